@@ -1,0 +1,155 @@
+// BufferPool: shared pages in memory, found by (relation, fork, block).
+//
+// Rules: pin before locking; a pin keeps the page in its buffer; content may be
+// read under a shared or exclusive content lock (tuple data of visible tuples
+// also under a pin alone), and changed under the exclusive one only, through
+// Change. Hint bits may be set under a shared lock. A dirty page is written only after the
+// log is flushed up to its LSN, checksummed on a copy.
+// Source: src/backend/storage/buffer/{bufmgr.c,freelist.c,README}, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "file/storage.h"
+#include "page/page.h"
+#include "shmem/cluster_state.h"
+#include "shmem/lwlock.h"
+#include "shmem/segment.h"
+#include "wal/wal.h"
+
+namespace pgdata {
+
+struct BufferDescriptor;  // in the segment
+class BufferPool;
+
+// One pin, and perhaps one content lock, on one buffer. Move-only; gives both back when destroyed.
+class BufferRef {
+ public:
+  BufferRef() = default;
+  BufferRef(BufferRef&& other) noexcept;
+  BufferRef& operator=(BufferRef&& other) noexcept;
+  ~BufferRef() { release(); }
+
+  bool is_valid() const { return pool_ != nullptr; }
+  explicit operator bool() const { return is_valid(); }
+  void release();  // unlock and unpin
+
+  void lock(LockMode mode);
+  bool try_lock(LockMode mode);
+  void unlock();  // keeps the pin
+  bool is_locked() const { return locked_; }
+  bool is_locked_exclusive() const;
+  // Waits for an exclusive lock while ours is the only pin (before moving tuples), or tries to.
+  bool try_lock_for_cleanup();
+  void lock_for_cleanup();
+
+  Page page() const { return page_; }
+  BlockNumber block() const;
+  RelFileLocator relation() const;
+  ForkNumber fork() const;
+
+  // A second pin of the same buffer.
+  BufferRef clone() const;
+
+ private:
+  friend class BufferPool;
+  friend class Change;
+  BufferPool* pool_ = nullptr;
+  BufferDescriptor* descriptor_ = nullptr;
+  Page page_;
+  int32_t index_ = -1;
+  bool locked_ = false;
+};
+
+enum class ReadMode : uint8_t {
+  normal,          // read and verify; corruption is an error
+  zero_and_lock,   // do not read: give a zeroed page, locked exclusively
+  zero_on_error,   // a page that fails verification is given as zeroes
+  normal_no_log,   // as normal, but accepts a block past the end as zeroes (FSM, VM)
+};
+
+// A private ring of buffers, so that one big scan does not flush the pool.
+enum class StrategyKind : uint8_t { normal, bulk_read, bulk_write, vacuum };
+class BufferStrategy {
+ public:
+  BufferStrategy(const BufferPool& pool, StrategyKind kind);
+  ~BufferStrategy();
+
+ private:
+  friend class BufferPool;
+  struct Ring;
+  std::unique_ptr<Ring> ring_;
+};
+
+struct BufferPoolOptions {
+  uint32_t buffers = 16384;  // shared_buffers / block size
+  uint32_t block_size = 8192;
+  bool data_checksums = true;
+  bool read_only = false;    // never dirty, never write; hint bits are not set
+  bool zero_damaged_pages = false;
+};
+
+struct BufferStatistics {
+  uint64_t hits = 0;
+  uint64_t reads = 0;
+  uint64_t extends = 0;
+  uint64_t writes = 0;
+  uint64_t evictions = 0;
+};
+
+class BufferPool {
+ public:
+  static void plan(SegmentPlan& plan, const BufferPoolOptions& options);
+  BufferPool(Segment& segment, Storage& storage, Wal* wal, ClusterState& state, BufferPoolOptions options);
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+
+  const BufferPoolOptions& options() const;
+  Storage& storage() const;
+
+  // Pins block `block`, reading it if need be.
+  Status read(RelFileLocator relation, ForkNumber fork, BlockNumber block, ReadMode mode,
+              BufferStrategy* strategy, BufferRef* buffer);
+  // The same only if it is in the pool already (no IO); `*buffer` invalid otherwise.
+  void find(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
+  // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
+  void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
+  // Adds `count` zeroed blocks at the end of the fork (under the relation's extension lock) and gives the
+  // first one pinned and locked exclusively; the others are in the pool, zeroed, unpinned. `*first` is its number.
+  Status extend(RelFileLocator relation, ForkNumber fork, uint32_t count, BufferStrategy* strategy,
+                BufferRef* buffer, BlockNumber* first);
+  // Makes sure the fork has at least `blocks` blocks (FSM, VM).
+  Status extend_to(RelFileLocator relation, ForkNumber fork, uint32_t blocks);
+
+  // A hint-bit change under a shared lock: marks dirty; with checksums on, logs XLOG_FPI_FOR_HINT first when
+  // this is the page's first change since the checkpoint's redo pointer. Silently does nothing when read-only or the log cannot take it.
+  void mark_dirty_hint(BufferRef& buffer, bool standard_page);
+  // Exclusive lock held, page already modified and logged (or not to be logged). Use Change instead wherever it can serve.
+  void mark_dirty(BufferRef& buffer);
+
+  // Checkpoint: write all buffers dirty now (sorted by file and block). Any failure is returned; the buffer stays dirty.
+  Status write_all_dirty();
+  // Background writer's step: write up to `count` dirty, unpinned, unused buffers ahead of the clock hand.
+  Status write_some(uint32_t count, uint32_t* written);
+  Status flush_relation(RelFileLocator relation);   // write all its dirty pages, keep them
+  Status flush_database(Oid dbOid);
+  // Forget buffers without writing them: of a relation's fork from a block on (truncate, drop), of a database.
+  void drop_relation(RelFileLocator relation, ForkNumber fork, BlockNumber from);
+  void drop_relation(RelFileLocator relation);
+  void drop_database(Oid dbOid);
+
+  BufferStatistics statistics() const;
+
+ private:
+  friend class BufferRef;
+  friend class BufferStrategy;
+  friend class Change;
+  struct Shared;
+  struct Local;
+  std::unique_ptr<Local> local_;
+};
+
+}  // namespace pgdata

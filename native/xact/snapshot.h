@@ -1,0 +1,25 @@
+// Snapshot: which transactions' effects a command sees.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+
+namespace pgdata {
+
+struct Snapshot {
+  // Every xid before xmin had ended, none from xmax on had begun to be visible.
+  TransactionId xmin = invalid_transaction_id;
+  TransactionId xmax = invalid_transaction_id;
+  // In progress when the snapshot was taken, ascending by value; all in [xmin, xmax).
+  std::vector<TransactionId> xip;
+  // Rows of the own transaction are seen if written by an earlier command than this.
+  CommandId curcid = first_command_id;
+  // Offline reading: whatever the commit log says is committed is visible.
+  bool all_committed = false;
+
+  // Was `xid` still running for this snapshot (so that its effects are not visible)?
+  bool contains(TransactionId xid) const;
+};
+
+}  // namespace pgdata
