@@ -1,0 +1,93 @@
+// Builds what the package needs to run: the addon, the catalog bundle, the JavaScript in dist/.
+//
+//   tsx scripts/build.ts              everything
+//   tsx scripts/build.ts native       build/Release/pgdata.node
+//   tsx scripts/build.ts bundle       the catalog bundle, by scripts/build-catalog-bundle.ts
+//   tsx scripts/build.ts ts           dist/
+//   tsx scripts/build.ts --if-stale   each part only when one of its inputs is newer than its output
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { main, nodeHeadersDirectory, root, run, runTool } from './run.ts'
+
+interface Part {
+  name: string
+  output: string
+  inputs: string[]
+  build: () => void
+}
+
+const addon = 'build/Release/pgdata.node'
+const bundleScript = 'scripts/build-catalog-bundle.ts'
+
+const parts: Part[] = [
+  {
+    name: 'native',
+    output: addon,
+    inputs: ['native', 'binding.gyp', 'package.json', 'package-lock.json'],
+    build: buildNative,
+  },
+  {
+    name: 'bundle',
+    output: 'prebuilds/catalog-18.bundle',
+    inputs: [bundleScript, 'src-ts/catalog'],
+    build: () => {
+      if (existsSync(join(root, bundleScript))) runTool('tsx', [bundleScript])
+    },
+  },
+  {
+    name: 'ts',
+    output: 'dist/index.js',
+    inputs: ['src-ts', 'tsup.config.ts', 'package.json', 'package-lock.json'],
+    build: () => runTool('tsup', ['--silent']),
+  },
+]
+
+// node-gyp's own make knows which objects are stale; only a changed list of sources or changed flags need
+// a new configuration.
+function buildNative(): void {
+  const headers = nodeHeadersDirectory()
+  const nodedir = headers === undefined ? [] : [`--nodedir=${headers}`]
+  const quiet = ['--loglevel=warn']
+  const makefile = join(root, 'build', 'Makefile')
+  const configured = existsSync(makefile) ? statSync(makefile).mtimeMs : 0
+  if (newestChange(['binding.gyp', 'native/sources.txt', 'package.json']) >= configured) {
+    runTool('node-gyp', ['configure', '--release', ...nodedir, ...quiet])
+  }
+  const jobs = process.env['JOBS'] ?? '2'
+  runTool('node-gyp', ['build', '--release', '--jobs', jobs, ...nodedir, ...quiet])
+  // make leaves an up-to-date binary alone, though an input that it does not use may be newer.
+  run('touch', [addon])
+}
+
+// The time of the latest change to any of these files, or to any file in these directories.
+function newestChange(paths: string[]): number {
+  let newest = 0
+  for (const path of paths) {
+    const full = join(root, path)
+    if (!existsSync(full)) continue
+    newest = Math.max(newest, statSync(full).mtimeMs)
+    if (!statSync(full).isDirectory()) continue
+    for (const entry of readdirSync(full, { recursive: true, encoding: 'utf8' })) {
+      newest = Math.max(newest, statSync(join(full, entry)).mtimeMs)
+    }
+  }
+  return newest
+}
+
+function isStale(part: Part): boolean {
+  const output = join(root, part.output)
+  return !existsSync(output) || newestChange(part.inputs) > statSync(output).mtimeMs
+}
+
+await main(() => {
+  const names = process.argv.slice(2).filter((argument) => argument !== '--if-stale')
+  const ifStale = process.argv.includes('--if-stale')
+  for (const name of names) {
+    if (!parts.some((part) => part.name === name)) throw new Error(`unknown part "${name}"`)
+  }
+  for (const part of parts) {
+    if (names.length > 0 && !names.includes(part.name)) continue
+    if (ifStale && !isStale(part)) continue
+    part.build()
+  }
+})

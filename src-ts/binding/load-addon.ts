@@ -1,0 +1,105 @@
+// Finds and loads the native binary: a prebuilt one for this platform, else a local build. Fails with a
+// PgError (58P01) that says which platform this is, what was looked for, and what to do.
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PgError } from '../errors/pg-error.ts'
+
+type Libc = 'glibc' | 'musl'
+
+// The parts of this process that decide which binary it can load.
+export interface Platform {
+  os: string
+  arch: string
+  // Linux only: the C library that Node is linked with.
+  libc: Libc | undefined
+}
+
+// Which C library this Node uses. Node's report names glibc's version where Node is linked with glibc.
+export function currentPlatform(): Platform {
+  let libc: Libc | undefined
+  if (process.platform === 'linux') {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+    libc = report.header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc'
+  }
+  return { os: process.platform, arch: process.arch, libc }
+}
+
+// Where a binary for the platform may be, best first. prebuildify names its files
+// prebuilds/<os>-<arch>/<name>[.<libc>].node.
+export function addonCandidates(packageRoot: string, platform: Platform): string[] {
+  const tag = platform.libc === undefined ? '' : `.${platform.libc}`
+  const prebuilds = join(packageRoot, 'prebuilds', `${platform.os}-${platform.arch}`)
+  return [
+    join(prebuilds, `pgdata${tag}.node`),
+    join(packageRoot, 'build', 'Release', 'pgdata.node'),
+  ]
+}
+
+// The nearest directory above this file that holds a package.json: the package itself, from src-ts/binding/
+// as well as from dist/.
+function findPackageRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'package.json'))) {
+    const parent = dirname(directory)
+    if (parent === directory) throw new PgError('58P01', 'could not find the directory of pgdata')
+    directory = parent
+  }
+  return directory
+}
+
+function describePlatform(platform: Platform): string {
+  const libc = platform.libc === undefined ? '' : ` with ${platform.libc}`
+  return `${platform.os}-${platform.arch}${libc}, Node ${process.version}`
+}
+
+function availablePrebuilds(packageRoot: string): string[] {
+  const prebuilds = join(packageRoot, 'prebuilds')
+  if (!existsSync(prebuilds)) return []
+  return readdirSync(prebuilds, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.node'))
+    .sort()
+}
+
+// The error for a package that has no binary for the platform, or one that the system refuses to load.
+export function addonLoadError(
+  packageRoot: string,
+  platform: Platform,
+  failures: { path: string; reason: string }[],
+): PgError {
+  const available = availablePrebuilds(packageRoot)
+  const tried = failures.map(({ path, reason }) => `${path}: ${reason}`).join('; ')
+  const offered = available.length === 0 ? 'none' : available.join(', ')
+  return new PgError(
+    '58P01',
+    `could not load the native binary of pgdata for ${describePlatform(platform)}`,
+    {
+      detail: `Tried ${tried}. Prebuilt binaries in this package: ${offered}.`,
+      hint:
+        'If node_modules was copied from another machine or image, install it again on this one. ' +
+        'If this platform has no prebuilt binary, build it from a checkout of the repository with ' +
+        '"npm install && npm run build" (needs Python 3, make and a C++20 compiler).',
+    },
+  )
+}
+
+// Loads the binary. The first candidate that exists and loads is taken.
+export function loadAddon(): unknown {
+  const packageRoot = findPackageRoot()
+  const platform = currentPlatform()
+  const load = createRequire(import.meta.url)
+  const failures: { path: string; reason: string }[] = []
+  for (const path of addonCandidates(packageRoot, platform)) {
+    if (!existsSync(path)) {
+      failures.push({ path, reason: 'no such file' })
+      continue
+    }
+    try {
+      return load(path)
+    } catch (error) {
+      failures.push({ path, reason: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  throw addonLoadError(packageRoot, platform, failures)
+}
