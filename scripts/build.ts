@@ -5,7 +5,8 @@
 //   tsx scripts/build.ts bundle       the catalog bundle, by scripts/build-catalog-bundle.ts
 //   tsx scripts/build.ts ts           dist/
 //   tsx scripts/build.ts --if-stale   each part only when one of its inputs is newer than its output
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { main, nodeHeadersDirectory, root, run, runTool } from './run.ts'
 
@@ -38,7 +39,7 @@ const parts: Part[] = [
     name: 'ts',
     output: 'dist/index.js',
     inputs: ['src-ts', 'tsup.config.ts', 'package.json', 'package-lock.json'],
-    build: () => runTool('tsup', ['--silent']),
+    build: buildTypeScript,
   },
 ]
 
@@ -53,10 +54,24 @@ function buildNative(): void {
   if (newestChange(['binding.gyp', 'native/sources.txt', 'package.json']) >= configured) {
     runTool('node-gyp', ['configure', '--release', ...nodedir, ...quiet])
   }
-  const jobs = process.env['JOBS'] ?? '2'
+  const jobs = process.env.JOBS ?? '2'
   runTool('node-gyp', ['build', '--release', '--jobs', jobs, ...nodedir, ...quiet])
   // make leaves an up-to-date binary alone, though an input that it does not use may be newer.
   run('touch', [addon])
+}
+
+// The ESM entry re-exports the CommonJS one, so that a process which loads both has one PgError class and one
+// addon.
+function buildTypeScript(): void {
+  runTool('tsup', ['--silent'])
+  const library = createRequire(import.meta.url)(join(root, 'dist', 'index.cjs')) as object
+  const lines = [
+    '// The ESM entry: the same objects as the CommonJS one.',
+    "import library from './index.cjs'",
+    `export const { ${Object.keys(library).sort().join(', ')} } = library`,
+  ]
+  copyFileSync(join(root, 'dist', 'index.d.cts'), join(root, 'dist', 'index.d.ts'))
+  writeFileSync(join(root, 'dist', 'index.js'), `${lines.join('\n')}\n`)
 }
 
 // The time of the latest change to any of these files, or to any file in these directories.

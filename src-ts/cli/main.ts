@@ -7,4 +7,7 @@ const program = new Command('pgdata')
   .description('Make, load, dump and inspect PostgreSQL 18 data directories in-process')
   .version(version())
 
-await program.parseAsync()
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 2
+})
