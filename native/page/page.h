@@ -24,9 +24,7 @@ class Page {
   uint32_t size() const { return size_; }
   PageHeader& header() const { return *reinterpret_cast<PageHeader*>(bytes_); }
 
-  Lsn lsn() const {
-    return (static_cast<Lsn>(header().pd_lsn_high) << 32) | header().pd_lsn_low;
-  }
+  Lsn lsn() const { return (static_cast<Lsn>(header().pd_lsn_high) << 32) | header().pd_lsn_low; }
   void set_lsn(Lsn lsn) const {
     header().pd_lsn_high = static_cast<uint32_t>(lsn >> 32);
     header().pd_lsn_low = static_cast<uint32_t>(lsn);
@@ -61,12 +59,16 @@ class Page {
   uint32_t heap_free_bytes() const;
 
   // Adds an item at `offset` (shifting later line pointers), or, when `offset`
-  // is invalid_offset_number, at a recycled unused line pointer if the page
-  // has one and `heap` is true, else at the end. Returns the place, or
+  // is invalid_offset_number, at the first unused line pointer if
+  // PD_HAS_FREE_LINES says there may be one, else at the end. `heap` bounds the
+  // number of line pointers by items_per_page_max. Returns the place, or
   // invalid_offset_number when it does not fit.
-  OffsetNumber add_item(const std::byte* item, uint32_t length, OffsetNumber offset, bool heap) const;
-  // Overwrites the line pointer at `offset` with an item (PAI_OVERWRITE).
-  OffsetNumber add_item_overwrite(const std::byte* item, uint32_t length, OffsetNumber offset) const;
+  OffsetNumber add_item(const std::byte* item, uint32_t length, OffsetNumber offset,
+                        bool heap) const;
+  // Adds an item at exactly `offset`, which must be an unused line pointer or the
+  // one after the last (PAI_OVERWRITE); else returns invalid_offset_number.
+  OffsetNumber add_item_overwrite(const std::byte* item, uint32_t length,
+                                  OffsetNumber offset) const;
 
   // Index pages: remove one item, or several (ascending), closing the gaps.
   void delete_item(OffsetNumber offset) const;
@@ -77,7 +79,14 @@ class Page {
   // Heap pages: remove the storage of dead items and close the gaps
   // (PageRepairFragmentation), and drop unused line pointers at the end.
   void repair_fragmentation() const;
+  // Heap pages: drop unused line pointers at the end, all but the first
+  // (PageTruncateLinePointerArray).
   void truncate_line_pointers() const;
+
+  // From disk: whether every line pointer points at a place that an item can have
+  // and the items fit together, so that the functions above may be called. For
+  // pages with items only (not a B-tree's metapage). `what` as in verify_page.
+  Status verify_items(BlockNumber block, const char* what) const;
 
  private:
   std::byte* bytes_ = nullptr;
@@ -85,7 +94,8 @@ class Page {
 };
 
 inline uint32_t items_per_page_max(uint32_t block_size) {
-  return static_cast<uint32_t>((block_size - sizeof(PageHeader)) / (max_align(23) + sizeof(LinePointer)));
+  return static_cast<uint32_t>((block_size - sizeof(PageHeader)) /
+                               (max_align(23) + sizeof(LinePointer)));
 }
 
 // PostgreSQL's page checksum of the bytes with pd_checksum taken as zero, mixed
