@@ -39,6 +39,8 @@
           {
             'defines': ['_GNU_SOURCE'],
             'libraries': ['-lpthread', '-lrt'],
+            # The C++ library goes into the binary, hidden, so that an older system's does not matter.
+            'ldflags': ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL'],
           },
         ],
         [

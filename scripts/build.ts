@@ -5,7 +5,7 @@
 //   tsx scripts/build.ts bundle       the catalog bundle, by scripts/build-catalog-bundle.ts
 //   tsx scripts/build.ts ts           dist/
 //   tsx scripts/build.ts --if-stale   each part only when one of its inputs is newer than its output
-import { copyFileSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { main, nodeHeadersDirectory, root, run, runTool } from './run.ts'
@@ -55,7 +55,14 @@ function buildNative(): void {
     runTool('node-gyp', ['configure', '--release', ...nodedir, ...quiet])
   }
   const jobs = process.env.JOBS ?? '2'
-  runTool('node-gyp', ['build', '--release', '--jobs', jobs, ...nodedir, ...quiet])
+  runTool('node-gyp', ['build', '--release', '--jobs', jobs, ...nodedir, ...quiet], {
+    MAKEFLAGS: '--no-print-directory',
+  })
+  // The loader takes a prebuilt binary first, and one from an earlier "npm run build:prebuild" is older.
+  rmSync(join(root, 'prebuilds', `${process.platform}-${process.arch}`), {
+    recursive: true,
+    force: true,
+  })
   // make leaves an up-to-date binary alone, though an input that it does not use may be newer.
   run('touch', [addon])
 }
