@@ -15,14 +15,24 @@ class ClusterState {
  public:
   // Marks the cluster crashed; the first reason is kept.
   void poison(const char* reason);
-  bool is_poisoned() const { return poisoned_.load(std::memory_order_acquire) != 0; }
+  bool is_poisoned() const { return phase_.load(std::memory_order_acquire) != healthy; }
   // ok, or crash_shutdown (57P02) with the reason as detail.
-  Status check() const;
+  Status check() const {
+    if (!is_poisoned()) [[likely]]
+      return Status::ok;
+    return crashed();
+  }
 
  private:
-  std::atomic<uint32_t> poisoned_{0};
-  std::atomic<uint32_t> reason_claimed_{0};
-  char reason_[248] = {};
+  static constexpr uint32_t healthy = 0;
+  static constexpr uint32_t poisoned = 1;
+  static constexpr uint32_t reason_written = 2;
+
+  Status crashed() const;
+
+  std::atomic<uint32_t> phase_{healthy};
+  char reason_[252] = {};
 };
+static_assert(sizeof(ClusterState) == 256);
 
 }  // namespace pgdata

@@ -1,0 +1,293 @@
+// Goal: locks exclude, let readers share, lose no wake-up and work between two
+// mappings of one segment; a segment gives what was planned and can be attached.
+// Method: threads that change plain memory under the locks, so that
+// ThreadSanitizer sees any hole, and counters that a lost wake-up would leave short.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/test.h"
+#include "shmem/cluster_state.h"
+#include "shmem/lwlock.h"
+#include "shmem/segment.h"
+
+namespace pgdata {
+
+namespace {
+
+std::string segment_name(const char* what) {
+  return "/pgdata_test." + std::to_string(getpid()) + "." + what;
+}
+
+void run_threads(int count, const auto& work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; i++) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+TEST(lock_modes_exclude_each_other) {
+  LwLock lock;
+  EXPECT(!lock.is_held());
+  lock.acquire(LockMode::shared);
+  EXPECT(lock.is_held());
+  EXPECT(!lock.is_held_exclusive());
+  EXPECT(lock.try_acquire(LockMode::shared));
+  EXPECT(!lock.try_acquire(LockMode::exclusive));
+  lock.release();
+  lock.release();
+  EXPECT(!lock.is_held());
+  ASSERT(lock.try_acquire(LockMode::exclusive));
+  EXPECT(lock.is_held_exclusive());
+  EXPECT(!lock.try_acquire(LockMode::shared));
+  EXPECT(!lock.try_acquire(LockMode::exclusive));
+  lock.downgrade();
+  EXPECT(!lock.is_held_exclusive());
+  EXPECT(lock.try_acquire(LockMode::shared));
+  lock.release();
+  lock.release();
+  EXPECT(!lock.is_held());
+}
+
+TEST(writers_lose_no_update) {
+  LwLock lock;
+  uint64_t counter = 0;
+  constexpr int rounds = 20000;
+  run_threads(4, [&](int) {
+    for (int i = 0; i < rounds; i++) {
+      const LwLockGuard guard(lock, LockMode::exclusive);
+      counter++;
+    }
+  });
+  EXPECT_EQ(counter, 4u * rounds);
+  EXPECT(!lock.is_held());
+}
+
+TEST(readers_never_see_half_a_write) {
+  LwLock lock;
+  uint64_t left = 0;
+  uint64_t right = 0;
+  std::atomic<uint64_t> torn{0};
+  std::atomic<uint64_t> reads{0};
+  run_threads(5, [&](int thread) {
+    for (int i = 0; i < 10000; i++) {
+      if (thread < 2) {
+        lock.acquire(LockMode::exclusive);
+        left++;
+        if (i % 64 == 0) std::this_thread::yield();
+        right++;
+        if (i % 3 == 0) {
+          lock.downgrade();
+          if (left != right) torn++;
+        }
+        lock.release();
+      } else {
+        const LwLockGuard guard(lock, LockMode::shared);
+        if (left != right) torn++;
+        reads++;
+      }
+    }
+  });
+  EXPECT_EQ(torn.load(), 0);
+  EXPECT_EQ(reads.load(), 30000);
+  EXPECT_EQ(left, 20000);
+  EXPECT_EQ(right, 20000);
+}
+
+TEST(sleepers_of_both_kinds_are_woken) {
+  // Held long enough for everybody to fall asleep, again and again.
+  LwLock lock;
+  int changes = 0;
+  for (int round = 0; round < 20; round++) {
+    lock.acquire(round % 2 == 0 ? LockMode::exclusive : LockMode::shared);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 6; i++) {
+      threads.emplace_back([&lock, &changes, i] {
+        const LwLockGuard guard(lock, i % 2 == 0 ? LockMode::exclusive : LockMode::shared);
+        if (i % 2 == 0) changes++;
+      });
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    lock.release();
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(changes, 60);
+  EXPECT(!lock.is_held());
+}
+
+TEST(waiting_writer_keeps_new_readers_out) {
+  LwLock lock;
+  lock.acquire(LockMode::shared);
+  std::thread writer([&lock] { const LwLockGuard guard(lock, LockMode::exclusive); });
+  bool refused = false;
+  for (int i = 0; i < 2000 && !refused; i++) {
+    refused = !lock.try_acquire(LockMode::shared);
+    if (!refused) lock.release();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT(refused);
+  lock.release();
+  writer.join();
+  EXPECT(!lock.is_held());
+}
+
+TEST(futex_wait_ends_in_time_and_on_change) {
+  std::atomic<uint32_t> word{7};
+  futex_wait(&word, 8, -1);  // Not the expected value: returns at once.
+  const auto start = std::chrono::steady_clock::now();
+  futex_wait(&word, 7, 20);
+  EXPECT(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  std::thread waker([&word] {
+    word.store(8);
+    futex_wake(&word, 1);
+  });
+  while (word.load() == 7) futex_wait(&word, 7, -1);
+  waker.join();
+  EXPECT_EQ(word.load(), 8);
+}
+
+TEST(segment_gives_what_was_planned) {
+  for (const std::string& name : {std::string(), segment_name("plan")}) {
+    SegmentPlan plan;
+    plan.reserve("small", 10);
+    plan.reserve("pages", 1u << 20, 4096);
+    plan.reserve("last", 100, 128);
+    std::unique_ptr<Segment> segment;
+    ASSERT_OK(Segment::create(name, plan, &segment));
+    EXPECT(segment->size_bytes() >= plan.total_bytes());
+    size_t bytes = 0;
+    std::byte* const small = segment->find("small", &bytes);
+    EXPECT_EQ(bytes, 10);
+    std::byte* const pages = segment->find("pages", &bytes);
+    EXPECT_EQ(bytes, 1u << 20);
+    EXPECT_EQ((pages - segment->base()) % 4096, 0);
+    EXPECT_EQ((segment->find("last") - segment->base()) % 128, 0);
+    EXPECT(pages >= small + 10);
+    EXPECT(segment->find("last") >= pages + bytes);
+    uint64_t any = 0;
+    for (size_t i = 0; i < bytes; i++) any |= static_cast<uint8_t>(pages[i]);
+    EXPECT_EQ(any, 0);
+    pages[bytes - 1] = std::byte{1};
+  }
+}
+
+TEST(attached_segment_shares_memory_and_locks) {
+  struct Shared {
+    LwLock lock;
+    uint64_t counter;
+  };
+  const std::string name = segment_name("attach");
+  SegmentPlan plan;
+  plan.reserve("shared", sizeof(Shared));
+  std::unique_ptr<Segment> owner;
+  ASSERT_OK(Segment::create(name, plan, &owner));
+  std::unique_ptr<Segment> guest;
+  ASSERT_OK(Segment::attach(name, &guest));
+  EXPECT(owner->base() != guest->base());
+  auto* const shared = reinterpret_cast<Shared*>(owner->find("shared"));
+  constexpr int rounds = 5000;
+
+  // Another process, which finds the segment by its name.
+  const pid_t child = fork();
+  if (child == 0) {
+    std::unique_ptr<Segment> mine;
+    if (!Segment::attach(name, &mine).is_ok()) _exit(1);
+    auto* const theirs = reinterpret_cast<Shared*>(mine->find("shared"));
+    for (int i = 0; i < rounds; i++) {
+      const LwLockGuard guard(theirs->lock, LockMode::exclusive);
+      theirs->counter++;
+    }
+    _exit(0);
+  }
+  run_threads(2, [&](int thread) {
+    Segment& segment = thread == 0 ? *owner : *guest;
+    auto* const mine = reinterpret_cast<Shared*>(segment.find("shared"));
+    for (int i = 0; i < rounds; i++) {
+      const LwLockGuard guard(mine->lock, LockMode::exclusive);
+      mine->counter++;
+    }
+  });
+  int child_status = -1;
+  ASSERT_EQ(waitpid(child, &child_status, 0), child);
+  EXPECT_EQ(child_status, 0);
+  EXPECT_EQ(shared->counter, 3u * rounds);
+}
+
+TEST(segment_name_goes_with_its_creator) {
+  const std::string name = segment_name("gone");
+  SegmentPlan plan;
+  plan.reserve("x", 1);
+  std::unique_ptr<Segment> first;
+  ASSERT_OK(Segment::create(name, plan, &first));
+  std::unique_ptr<Segment> guest;
+  ASSERT_OK(Segment::attach(name, &guest));
+  guest.reset();
+  ASSERT_OK(Segment::attach(name, &guest));
+  first.reset();
+  guest->find("x")[0] = std::byte{1};  // The memory stays while it is mapped.
+  guest.reset();
+  EXPECT_EQ(Segment::attach(name, &guest).code(), ErrorCode::undefined_object);
+}
+
+TEST(attach_refuses_what_is_no_segment) {
+  const std::string name = segment_name("bad");
+  const int descriptor = shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  ASSERT(descriptor >= 0);
+  std::unique_ptr<Segment> segment;
+  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::object_not_in_prerequisite_state);
+  ASSERT_EQ(ftruncate(descriptor, 65536), 0);
+  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::object_not_in_prerequisite_state);
+  close(descriptor);
+
+  // A left-over is replaced by a new segment.
+  SegmentPlan plan;
+  plan.reserve("x", 1);
+  ASSERT_OK(Segment::create(name, plan, &segment));
+  std::unique_ptr<Segment> guest;
+  EXPECT_OK(Segment::attach(name, &guest));
+}
+
+TEST(segment_larger_than_shared_memory_is_refused) {
+  SegmentPlan plan;
+  plan.reserve("x", size_t{1} << 46);
+  std::unique_ptr<Segment> segment;
+  const std::string name = segment_name("big");
+  const Status status = Segment::create(name, plan, &segment);
+  ASSERT(!status.is_ok());
+  EXPECT_EQ(status.code(), ErrorCode::out_of_memory);
+  EXPECT(!status.report().hint.empty());
+  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::undefined_object);
+}
+
+TEST(poison_keeps_the_first_reason) {
+  ClusterState state;
+  EXPECT_OK(state.check());
+  EXPECT(!state.is_poisoned());
+  state.poison("could not sync \"pg_wal/1\"");
+  state.poison("something later");
+  EXPECT(state.is_poisoned());
+  const Status status = state.check();
+  ASSERT(!status.is_ok());
+  EXPECT_EQ(status.code(), ErrorCode::crash_shutdown);
+  EXPECT_EQ(status.report().detail, std::string("could not sync \"pg_wal/1\""));
+}
+
+TEST(poison_by_many_is_seen_by_all) {
+  ClusterState state;
+  std::atomic<int> failed{0};
+  run_threads(4, [&](int) {
+    state.poison("reason");
+    if (state.check().code() == ErrorCode::crash_shutdown) failed++;
+  });
+  EXPECT_EQ(failed.load(), 4);
+}
+
+}  // namespace pgdata
