@@ -30,8 +30,8 @@ struct BtreeKeyDefinition {
 
 struct BtreeDefinition {
   RelFileLocator relation;
-  std::string name;    // pg_class.relname, for messages
-  TupleDesc columns;   // all of pg_index.indnatts, as pg_attribute has them for the index
+  std::string name;   // pg_class.relname, for messages
+  TupleDesc columns;  // all of pg_index.indnatts, as pg_attribute has them for the index
   std::vector<BtreeKeyDefinition> keys;  // the first indnkeyatts of them
   bool unique = false;
   bool nulls_not_distinct = false;

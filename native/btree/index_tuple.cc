@@ -16,7 +16,8 @@ Status row_too_large(const BtreeIndex& index, uint32_t size) {
                        "index row size %u exceeds btree version %u maximum %u for index \"%s\"",
                        size, BTREE_VERSION, btree_item_size_max(index.block_size()), index.name())
       .with_hint(
-          "Values larger than 1/3 of a buffer page cannot be indexed.\nConsider a function index of "
+          "Values larger than 1/3 of a buffer page cannot be indexed.\nConsider a function index "
+          "of "
           "an MD5 hash of the value, or use full text indexing.");
 }
 
@@ -133,8 +134,8 @@ int columns_to_keep(const BtreeIndex& index, const std::byte* left, const std::b
   return index.nkeyatts() + 1;
 }
 
-Status form_pivot(const BtreeIndex& index, const std::byte* last_left,
-                  const std::byte* first_right, IndexTupleBuffer* pivot) {
+Status form_pivot(const BtreeIndex& index, const std::byte* last_left, const std::byte* first_right,
+                  IndexTupleBuffer* pivot) {
   const int keep = columns_to_keep(index, last_left, first_right);
   const int columns = keep > index.nkeyatts() ? index.nkeyatts() : keep;
   const IndexTupleHeader& source = index_tuple_header(first_right);
@@ -151,9 +152,8 @@ Status form_pivot(const BtreeIndex& index, const std::byte* last_left,
     const auto result = cursor.next(&ignored);
     corrupt = result == IndexTupleCursor::Result::corrupt;
     has_nulls = has_nulls || result == IndexTupleCursor::Result::null;
-    has_varlenas =
-        has_varlenas ||
-        (result == IndexTupleCursor::Result::value && index.columns()[i].attlen < 0);
+    has_varlenas = has_varlenas ||
+                   (result == IndexTupleCursor::Result::value && index.columns()[i].attlen < 0);
   }
   const bool needs_tid = keep > index.nkeyatts();
   if (!corrupt && needs_tid) corrupt = !(leaf_tid_last(last_left) < leaf_tid_first(first_right));
@@ -179,9 +179,8 @@ Status form_pivot(const BtreeIndex& index, const std::byte* last_left,
     size += 8;
     store(pivot->bytes + size - sizeof(ItemPointer), leaf_tid_last(last_left));
   }
-  pivot->header() = {source.t_tid,
-                     static_cast<uint16_t>(size | (has_nulls ? INDEX_NULL_MASK : 0) |
-                                           (has_varlenas ? INDEX_VAR_MASK : 0))};
+  pivot->header() = {source.t_tid, static_cast<uint16_t>(size | (has_nulls ? INDEX_NULL_MASK : 0) |
+                                                         (has_varlenas ? INDEX_VAR_MASK : 0))};
   btree_set_pivot(pivot->header(), columns, needs_tid);
   return Status::ok;
 }

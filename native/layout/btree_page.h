@@ -123,8 +123,8 @@ constexpr uint32_t btree_page_capacity(uint32_t block_size) {
 // Three items fit on every page: the largest pivot, and the largest leaf item, which leaves the pivot
 // made of it room for a heap TID (BTMaxItemSizeNoHeapTid, BTMaxItemSize).
 constexpr uint32_t btree_pivot_size_max(uint32_t block_size) {
-  const uint32_t fixed = static_cast<uint32_t>(max_align(sizeof(PageHeader) + 3 * sizeof(LinePointer)) +
-                                               sizeof(BTPageOpaque));
+  const uint32_t fixed = static_cast<uint32_t>(
+      max_align(sizeof(PageHeader) + 3 * sizeof(LinePointer)) + sizeof(BTPageOpaque));
   return (block_size - fixed) / 3 / 8 * 8;
 }
 constexpr uint32_t btree_item_size_max(uint32_t block_size) {

@@ -27,12 +27,12 @@ using CompareFunction = int (*)(Datum left, Datum right, const KeyColumn& column
 // Shapes whose order a caller may compute in line, without the call.
 enum class KeyShape : uint8_t {
   generic,
-  int2,      // signed
-  int4,      // signed: int4, date
-  int8,      // signed: int8, time, timestamp, timestamptz, money
-  unsigned4, // oid
-  unsigned8, // xid8, pg_lsn
-  bytes,     // varlena in byte order: text under a byte-wise collation, bytea
+  int2,       // signed
+  int4,       // signed: int4, date
+  int8,       // signed: int8, time, timestamp, timestamptz, money
+  unsigned4,  // oid
+  unsigned8,  // xid8, pg_lsn
+  bytes,      // varlena in byte order: text under a byte-wise collation, bytea
 };
 
 struct KeyColumn {
@@ -52,9 +52,9 @@ struct KeyColumn {
 
 // What decides how an index column is compared.
 struct ComparatorRequest {
-  Oid opfamily = invalid_oid;   // pg_opclass.opcfamily
-  Oid opcintype = invalid_oid;  // pg_opclass.opcintype
-  Oid collation = invalid_oid;  // pg_index.indcollation, 0 for types without
+  Oid opfamily = invalid_oid;      // pg_opclass.opcfamily
+  Oid opcintype = invalid_oid;     // pg_opclass.opcintype
+  Oid collation = invalid_oid;     // pg_index.indcollation, 0 for types without
   Oid element_type = invalid_oid;  // pg_type.typelem of the column, for arrays
   // The database's default collation (OID 100) orders by bytes: C, POSIX or a builtin locale.
   bool default_collation_is_bytewise = false;
