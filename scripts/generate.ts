@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateErrorCodes } from './generate/error-codes.ts'
+import { generateLayouts } from './generate/layouts.ts'
 import { main, root } from './run.ts'
 
 interface Output {
@@ -16,6 +17,7 @@ interface Output {
 
 const outputs: Output[] = [
   { file: 'src-ts/errors/codes.generated.ts', generate: generateErrorCodes },
+  { file: 'src-ts/binding/layouts.generated.ts', generate: generateLayouts },
 ]
 
 await main(() => {

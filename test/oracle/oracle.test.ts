@@ -1,11 +1,14 @@
 // Tests of the oracle itself.
 // Goal: what the other tests rely on holds: servers start, stop and die as asked, directories come back, and
 // amcheck finds a corruption that we made. Method: drive real servers on clusters that PostgreSQL made.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { amcheck, checkVisibilityMaps, Oracle } from '../support/oracle.ts'
-import { isAlive } from '../support/processes.ts'
+import { allGone, isAlive } from '../support/processes.ts'
 
 let oracle: Oracle
 
@@ -81,6 +84,19 @@ test('amcheck names the damaged heap block and index', async () => {
 test('a server that cannot start says why', async () => {
   await expect(oracle.start({ shared_buffers: 'nonsense' })).rejects.toThrow(/shared_buffers/)
   expect(oracle.isRunning).toBe(false)
+})
+
+test('a server and its directory go when the test process is killed', async () => {
+  const script = join(dirname(fileURLToPath(import.meta.url)), 'orphan.ts')
+  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const { pid, dir } = JSON.parse(line.toString()) as { pid: number; dir: string }
+  expect(isAlive(pid)).toBe(true)
+  child.kill('SIGKILL')
+  await allGone([pid], 10_000)
+  await expect.poll(() => existsSync(dir), { timeout: 10_000 }).toBe(false)
 })
 
 function overwrite(file: string, position: number, bytes: Buffer): void {
