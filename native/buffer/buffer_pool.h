@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "buffer/buffer_descriptor.h"
 #include "file/storage.h"
 #include "page/page.h"
 #include "shmem/cluster_state.h"
@@ -22,34 +23,65 @@
 
 namespace pgdata {
 
-struct BufferDescriptor;  // in the segment
 class BufferPool;
 
 // One pin, and perhaps one content lock, on one buffer. Move-only; gives both back when destroyed.
+// Owned by one thread at a time, and gone before its pool.
 class BufferRef {
  public:
   BufferRef() = default;
-  BufferRef(BufferRef&& other) noexcept;
-  BufferRef& operator=(BufferRef&& other) noexcept;
+  BufferRef(BufferRef&& other) noexcept { take(other); }
+  BufferRef& operator=(BufferRef&& other) noexcept {
+    if (this != &other) {
+      release();
+      take(other);
+    }
+    return *this;
+  }
   ~BufferRef() { release(); }
 
   bool is_valid() const { return pool_ != nullptr; }
   explicit operator bool() const { return is_valid(); }
-  void release();  // unlock and unpin
+  // Unlocks and unpins.
+  void release() {
+    if (pool_ == nullptr) return;
+    if (locked_) descriptor_->content_lock.release();
+    descriptor_->unpin();
+    pool_ = nullptr;
+    locked_ = false;
+  }
 
-  void lock(LockMode mode);
-  bool try_lock(LockMode mode);
-  void unlock();  // keeps the pin
+  void lock(LockMode mode) {
+    INVARIANT(is_valid());
+    INVARIANT(!locked_);
+    descriptor_->content_lock.acquire(mode);
+    locked_ = true;
+  }
+  bool try_lock(LockMode mode) {
+    INVARIANT(is_valid());
+    INVARIANT(!locked_);
+    locked_ = descriptor_->content_lock.try_acquire(mode);
+    return locked_;
+  }
+  // Keeps the pin.
+  void unlock() {
+    INVARIANT(locked_);
+    locked_ = false;
+    descriptor_->content_lock.release();
+  }
   bool is_locked() const { return locked_; }
-  bool is_locked_exclusive() const;
+  bool is_locked_exclusive() const {
+    return locked_ && descriptor_->content_lock.is_held_exclusive();
+  }
   // Waits for an exclusive lock while ours is the only pin (before moving tuples), or tries to.
+  // Another pin of the caller's own makes the first wait for ever.
   bool try_lock_for_cleanup();
   void lock_for_cleanup();
 
   Page page() const { return page_; }
-  BlockNumber block() const;
-  RelFileLocator relation() const;
-  ForkNumber fork() const;
+  BlockNumber block() const { return descriptor_->tag().block(); }
+  RelFileLocator relation() const { return descriptor_->tag().relation(); }
+  ForkNumber fork() const { return descriptor_->tag().fork_number(); }
 
   // A second pin of the same buffer.
   BufferRef clone() const;
@@ -57,21 +89,32 @@ class BufferRef {
  private:
   friend class BufferPool;
   friend class Change;
+
+  void take(BufferRef& other) {
+    pool_ = other.pool_;
+    descriptor_ = other.descriptor_;
+    page_ = other.page_;
+    locked_ = other.locked_;
+    other.pool_ = nullptr;
+    other.locked_ = false;
+  }
+
   BufferPool* pool_ = nullptr;
   BufferDescriptor* descriptor_ = nullptr;
   Page page_;
-  int32_t index_ = -1;
   bool locked_ = false;
 };
 
 enum class ReadMode : uint8_t {
-  normal,          // read and verify; corruption is an error
-  zero_and_lock,   // do not read: give a zeroed page, locked exclusively
-  zero_on_error,   // a page that fails verification is given as zeroes
-  normal_no_log,   // as normal, but accepts a block past the end as zeroes (FSM, VM)
+  normal,         // read and verify; corruption is an error
+  zero_and_lock,  // do not read: give a zeroed page, locked exclusively
+  zero_on_error,  // a page that fails verification is given as zeroes
+  // As normal, but gives a block past the end as zeroes (FSM, VM). Such a page is not to be changed
+  // before `extend_to` has made its block.
+  normal_no_log,
 };
 
-// A private ring of buffers, so that one big scan does not flush the pool.
+// A private ring of buffers, so that one big scan does not flush the pool. Used by one thread at a time.
 enum class StrategyKind : uint8_t { normal, bulk_read, bulk_write, vacuum };
 class BufferStrategy {
  public:
@@ -88,7 +131,7 @@ struct BufferPoolOptions {
   uint32_t buffers = 16384;  // shared_buffers / block size
   uint32_t block_size = 8192;
   bool data_checksums = true;
-  bool read_only = false;    // never dirty, never write; hint bits are not set
+  bool read_only = false;  // never dirty, never write; hint bits are not set
   bool zero_damaged_pages = false;
 };
 
@@ -103,14 +146,16 @@ struct BufferStatistics {
 class BufferPool {
  public:
   static void plan(SegmentPlan& plan, const BufferPoolOptions& options);
-  BufferPool(Segment& segment, Storage& storage, Wal* wal, ClusterState& state, BufferPoolOptions options);
+  BufferPool(Segment& segment, Storage& storage, Wal* wal, ClusterState& state,
+             BufferPoolOptions options);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
 
   const BufferPoolOptions& options() const;
   Storage& storage() const;
 
-  // Pins block `block`, reading it if need be.
+  // Pins block `block`, reading it if need be. What `*buffer` held is given back first; a pin of the
+  // same page is simply kept. out_of_memory when every buffer is pinned.
   Status read(RelFileLocator relation, ForkNumber fork, BlockNumber block, ReadMode mode,
               BufferStrategy* strategy, BufferRef* buffer);
   // The same only if it is in the pool already (no IO); `*buffer` invalid otherwise.
@@ -118,10 +163,11 @@ class BufferPool {
   // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
   // Adds `count` zeroed blocks at the end of the fork (under the relation's extension lock) and gives the
-  // first one pinned and locked exclusively; the others are in the pool, zeroed, unpinned. `*first` is its number.
+  // first one pinned and locked exclusively; the others are unpinned, and (as far as there is room) in the
+  // pool. `*first` is its number. Others may find, lock and even fill the others before the caller does.
   Status extend(RelFileLocator relation, ForkNumber fork, uint32_t count, BufferStrategy* strategy,
                 BufferRef* buffer, BlockNumber* first);
-  // Makes sure the fork has at least `blocks` blocks (FSM, VM).
+  // Makes sure the fork exists and has at least `blocks` blocks (FSM, VM).
   Status extend_to(RelFileLocator relation, ForkNumber fork, uint32_t blocks);
 
   // A hint-bit change under a shared lock: marks dirty; with checksums on, logs XLOG_FPI_FOR_HINT first when
@@ -134,13 +180,15 @@ class BufferPool {
   Status write_all_dirty();
   // Background writer's step: write up to `count` dirty, unpinned, unused buffers ahead of the clock hand.
   Status write_some(uint32_t count, uint32_t* written);
-  Status flush_relation(RelFileLocator relation);   // write all its dirty pages, keep them
+  Status flush_relation(RelFileLocator relation);  // write all its dirty pages, keep them
   Status flush_database(Oid dbOid);
   // Forget buffers without writing them: of a relation's fork from a block on (truncate, drop), of a database.
+  // The caller's lock on the relation keeps everybody from reading it meanwhile; writes under way are waited for.
   void drop_relation(RelFileLocator relation, ForkNumber fork, BlockNumber from);
   void drop_relation(RelFileLocator relation);
   void drop_database(Oid dbOid);
 
+  // Of all processes since the segment was made; hits are approximate.
   BufferStatistics statistics() const;
 
  private:

@@ -34,20 +34,34 @@ struct StorageServices {
 class Change {
  public:
   // `logged` false: an unlogged or temporary relation, or one that will be synced as a whole; pages are dirtied, no record is made.
-  Change(StorageServices& services, TransactionId xid, RmgrId rmgr, uint8_t info, bool logged = true);
+  Change(StorageServices& services, TransactionId xid, RmgrId rmgr, uint8_t info,
+         bool logged = true);
   ~Change();
   Change(const Change&) = delete;
 
+  // Takes part with a page. May be repeated for the same page while modifying, before its block_data:
+  // the last flags count (for example REGBUF_WILL_INIT). With REGBUF_NO_CHANGE the page is neither
+  // dirtied nor stamped, and need not be locked exclusively.
   void block(uint8_t id, BufferRef& buffer, uint8_t flags);
   void begin();
+  // What these point to must stay as it is until `finish`.
   void data(const void* bytes, size_t size);
   void block_data(uint8_t id, const void* bytes, size_t size);
-  // Sets or clears bits of the record's info byte, decided while modifying (for example XLOG_HEAP_INIT_PAGE).
+  // The record's info byte, decided while modifying (for example with XLOG_HEAP_INIT_PAGE).
   void set_info(uint8_t info) { info_ = info; }
   void set_flags(uint8_t flags) { flags_ = flags; }
+  // `*end` (may be null) is the record's end, invalid_lsn when not logged.
   Status finish(Lsn* end = nullptr);
 
  private:
+  struct Block {
+    BufferRef* buffer;
+    uint8_t flags;
+    bool in_record;
+  };
+
+  void add_to_record(uint8_t id);
+
   StorageServices& services_;
   TransactionId xid_;
   RmgrId rmgr_;
@@ -55,16 +69,14 @@ class Change {
   uint8_t flags_ = 0;
   bool logged_;
   bool in_critical_section_ = false;
-  int block_count_ = 0;
-  struct Block {
-    BufferRef* buffer = nullptr;
-    uint8_t flags = 0;
-  };
+  bool finished_ = false;
+  int block_count_ = 0;  // highest id used + 1; the ids below it that were not used have no buffer
   Block blocks_[WalRecord::blocks_max];
   WalRecord record_;
 };
 
 // Logs a whole new page (XLOG_FPI) that is pinned and locked exclusively, and stamps it.
-Status log_new_page(StorageServices& services, TransactionId xid, BufferRef& buffer, bool standard_page);
+Status log_new_page(StorageServices& services, TransactionId xid, BufferRef& buffer,
+                    bool standard_page);
 
 }  // namespace pgdata

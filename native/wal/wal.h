@@ -54,6 +54,7 @@ class WalRecord {
   void data(const void* bytes, size_t size);
   void block_data(uint8_t id, const void* bytes, size_t size);
   void set_flags(uint8_t flags) { flags_ = flags; }
+  void set_info(uint8_t info) { info_ = info; }
 
  private:
   friend class Wal;
