@@ -34,14 +34,20 @@ class Backend {
   Oid database() const { return database_; }
 
   bool in_transaction() const { return in_transaction_; }
+  bool read_only() const { return read_only_; }
+  IsolationLevel isolation() const { return isolation_; }
+  // feature_not_supported for serializable.
   Status begin(IsolationLevel level, bool read_only);
-  // Writes the commit record if the transaction wrote anything. With `wait_for_flush` returns when it is durable.
-  // Otherwise `*flush_upto` is the log position that must be durable before the commit may be acknowledged (0: none);
-  // the transaction is visible to others at once, as with PostgreSQL's asynchronous commit, so an acknowledgement
-  // must wait for the flush.
+  // Writes the commit record if the transaction has an xid. With `wait_for_flush` returns when it is durable.
+  // Otherwise `*flush_upto` is the log position that must be durable before the commit may be acknowledged
+  // (0: none); the transaction is visible to others at once, as with PostgreSQL's asynchronous commit, so an
+  // acknowledgement must wait for the flush. A commit that drops files, or was asked to, waits in any case.
+  // An error before the commit record leaves the transaction in progress; one after it poisons the cluster.
   Status commit(bool wait_for_flush, Lsn* flush_upto);
   // Never fails short of poisoning the cluster.
   void abort();
+  // This transaction does what cannot be undone (files of a database): its commit is flushed, here and on standbys.
+  void force_sync_commit() { force_sync_commit_ = true; }
 
   // The transaction's id, assigned at first need. read_only_sql_transaction in a read-only transaction.
   Status assign_xid(TransactionId* xid);
@@ -54,18 +60,30 @@ class Backend {
   void use_command() { command_used_ = true; }
   Status advance_command();
 
-  // The snapshot for the next command: taken anew under read committed, once otherwise.
+  // The snapshot for the next command: taken anew under read committed, once otherwise. Valid until the next
+  // call: a scan that outlives its command copies it. What it may see is kept until the transaction ends.
   Status statement_snapshot(const Snapshot** snapshot);
-  // A fresh snapshot for reading catalogs, whatever the isolation level.
+  // A fresh snapshot for reading catalogs, whatever the isolation level; valid until the next call.
   Status catalog_snapshot(const Snapshot** snapshot);
-  // Sees every committed row and this transaction's own, at this moment (SnapshotSelf-like), for unique checks: dirty.
 
   // Files: created ones vanish on abort, dropped ones on commit (as the commit or abort record also says).
-  Status create_storage(RelFileLocator relation, bool logged);  // logs XLOG_SMGR_CREATE and creates the main fork
+  // Creates the main fork; `logged` with XLOG_SMGR_CREATE.
+  Status create_storage(RelFileLocator relation, bool logged);
   void drop_storage_at_commit(RelFileLocator relation);
 
  private:
+  friend class CheckpointDelay;
+  struct PendingDelete {
+    RelFileLocator relation;
+    bool at_commit;
+  };
+
   Backend(StorageServices& services, TransactionSystem& transactions, Oid database);
+  Status log_outcome(bool commit, const std::vector<RelFileLocator>& dropped, Lsn* end);
+  std::vector<RelFileLocator> pending_files(bool at_commit) const;
+  void delete_files(const std::vector<RelFileLocator>& relations);
+  void forget_transaction();
+
   StorageServices& services_;
   TransactionSystem& transactions_;
   Oid database_;
@@ -73,17 +91,28 @@ class Backend {
   bool in_transaction_ = false;
   bool read_only_ = false;
   bool command_used_ = false;
+  bool force_sync_commit_ = false;
+  bool snapshot_taken_ = false;
   IsolationLevel isolation_ = IsolationLevel::read_committed;
   TransactionId xid_ = invalid_transaction_id;
   CommandId command_ = first_command_id;
   Snapshot snapshot_;
+  uint64_t snapshot_completions_ = 0;  // ProcessArray's mark of the moment snapshot_ was taken
   Snapshot catalog_snapshot_;
-  bool snapshot_valid_ = false;
-  struct PendingDelete {
-    RelFileLocator relation;
-    bool at_commit;
-  };
+  uint64_t catalog_snapshot_completions_ = 0;
   std::vector<PendingDelete> pending_deletes_;
+};
+
+// While it lives, no checkpoint completes that began before and none begins whose pages are written: what was
+// logged inside is also done inside. Not to be held across a wait for another transaction.
+class CheckpointDelay {
+ public:
+  explicit CheckpointDelay(Backend& backend);
+  ~CheckpointDelay();
+  CheckpointDelay(const CheckpointDelay&) = delete;
+
+ private:
+  Backend& backend_;
 };
 
 }  // namespace pgdata

@@ -1,11 +1,13 @@
 // TransactionSystem: the shared state of transactions: xid and OID counters, process array, commit log.
 //
-// Lives in the segment ("transactions", "clog"). Source: src/backend/access/transam/{varsup.c,clog.c,slru.c,subtrans.c,multixact.c},
+// Everything shared lives in the segment; a TransactionSystem is one process's door to it, used by all of
+// its threads. Source: src/backend/access/transam/{varsup.c,clog.c,slru.c,subtrans.c,multixact.c},
 // storage/ipc/procarray.c, PostgreSQL 18.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -15,15 +17,35 @@
 
 namespace pgdata {
 
+class ProcessArray;
+
 enum class TransactionStatus : uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
 
+// What a member of a multixact does to the row; the last two are changes, the others locks.
+enum class MultiXactStatus : uint8_t {
+  for_key_share = 0,
+  for_share = 1,
+  for_no_key_update = 2,
+  for_update = 3,
+  no_key_update = 4,
+  update = 5,
+};
+constexpr bool is_update(MultiXactStatus status) { return status > MultiXactStatus::for_update; }
+
+struct MultiXactMember {
+  TransactionId xid = invalid_transaction_id;
+  MultiXactStatus status = MultiXactStatus::for_key_share;
+};
+
 struct TransactionSystemOptions {
+  uint32_t block_size = 8192;
   uint32_t max_backends = 128;
   uint32_t clog_buffers = 64;  // pages
   bool read_only = false;
 };
 
-// The counters that a checkpoint records and a start restores. Fields as in CheckPoint, src/include/catalog/pg_control.h.
+// The counters that a checkpoint records and a start restores. Fields as in CheckPoint,
+// src/include/catalog/pg_control.h.
 struct TransactionCounters {
   FullTransactionId nextXid = 3;
   Oid nextOid = first_genbki_object_id;
@@ -35,8 +57,10 @@ struct TransactionCounters {
   Oid oldestMultiDB = 1;
   TransactionId oldestCommitTsXid = invalid_transaction_id;
   TransactionId newestCommitTsXid = invalid_transaction_id;
-  TransactionId oldestActiveXid = invalid_transaction_id;
+  TransactionId oldestActiveXid = invalid_transaction_id;  // online checkpoints only
 };
+
+enum class CheckpointKind : uint8_t { shutdown, online };
 
 class TransactionSystem {
  public:
@@ -45,32 +69,53 @@ class TransactionSystem {
   ~TransactionSystem();
   TransactionSystem(const TransactionSystem&) = delete;
 
-  // New cluster: creates the first page of pg_xact, pg_subtrans, pg_multixact/{offsets,members} and commits xid 1 and 2 (bootstrap, frozen) as PostgreSQL does.
+  // New cluster: makes and syncs the first page of pg_xact, pg_subtrans, pg_multixact/{offsets,members}. The
+  // directories exist. OIDs below first_normal_object_id are given out until the next start.
   Status create(const TransactionCounters& counters);
-  // Start after a clean shutdown.
+  // Start after a clean shutdown or at the end of recovery.
   Status start(const TransactionCounters& counters);
-  TransactionCounters counters() const;
+  // What a checkpoint records. An online one counts the OIDs that are logged for use as used.
+  TransactionCounters counters(CheckpointKind kind = CheckpointKind::shutdown) const;
+  FullTransactionId next_full_xid() const;
 
   // The outcome of a transaction; permanent ids answer without a page. `*lsn` (may be null): its commit record,
-  // which must be durable before hint bits may say so on disk.
+  // which must be durable before hint bits may say so on disk; invalid_lsn when it is durable. A transaction
+  // that never ended (a crash) reads as in_progress: ask is_in_progress first.
   Status status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn = nullptr);
   Status set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn);
   // Is it running in any backend of the cluster?
   bool is_in_progress(TransactionId xid) const;
 
+  // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
+  Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);
+
+  // The next OID of the counter; the caller checks that it is not in use. Logs XLOG_NEXTOID ahead of need.
   Status new_oid(Oid* oid);
-  // Log XLOG_NEXTOID as needed; used at init for the OIDs up to first_normal_object_id.
+
   void take_snapshot(Snapshot* snapshot) const;
   // Oldest xid that any snapshot of any backend may still see as running: what is dead before it is removable.
   TransactionId oldest_xmin() const;
 
-  // Checkpoint: write and sync the dirty pages of pg_xact and the others.
+  // The oldest xid that any table may still hold unfrozen, and the database that does: sets how far xids may go.
+  void set_oldest_xid(TransactionId oldest, Oid database);
+
+  // Checkpoint: after its redo pointer is fixed and before it writes pages, and again before it writes its
+  // record, waits for those that logged something and have not yet done it (commits, truncations).
+  Status wait_for_commits_in_progress() const;
+  // Checkpoint: write and sync the dirty pages of pg_xact and the others. A failed sync poisons the cluster.
   Status write_all_dirty();
+  // Online checkpoint, before its record: logs XLOG_RUNNING_XACTS, from which a standby learns who runs.
+  Status log_running_transactions();
+
+  // For Backend: the next xid, entered for `slot` of the process array.
+  Status assign_xid(int slot, TransactionId* xid);
+  ProcessArray& processes() const;
 
  private:
-  friend class Backend;
   struct Shared;
   struct Local;
+  Status zero_subtrans(TransactionId oldest_active, TransactionId next_xid);
+  void load_counters(const TransactionCounters& counters, bool initializing);
   std::unique_ptr<Local> local_;
 };
 

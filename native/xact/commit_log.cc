@@ -1,0 +1,110 @@
+// CommitLog: two status bits per transaction in Slru pages.
+#include "xact/commit_log.h"
+
+#include <cstring>
+
+#include "base/invariant.h"
+#include "wal/wal.h"
+#include "xact/xact_records.h"
+
+namespace pgdata {
+
+namespace {
+
+constexpr uint32_t xids_per_byte = 4;
+constexpr uint32_t xids_per_lsn_group = 32;
+constexpr uint32_t status_mask = 3;
+
+SlruOptions clog_options(uint32_t buffers, uint32_t block_size, bool read_only) {
+  SlruOptions options;
+  options.name = "clog";
+  options.directory = "pg_xact";
+  options.buffers = buffers;
+  options.lsns_per_page = block_size * xids_per_byte / xids_per_lsn_group;
+  options.read_only = read_only;
+  return options;
+}
+
+std::string describe(TransactionId xid) { return "transaction " + std::to_string(value_of(xid)); }
+
+}  // namespace
+
+void CommitLog::plan(SegmentPlan& plan, uint32_t buffers, uint32_t block_size) {
+  Slru::plan(plan, clog_options(buffers, block_size, false), block_size);
+}
+
+CommitLog::CommitLog(Segment& segment, StorageServices& services, uint32_t buffers, bool read_only)
+    : services_(services),
+      block_size_(services.storage.options().block_size),
+      pages_(segment, services, clog_options(buffers, block_size_, read_only)) {}
+
+Status CommitLog::create_first_page() {
+  SlruPage page;
+  return pages_.zero_page(0, &page);
+}
+
+Status CommitLog::extend(TransactionId xid) {
+  // The first normal id is not first on its page, but starts a new one at the wrap.
+  if (value_of(xid) % xids_per_page() != 0 && xid != first_normal_transaction_id) return Status::ok;
+  const int64_t number = value_of(xid) / xids_per_page();
+  SlruPage page;
+  RETURN_IF_ERROR(pages_.zero_page(static_cast<uint64_t>(number), &page));
+  WalRecord record;
+  record.begin(RmgrId::clog, CLOG_ZEROPAGE, invalid_transaction_id);
+  record.data(&number, sizeof(number));
+  return services_.wal.insert(record, nullptr);
+}
+
+Status CommitLog::trim(TransactionId next_xid) {
+  const uint32_t index = value_of(next_xid) % xids_per_page();
+  if (index == 0) return Status::ok;  // its page does not exist yet
+  SlruPage page;
+  RETURN_IF_ERROR(pages_.lock_page(value_of(next_xid) / xids_per_page(), LockMode::exclusive,
+                                   describe(next_xid).c_str(), &page));
+  const uint32_t byte = index / xids_per_byte;
+  const uint32_t kept_bits = index % xids_per_byte * 2;
+  auto* bytes = reinterpret_cast<uint8_t*>(page.bytes());
+  bool changed = false;
+  const auto kept = static_cast<uint8_t>(bytes[byte] & ((1u << kept_bits) - 1));
+  if (bytes[byte] != kept) changed = true;
+  bytes[byte] = kept;
+  for (uint32_t i = byte + 1; i < block_size_; ++i) {
+    if (bytes[i] != 0) changed = true;
+    bytes[i] = 0;
+  }
+  if (changed) page.mark_dirty();
+  return Status::ok;
+}
+
+Status CommitLog::status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn) {
+  INVARIANT(is_normal(xid));
+  SlruPage page;
+  const uint32_t number = value_of(xid) / xids_per_page();
+  const uint32_t index = value_of(xid) % xids_per_page();
+  RETURN_IF_ERROR(pages_.lock_page(number, LockMode::shared, describe(xid).c_str(), &page));
+  const auto byte = static_cast<uint8_t>(page.bytes()[index / xids_per_byte]);
+  *status = static_cast<TransactionStatus>((byte >> (index % xids_per_byte * 2)) & status_mask);
+  *lsn = page.lsn(index / xids_per_lsn_group);
+  return Status::ok;
+}
+
+Status CommitLog::set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn) {
+  INVARIANT(is_normal(xid));
+  SlruPage page;
+  const uint32_t number = value_of(xid) / xids_per_page();
+  const uint32_t index = value_of(xid) % xids_per_page();
+  RETURN_IF_ERROR(pages_.lock_page(number, LockMode::exclusive, describe(xid).c_str(), &page));
+  auto& byte = reinterpret_cast<uint8_t*>(page.bytes())[index / xids_per_byte];
+  const uint32_t shift = index % xids_per_byte * 2;
+  const auto old = static_cast<TransactionStatus>((byte >> shift) & status_mask);
+  if (old != status && old != TransactionStatus::in_progress && old != TransactionStatus::sub_committed) {
+    return Status::error(ErrorCode::data_corrupted, "transaction %u already has an outcome in the commit log",
+                         value_of(xid));
+  }
+  byte = static_cast<uint8_t>((byte & ~(status_mask << shift)) | (static_cast<uint32_t>(status) << shift));
+  page.mark_dirty();
+  if (commit_lsn != invalid_lsn) page.raise_lsn(index / xids_per_lsn_group, commit_lsn);
+  return Status::ok;
+}
+
+}  // namespace pgdata

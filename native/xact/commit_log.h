@@ -1,0 +1,44 @@
+// CommitLog: the outcome of every transaction, two bits each (pg_xact).
+//
+// A status that says "committed" may reach the disk only after the commit record has: for a commit that was
+// not flushed first, the page keeps the record's position for the group of 32 transactions it belongs to.
+// Source: src/backend/access/transam/clog.c, src/include/access/clog.h, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "xact/slru.h"
+#include "xact/transaction_system.h"
+
+namespace pgdata {
+
+class CommitLog {
+ public:
+  static void plan(SegmentPlan& plan, uint32_t buffers, uint32_t block_size);
+  CommitLog(Segment& segment, StorageServices& services, uint32_t buffers, bool read_only);
+
+  // New cluster: page 0, all "in progress".
+  Status create_first_page();
+  // Makes the page of `xid` when it is the first on it, and logs that. Called before `xid` is assigned.
+  Status extend(TransactionId xid);
+  // At start: no transaction from `next_xid` on has an outcome yet, whatever a crash left behind.
+  Status trim(TransactionId next_xid);
+
+  // The status as the page has it. `*lsn`: must be durable before the status may be relied on after a crash.
+  Status status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn);
+  // `commit_lsn`: the end of a commit record that is not durable yet, else invalid_lsn.
+  Status set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn);
+
+  Slru& pages() { return pages_; }
+
+ private:
+  uint32_t xids_per_page() const { return block_size_ * 4; }
+
+  StorageServices& services_;
+  uint32_t block_size_;
+  Slru pages_;
+};
+
+}  // namespace pgdata

@@ -1,0 +1,14 @@
+// Snapshot: the test whether a transaction was running when it was taken.
+#include "xact/snapshot.h"
+
+#include <algorithm>
+
+namespace pgdata {
+
+bool Snapshot::contains(TransactionId xid) const {
+  if (precedes(xid, xmin)) return false;
+  if (!precedes(xid, xmax)) return true;
+  return std::binary_search(xip.begin(), xip.end(), xid);
+}
+
+}  // namespace pgdata

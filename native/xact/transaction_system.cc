@@ -1,0 +1,351 @@
+// TransactionSystem: counters, and the parts that keep outcomes, joined.
+#include "xact/transaction_system.h"
+
+#include <atomic>
+#include <cstring>
+
+#include "base/invariant.h"
+#include "shmem/lwlock.h"
+#include "wal/wal.h"
+#include "xact/commit_log.h"
+#include "xact/multixact.h"
+#include "xact/process_array.h"
+#include "xact/slru.h"
+#include "xact/xact_records.h"
+
+namespace pgdata {
+
+namespace {
+
+// OIDs that one XLOG_NEXTOID record allows to be given out (VAR_OID_PREFETCH).
+constexpr uint32_t oid_prefetch = 8192;
+// How long before the oldest xid would seem to lie in the future new ones are refused.
+constexpr uint32_t xid_stop_margin = 3'000'000;
+constexpr uint32_t subtrans_entry_bytes = sizeof(TransactionId);
+
+SlruOptions subtrans_options(bool read_only) {
+  SlruOptions options;
+  options.name = "subtrans";
+  options.directory = "pg_subtrans";
+  options.buffers = 32;
+  options.durable = false;
+  options.read_only = read_only;
+  return options;
+}
+
+FullTransactionId advance(FullTransactionId full) {
+  do {
+    ++full;
+  } while (!is_normal(xid_of(full)));
+  return full;
+}
+
+// The xid before `xid`, passing over the permanent ones.
+TransactionId previous(TransactionId xid) {
+  const uint32_t before = value_of(xid) - 1;
+  return TransactionId{before < 3 ? 0xFFFFFFFFu : before};
+}
+
+TransactionId stop_limit_for(TransactionId oldest) {
+  uint32_t wrap = value_of(oldest) + (0xFFFFFFFFu >> 1);
+  if (wrap < 3) wrap += 3;
+  uint32_t stop = wrap - xid_stop_margin;
+  if (stop < 3) stop -= 3;
+  return TransactionId{stop};
+}
+
+// The last outcome this thread asked for and may rely on. Rows beside each other were mostly written by one
+// transaction. `system` tells TransactionSystems apart that lived at one address.
+struct CachedOutcome {
+  uint64_t system = 0;
+  TransactionId xid = invalid_transaction_id;
+  TransactionStatus status = TransactionStatus::in_progress;
+};
+thread_local CachedOutcome cached_outcome;
+std::atomic<uint64_t> systems_made{0};
+
+}  // namespace
+
+struct TransactionSystem::Shared {
+  alignas(64) LwLock xid_lock;
+  std::atomic<FullTransactionId> next_xid;
+  TransactionId oldest_xid;
+  Oid oldest_xid_database;
+  TransactionId xid_stop_limit;
+  alignas(64) LwLock oid_lock;
+  Oid next_oid;
+  uint32_t logged_oids;  // that may be given out before another record is due
+  bool initializing;
+  alignas(64) LwLock multi_lock;
+  MultiXactId next_multi;
+  uint32_t next_multi_offset;
+  MultiXactId oldest_multi;
+  Oid oldest_multi_database;
+  TransactionId oldest_commit_ts_xid;
+  TransactionId newest_commit_ts_xid;
+};
+
+struct TransactionSystem::Local {
+  Local(Segment& segment, StorageServices& storage_services, const TransactionSystemOptions& wanted)
+      : services(storage_services),
+        options(wanted),
+        shared(reinterpret_cast<Shared*>(segment.find("transactions"))),
+        processes(segment, wanted.max_backends),
+        commit_log(segment, storage_services, wanted.clog_buffers, wanted.read_only),
+        subtrans(segment, storage_services, subtrans_options(wanted.read_only)),
+        multixacts(segment, storage_services, wanted.read_only),
+        identity(systems_made.fetch_add(1, std::memory_order_relaxed) + 1) {}
+
+  StorageServices& services;
+  TransactionSystemOptions options;
+  Shared* shared;
+  ProcessArray processes;
+  CommitLog commit_log;
+  Slru subtrans;
+  MultiXactLog multixacts;
+  uint64_t identity;
+};
+
+void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& options) {
+  plan.reserve("transactions", sizeof(Shared));
+  ProcessArray::plan(plan, options.max_backends);
+  CommitLog::plan(plan, options.clog_buffers, options.block_size);
+  Slru::plan(plan, subtrans_options(options.read_only), options.block_size);
+  MultiXactLog::plan(plan, options.block_size);
+}
+
+TransactionSystem::TransactionSystem(Segment& segment, StorageServices& services,
+                                     TransactionSystemOptions options)
+    : local_(std::make_unique<Local>(segment, services, options)) {
+  INVARIANT(options.block_size == services.storage.options().block_size);
+}
+
+TransactionSystem::~TransactionSystem() = default;
+
+ProcessArray& TransactionSystem::processes() const { return local_->processes; }
+
+void TransactionSystem::load_counters(const TransactionCounters& counters, bool initializing) {
+  Shared& shared = *local_->shared;
+  INVARIANT(is_normal(xid_of(counters.nextXid)));
+  {
+    LwLockGuard guard(shared.xid_lock, LockMode::exclusive);
+    shared.next_xid.store(counters.nextXid, std::memory_order_relaxed);
+  }
+  set_oldest_xid(counters.oldestXid, counters.oldestXidDB);
+  {
+    LwLockGuard guard(shared.oid_lock, LockMode::exclusive);
+    shared.next_oid = counters.nextOid;
+    shared.logged_oids = 0;
+    shared.initializing = initializing;
+  }
+  {
+    LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+    shared.next_multi = counters.nextMulti;
+    shared.next_multi_offset = counters.nextMultiOffset;
+    shared.oldest_multi = counters.oldestMulti;
+    shared.oldest_multi_database = counters.oldestMultiDB;
+    shared.oldest_commit_ts_xid = counters.oldestCommitTsXid;
+    shared.newest_commit_ts_xid = counters.newestCommitTsXid;
+  }
+  local_->processes.initialize(previous(xid_of(counters.nextXid)));
+}
+
+Status TransactionSystem::create(const TransactionCounters& counters) {
+  INVARIANT(!local_->options.read_only);
+  load_counters(counters, true);
+  RETURN_IF_ERROR(local_->commit_log.create_first_page());
+  {
+    SlruPage page;
+    RETURN_IF_ERROR(local_->subtrans.zero_page(0, &page));
+  }
+  RETURN_IF_ERROR(local_->multixacts.create_first_pages());
+  return write_all_dirty();
+}
+
+Status TransactionSystem::start(const TransactionCounters& counters) {
+  load_counters(counters, false);
+  if (local_->options.read_only) return Status::ok;
+  const TransactionId next_xid = xid_of(counters.nextXid);
+  RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
+  return zero_subtrans(is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid, next_xid);
+}
+
+// What pg_subtrans said before a start means nothing.
+Status TransactionSystem::zero_subtrans(TransactionId oldest_active, TransactionId next_xid) {
+  const uint32_t per_page = local_->options.block_size / subtrans_entry_bytes;
+  const uint32_t last = value_of(next_xid) / per_page;
+  const uint32_t last_of_all = 0xFFFFFFFFu / per_page;
+  uint32_t page = value_of(oldest_active) / per_page;
+  for (uint32_t steps = 0;; ++steps) {
+    if (steps > last_of_all) {
+      return Status::error(ErrorCode::data_corrupted, "oldest active transaction %u is not before %u",
+                           value_of(oldest_active), value_of(next_xid));
+    }
+    SlruPage zeroed;
+    RETURN_IF_ERROR(local_->subtrans.zero_page(page, &zeroed));
+    if (page == last) return Status::ok;
+    page = page == last_of_all ? 0 : page + 1;
+  }
+}
+
+TransactionCounters TransactionSystem::counters(CheckpointKind kind) const {
+  Shared& shared = *local_->shared;
+  TransactionCounters counters;
+  {
+    LwLockGuard guard(shared.xid_lock, LockMode::shared);
+    counters.nextXid = shared.next_xid.load(std::memory_order_relaxed);
+    counters.oldestXid = shared.oldest_xid;
+    counters.oldestXidDB = shared.oldest_xid_database;
+  }
+  {
+    LwLockGuard guard(shared.oid_lock, LockMode::shared);
+    counters.nextOid = shared.next_oid;
+    if (kind == CheckpointKind::online) counters.nextOid += shared.logged_oids;
+  }
+  {
+    LwLockGuard guard(shared.multi_lock, LockMode::shared);
+    counters.nextMulti = shared.next_multi;
+    counters.nextMultiOffset = shared.next_multi_offset;
+    counters.oldestMulti = shared.oldest_multi;
+    counters.oldestMultiDB = shared.oldest_multi_database;
+    counters.oldestCommitTsXid = shared.oldest_commit_ts_xid;
+    counters.newestCommitTsXid = shared.newest_commit_ts_xid;
+  }
+  counters.oldestActiveXid = kind == CheckpointKind::online ? local_->processes.oldest_running() : invalid_transaction_id;
+  return counters;
+}
+
+FullTransactionId TransactionSystem::next_full_xid() const {
+  return local_->shared->next_xid.load(std::memory_order_acquire);
+}
+
+void TransactionSystem::set_oldest_xid(TransactionId oldest, Oid database) {
+  Shared& shared = *local_->shared;
+  INVARIANT(is_normal(oldest));
+  LwLockGuard guard(shared.xid_lock, LockMode::exclusive);
+  shared.oldest_xid = oldest;
+  shared.oldest_xid_database = database;
+  shared.xid_stop_limit = stop_limit_for(oldest);
+}
+
+Status TransactionSystem::assign_xid(int slot, TransactionId* xid) {
+  Shared& shared = *local_->shared;
+  INVARIANT(!local_->options.read_only);
+  RETURN_IF_ERROR(local_->services.state.check());
+  LwLockGuard guard(shared.xid_lock, LockMode::exclusive);
+  const FullTransactionId full = shared.next_xid.load(std::memory_order_relaxed);
+  const TransactionId assigned = xid_of(full);
+  if (!precedes(assigned, shared.xid_stop_limit)) {
+    return Status::error(ErrorCode::program_limit_exceeded,
+                         "database is not accepting commands that assign new transaction IDs to avoid "
+                         "wraparound data loss in database with OID %u",
+                         shared.oldest_xid_database)
+        .with_hint("Execute a database-wide VACUUM in that database.\n"
+                   "You might also need to commit or roll back old prepared transactions, or drop stale "
+                   "replication slots.");
+  }
+  RETURN_IF_ERROR(local_->commit_log.extend(assigned));
+  const uint32_t per_page = local_->options.block_size / subtrans_entry_bytes;
+  if (value_of(assigned) % per_page == 0 || assigned == first_normal_transaction_id) {
+    SlruPage page;
+    RETURN_IF_ERROR(local_->subtrans.zero_page(value_of(assigned) / per_page, &page));
+  }
+  shared.next_xid.store(advance(full), std::memory_order_release);
+  local_->processes.set_xid(slot, assigned);
+  *xid = assigned;
+  return Status::ok;
+}
+
+Status TransactionSystem::status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn) {
+  if (lsn != nullptr) *lsn = invalid_lsn;
+  if (!is_normal(xid)) {
+    *status = is_valid(xid) ? TransactionStatus::committed : TransactionStatus::aborted;
+    return Status::ok;
+  }
+  if (cached_outcome.system == local_->identity && cached_outcome.xid == xid) {
+    *status = cached_outcome.status;
+    return Status::ok;
+  }
+  Lsn commit_lsn = invalid_lsn;
+  RETURN_IF_ERROR(local_->commit_log.status_of(xid, status, &commit_lsn));
+  if (commit_lsn != invalid_lsn && commit_lsn <= local_->services.wal.flushed()) commit_lsn = invalid_lsn;
+  if (lsn != nullptr) *lsn = commit_lsn;
+  const bool final = *status == TransactionStatus::committed || *status == TransactionStatus::aborted;
+  if (final && commit_lsn == invalid_lsn) cached_outcome = {local_->identity, xid, *status};
+  return Status::ok;
+}
+
+Status TransactionSystem::set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn) {
+  return local_->commit_log.set_status(xid, status, commit_lsn);
+}
+
+bool TransactionSystem::is_in_progress(TransactionId xid) const {
+  return local_->processes.is_in_progress(xid);
+}
+
+Status TransactionSystem::multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members) {
+  return local_->multixacts.members(multi, counters(), members);
+}
+
+Status TransactionSystem::new_oid(Oid* oid) {
+  Shared& shared = *local_->shared;
+  RETURN_IF_ERROR(local_->services.state.check());
+  LwLockGuard guard(shared.oid_lock, LockMode::exclusive);
+  // While a cluster is made the low OIDs are for its own objects; at the wrap they are passed over.
+  const Oid lowest = shared.initializing ? first_genbki_object_id : first_normal_object_id;
+  if (shared.next_oid < lowest) {
+    shared.next_oid = first_normal_object_id;
+    shared.logged_oids = 0;
+  }
+  if (shared.logged_oids == 0) {
+    const Oid upto = shared.next_oid + oid_prefetch;
+    WalRecord record;
+    record.begin(RmgrId::xlog, XLOG_NEXTOID, invalid_transaction_id);
+    record.data(&upto, sizeof(upto));
+    RETURN_IF_ERROR(local_->services.wal.insert(record, nullptr));
+    shared.logged_oids = oid_prefetch;
+  }
+  *oid = shared.next_oid++;
+  --shared.logged_oids;
+  return Status::ok;
+}
+
+void TransactionSystem::take_snapshot(Snapshot* snapshot) const {
+  local_->processes.take_snapshot(-1, snapshot, nullptr);
+}
+
+TransactionId TransactionSystem::oldest_xmin() const { return local_->processes.oldest_xmin(); }
+
+Status TransactionSystem::wait_for_commits_in_progress() const {
+  return local_->processes.wait_for_checkpoint_delays(local_->services.state);
+}
+
+Status TransactionSystem::write_all_dirty() {
+  RETURN_IF_ERROR(local_->commit_log.pages().write_all_dirty());
+  RETURN_IF_ERROR(local_->subtrans.write_all_dirty());
+  RETURN_IF_ERROR(local_->multixacts.write_all_dirty());
+  RETURN_IF_ERROR(local_->commit_log.pages().sync());
+  return local_->multixacts.sync();
+}
+
+Status TransactionSystem::log_running_transactions() {
+  std::vector<TransactionId> xids;
+  // No xid may be assigned between the list and its record, or a standby would miss it.
+  LwLockGuard guard(local_->shared->xid_lock, LockMode::shared);
+  xl_running_xacts header{};
+  local_->processes.running(&xids, &header.latestCompletedXid);
+  header.xcnt = static_cast<int32_t>(xids.size());
+  header.nextXid = xid_of(local_->shared->next_xid.load(std::memory_order_relaxed));
+  header.oldestRunningXid = header.nextXid;
+  for (const TransactionId xid : xids) {
+    if (precedes(xid, header.oldestRunningXid)) header.oldestRunningXid = xid;
+  }
+  WalRecord record;
+  record.begin(RmgrId::standby, XLOG_RUNNING_XACTS, invalid_transaction_id);
+  record.set_flags(XLOG_MARK_UNIMPORTANT);
+  record.data(&header, sizeof(header));
+  if (!xids.empty()) record.data(xids.data(), xids.size() * sizeof(TransactionId));
+  return local_->services.wal.insert(record, nullptr);
+}
+
+}  // namespace pgdata
