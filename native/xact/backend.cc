@@ -37,7 +37,8 @@ Backend::~Backend() {
 Status Backend::begin(IsolationLevel level, bool read_only) {
   INVARIANT(!in_transaction_);
   if (level == IsolationLevel::serializable) {
-    return Status::error(ErrorCode::feature_not_supported, "isolation level serializable is not supported")
+    return Status::error(ErrorCode::feature_not_supported,
+                         "isolation level serializable is not supported")
         .with_hint("Use repeatable read.");
   }
   RETURN_IF_ERROR(services_.state.check());
@@ -93,7 +94,8 @@ Status Backend::statement_snapshot(const Snapshot** snapshot) {
 Status Backend::catalog_snapshot(const Snapshot** snapshot) {
   INVARIANT(in_transaction_);
   RETURN_IF_ERROR(services_.state.check());
-  transactions_.processes().take_snapshot(slot_, &catalog_snapshot_, &catalog_snapshot_completions_);
+  transactions_.processes().take_snapshot(slot_, &catalog_snapshot_,
+                                          &catalog_snapshot_completions_);
   catalog_snapshot_.curcid = command_;
   *snapshot = &catalog_snapshot_;
   return Status::ok;
@@ -183,7 +185,8 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
     Status status = log_outcome(true, dropped, &end);
     if (status.is_ok() && flush) status = services_.wal.flush(end);
     if (status.is_ok()) {
-      status = transactions_.set_status(xid_, TransactionStatus::committed, flush ? invalid_lsn : end);
+      status =
+          transactions_.set_status(xid_, TransactionStatus::committed, flush ? invalid_lsn : end);
     }
     if (!status.is_ok()) {
       // Nobody can tell any more whether this transaction is committed but recovery.
@@ -204,7 +207,8 @@ void Backend::abort() {
     const std::vector<RelFileLocator> created = pending_files(false);
     if (!services_.state.is_poisoned()) {
       Status status = log_outcome(false, created, nullptr);
-      if (status.is_ok()) status = transactions_.set_status(xid_, TransactionStatus::aborted, invalid_lsn);
+      if (status.is_ok())
+        status = transactions_.set_status(xid_, TransactionStatus::aborted, invalid_lsn);
       if (!status.is_ok()) services_.state.poison("a transaction could not be aborted");
     }
     transactions_.processes().end_transaction(slot_, xid_);

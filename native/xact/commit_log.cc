@@ -97,11 +97,13 @@ Status CommitLog::set_status(TransactionId xid, TransactionStatus status, Lsn co
   auto& byte = reinterpret_cast<uint8_t*>(page.bytes())[index / xids_per_byte];
   const uint32_t shift = index % xids_per_byte * 2;
   const auto old = static_cast<TransactionStatus>((byte >> shift) & status_mask);
-  if (old != status && old != TransactionStatus::in_progress && old != TransactionStatus::sub_committed) {
-    return Status::error(ErrorCode::data_corrupted, "transaction %u already has an outcome in the commit log",
-                         value_of(xid));
+  if (old != status && old != TransactionStatus::in_progress &&
+      old != TransactionStatus::sub_committed) {
+    return Status::error(ErrorCode::data_corrupted,
+                         "transaction %u already has an outcome in the commit log", value_of(xid));
   }
-  byte = static_cast<uint8_t>((byte & ~(status_mask << shift)) | (static_cast<uint32_t>(status) << shift));
+  byte = static_cast<uint8_t>((byte & ~(status_mask << shift)) |
+                              (static_cast<uint32_t>(status) << shift));
   page.mark_dirty();
   if (commit_lsn != invalid_lsn) page.raise_lsn(index / xids_per_lsn_group, commit_lsn);
   return Status::ok;

@@ -59,7 +59,8 @@ Status MultiXactLog::create_first_pages() {
 Status MultiXactLog::offset_of(MultiXactId multi, uint32_t* offset) {
   const uint32_t per_page = block_size_ / sizeof(uint32_t);
   SlruPage page;
-  RETURN_IF_ERROR(offsets_.lock_page(multi / per_page, LockMode::shared, describe(multi).c_str(), &page));
+  RETURN_IF_ERROR(
+      offsets_.lock_page(multi / per_page, LockMode::shared, describe(multi).c_str(), &page));
   *offset = load<uint32_t>(page.bytes() + multi % per_page * sizeof(uint32_t));
   return Status::ok;
 }
@@ -68,8 +69,8 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
                              std::vector<MultiXactMember>* members) {
   members->clear();
   if (multi == 0 || multi_precedes(multi, counters.oldestMulti)) {
-    return Status::error(ErrorCode::data_corrupted, "MultiXactId %u does no longer exist -- apparent wraparound",
-                         multi);
+    return Status::error(ErrorCode::data_corrupted,
+                         "MultiXactId %u does no longer exist -- apparent wraparound", multi);
   }
   if (!multi_precedes(multi, counters.nextMulti)) {
     return Status::error(ErrorCode::data_corrupted,
@@ -84,8 +85,8 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
   }
   const uint32_t count = end - offset;
   if (offset == 0 || end == 0 || count > members_max) {
-    return Status::error(ErrorCode::data_corrupted, "MultiXactId %u has invalid member offsets %u to %u", multi,
-                         offset, end);
+    return Status::error(ErrorCode::data_corrupted,
+                         "MultiXactId %u has invalid member offsets %u to %u", multi, offset, end);
   }
   const uint32_t groups_per_page = block_size_ / group_bytes;
   const uint32_t members_per_page = groups_per_page * members_per_group;
@@ -95,9 +96,11 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
     const uint32_t member = offset + i;
     if (member / members_per_page != page_number) {
       page_number = member / members_per_page;
-      RETURN_IF_ERROR(members_.lock_page(page_number, LockMode::shared, describe(multi).c_str(), &page));
+      RETURN_IF_ERROR(
+          members_.lock_page(page_number, LockMode::shared, describe(multi).c_str(), &page));
     }
-    const std::byte* group = page.bytes() + member / members_per_group % groups_per_page * group_bytes;
+    const std::byte* group =
+        page.bytes() + member / members_per_group % groups_per_page * group_bytes;
     const uint32_t in_group = member % members_per_group;
     MultiXactMember entry;
     entry.xid = load<TransactionId>(group + members_per_group + in_group * sizeof(TransactionId));
@@ -105,7 +108,8 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
     if (!is_valid(entry.xid)) continue;
     const auto status = static_cast<uint8_t>(group[in_group]);
     if (status > status_max) {
-      return Status::error(ErrorCode::data_corrupted, "MultiXactId %u has a member with invalid status %u", multi,
+      return Status::error(ErrorCode::data_corrupted,
+                           "MultiXactId %u has a member with invalid status %u", multi,
                            unsigned{status});
     }
     entry.status = static_cast<MultiXactStatus>(status);

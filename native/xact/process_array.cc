@@ -168,7 +168,8 @@ TransactionId ProcessArray::latest_completed() const {
   return shared_->latest_completed.load(std::memory_order_relaxed);
 }
 
-void ProcessArray::running(std::vector<TransactionId>* xids, TransactionId* latest_completed) const {
+void ProcessArray::running(std::vector<TransactionId>* xids,
+                           TransactionId* latest_completed) const {
   xids->clear();
   LwLockGuard guard(shared_->lock, LockMode::shared);
   const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);

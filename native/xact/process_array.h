@@ -61,7 +61,7 @@ class ProcessArray {
 
   Shared* shared_;
   Slot* slots_;
-  std::atomic<TransactionId>* xids_;   // dense, as every snapshot reads all of them
+  std::atomic<TransactionId>* xids_;  // dense, as every snapshot reads all of them
   std::atomic<TransactionId>* xmins_;
   uint32_t slots_max_;
   // Everything before this has ended; saves looking at the array for old xids.

@@ -70,9 +70,7 @@ Slru::Slru(Segment& segment, StorageServices& services, const SlruOptions& optio
 
 Slru::~Slru() = default;
 
-Slru::Slot& Slru::slot_at(uint32_t slot) const {
-  return reinterpret_cast<Slot*>(slots_)[slot];
-}
+Slru::Slot& Slru::slot_at(uint32_t slot) const { return reinterpret_cast<Slot*>(slots_)[slot]; }
 
 std::atomic<Lsn>* Slru::lsns_of(uint32_t slot) const {
   return reinterpret_cast<std::atomic<Lsn>*>(lsns_) + size_t{slot} * options_.lsns_per_page;
@@ -92,8 +90,11 @@ Lsn Slru::highest_lsn(uint32_t slot) const {
 void Slru::touch(uint32_t slot) const {
   Slot& entry = slot_at(slot);
   // Only the order of ages matters, and the youngest page is asked for most.
-  if (entry.last_used.load(std::memory_order_relaxed) == shared_->clock.load(std::memory_order_relaxed)) return;
-  entry.last_used.store(shared_->clock.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (entry.last_used.load(std::memory_order_relaxed) ==
+      shared_->clock.load(std::memory_order_relaxed))
+    return;
+  entry.last_used.store(shared_->clock.fetch_add(1, std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
 }
 
 std::string Slru::segment_path(uint64_t page) const {
@@ -153,8 +154,8 @@ Status Slru::read_page(uint32_t slot, uint64_t page, const char* what) {
   }
   if (done != block_size_) {
     return Status::error(ErrorCode::data_corrupted, "could not access status of %s", what)
-        .with_detail("Could not read from file \"" + path + "\" at offset " + std::to_string(offset) +
-                     ": read too few bytes.");
+        .with_detail("Could not read from file \"" + path + "\" at offset " +
+                     std::to_string(offset) + ": read too few bytes.");
   }
   slot_at(slot).page_plus_one = page + 1;
   return Status::ok;
@@ -171,10 +172,11 @@ Status Slru::write_slot(uint32_t slot) {
   const uint64_t page = entry.page_plus_one - 1;
   const std::string path = segment_path(page);
   std::unique_ptr<File> file;
-  RETURN_IF_ERROR(services_.storage.files().open(
-      services_.storage.options().data_directory + "/" + path, OpenFlags::read_write | OpenFlags::create,
-      &file));
-  RETURN_IF_ERROR(file->write(bytes_of(slot), block_size_, (page % pages_per_segment) * block_size_));
+  RETURN_IF_ERROR(
+      services_.storage.files().open(services_.storage.options().data_directory + "/" + path,
+                                     OpenFlags::read_write | OpenFlags::create, &file));
+  RETURN_IF_ERROR(
+      file->write(bytes_of(slot), block_size_, (page % pages_per_segment) * block_size_));
   if (options_.durable) RETURN_IF_ERROR(note_for_sync(page / pages_per_segment));
   entry.dirty = false;
   return Status::ok;

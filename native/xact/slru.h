@@ -23,12 +23,13 @@
 namespace pgdata {
 
 struct SlruOptions {
-  const char* name;           // of the range in the segment
-  const char* directory;      // below the data directory
-  uint32_t buffers = 16;      // pages in memory; rounded up to whole banks
-  uint32_t lsns_per_page = 0; // log positions kept per page
-  bool durable = true;        // synced at a checkpoint; false when the content means nothing after a crash
-  bool read_only = false;     // never dirtied, never written
+  const char* name;            // of the range in the segment
+  const char* directory;       // below the data directory
+  uint32_t buffers = 16;       // pages in memory; rounded up to whole banks
+  uint32_t lsns_per_page = 0;  // log positions kept per page
+  bool durable =
+      true;  // synced at a checkpoint; false when the content means nothing after a crash
+  bool read_only = false;  // never dirtied, never written
 };
 
 class Slru;

@@ -167,7 +167,8 @@ Status TransactionSystem::start(const TransactionCounters& counters) {
   if (local_->options.read_only) return Status::ok;
   const TransactionId next_xid = xid_of(counters.nextXid);
   RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
-  return zero_subtrans(is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid, next_xid);
+  return zero_subtrans(is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid,
+                       next_xid);
 }
 
 // What pg_subtrans said before a start means nothing.
@@ -178,8 +179,9 @@ Status TransactionSystem::zero_subtrans(TransactionId oldest_active, Transaction
   uint32_t page = value_of(oldest_active) / per_page;
   for (uint32_t steps = 0;; ++steps) {
     if (steps > last_of_all) {
-      return Status::error(ErrorCode::data_corrupted, "oldest active transaction %u is not before %u",
-                           value_of(oldest_active), value_of(next_xid));
+      return Status::error(ErrorCode::data_corrupted,
+                           "oldest active transaction %u is not before %u", value_of(oldest_active),
+                           value_of(next_xid));
     }
     SlruPage zeroed;
     RETURN_IF_ERROR(local_->subtrans.zero_page(page, &zeroed));
@@ -211,7 +213,8 @@ TransactionCounters TransactionSystem::counters(CheckpointKind kind) const {
     counters.oldestCommitTsXid = shared.oldest_commit_ts_xid;
     counters.newestCommitTsXid = shared.newest_commit_ts_xid;
   }
-  counters.oldestActiveXid = kind == CheckpointKind::online ? local_->processes.oldest_running() : invalid_transaction_id;
+  counters.oldestActiveXid =
+      kind == CheckpointKind::online ? local_->processes.oldest_running() : invalid_transaction_id;
   return counters;
 }
 
@@ -236,13 +239,15 @@ Status TransactionSystem::assign_xid(int slot, TransactionId* xid) {
   const FullTransactionId full = shared.next_xid.load(std::memory_order_relaxed);
   const TransactionId assigned = xid_of(full);
   if (!precedes(assigned, shared.xid_stop_limit)) {
-    return Status::error(ErrorCode::program_limit_exceeded,
-                         "database is not accepting commands that assign new transaction IDs to avoid "
-                         "wraparound data loss in database with OID %u",
-                         shared.oldest_xid_database)
-        .with_hint("Execute a database-wide VACUUM in that database.\n"
-                   "You might also need to commit or roll back old prepared transactions, or drop stale "
-                   "replication slots.");
+    return Status::error(
+               ErrorCode::program_limit_exceeded,
+               "database is not accepting commands that assign new transaction IDs to avoid "
+               "wraparound data loss in database with OID %u",
+               shared.oldest_xid_database)
+        .with_hint(
+            "Execute a database-wide VACUUM in that database.\n"
+            "You might also need to commit or roll back old prepared transactions, or drop stale "
+            "replication slots.");
   }
   RETURN_IF_ERROR(local_->commit_log.extend(assigned));
   const uint32_t per_page = local_->options.block_size / subtrans_entry_bytes;
@@ -268,9 +273,11 @@ Status TransactionSystem::status_of(TransactionId xid, TransactionStatus* status
   }
   Lsn commit_lsn = invalid_lsn;
   RETURN_IF_ERROR(local_->commit_log.status_of(xid, status, &commit_lsn));
-  if (commit_lsn != invalid_lsn && commit_lsn <= local_->services.wal.flushed()) commit_lsn = invalid_lsn;
+  if (commit_lsn != invalid_lsn && commit_lsn <= local_->services.wal.flushed())
+    commit_lsn = invalid_lsn;
   if (lsn != nullptr) *lsn = commit_lsn;
-  const bool final = *status == TransactionStatus::committed || *status == TransactionStatus::aborted;
+  const bool final =
+      *status == TransactionStatus::committed || *status == TransactionStatus::aborted;
   if (final && commit_lsn == invalid_lsn) cached_outcome = {local_->identity, xid, *status};
   return Status::ok;
 }
@@ -283,7 +290,8 @@ bool TransactionSystem::is_in_progress(TransactionId xid) const {
   return local_->processes.is_in_progress(xid);
 }
 
-Status TransactionSystem::multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members) {
+Status TransactionSystem::multixact_members(MultiXactId multi,
+                                            std::vector<MultiXactMember>* members) {
   return local_->multixacts.members(multi, counters(), members);
 }
 

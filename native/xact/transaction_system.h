@@ -19,7 +19,12 @@ namespace pgdata {
 
 class ProcessArray;
 
-enum class TransactionStatus : uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
+enum class TransactionStatus : uint8_t {
+  in_progress = 0,
+  committed = 1,
+  aborted = 2,
+  sub_committed = 3
+};
 
 // What a member of a multixact does to the row; the last two are changes, the others locks.
 enum class MultiXactStatus : uint8_t {

@@ -46,7 +46,8 @@ inline constexpr uint8_t XLOG_SMGR_TRUNCATE = 0x20;
 inline constexpr uint32_t SMGR_TRUNCATE_HEAP = 0x0001;
 inline constexpr uint32_t SMGR_TRUNCATE_VM = 0x0002;
 inline constexpr uint32_t SMGR_TRUNCATE_FSM = 0x0004;
-inline constexpr uint32_t SMGR_TRUNCATE_ALL = SMGR_TRUNCATE_HEAP | SMGR_TRUNCATE_VM | SMGR_TRUNCATE_FSM;
+inline constexpr uint32_t SMGR_TRUNCATE_ALL =
+    SMGR_TRUNCATE_HEAP | SMGR_TRUNCATE_VM | SMGR_TRUNCATE_FSM;
 
 // XLOG_SMGR_CREATE: a fork of a relation was created.
 //
