@@ -102,7 +102,6 @@ class WalReader {
   std::vector<std::byte> window_;  // several pages read at once
   Lsn window_start_ = invalid_lsn;
   size_t window_size_ = 0;
-  Lsn checked_page_ = UINT64_MAX;
   Lsn position_ = invalid_lsn;
   Lsn previous_ = invalid_lsn;
   bool check_previous_ = false;
