@@ -24,10 +24,13 @@ struct StorageOptions {
   std::string data_directory;
   uint32_t block_size = 8192;
   uint32_t segment_blocks = 131072;  // RELSEG_SIZE: 1 GiB of 8 KiB blocks
+  // Direct IO with a block size below direct_io_alignment is buffered all the same.
   IoMode io_mode = IoMode::buffered;
   bool read_only = false;
   // fsync = off turns every sync of relation files into nothing.
   bool fsync = true;
+  // Open segment files kept at most; the least recently used is closed.
+  uint32_t open_files_max = 1000;
   // The version directory inside a tablespace, "PG_18_202506291".
   std::string tablespace_version_directory = "PG_18_202506291";
 };
@@ -37,6 +40,7 @@ class Storage {
   Storage(FileSystem& files, StorageOptions options);
   ~Storage();
   Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
 
   const StorageOptions& options() const;
   FileSystem& files();
@@ -52,23 +56,30 @@ class Storage {
   Status block_count(RelFileLocator relation, ForkNumber fork, uint32_t* blocks);
   // Reads `count` consecutive blocks into `pages` (each block_size bytes, aligned for direct IO).
   // A block past the end is data_corrupted: `could not read block 7 of relation "…": read only 0 of 8192 bytes`.
-  Status read(RelFileLocator relation, ForkNumber fork, BlockNumber first, std::byte* const* pages, int count);
+  Status read(RelFileLocator relation, ForkNumber fork, BlockNumber first, std::byte* const* pages,
+              int count);
   // Writes existing blocks, and registers their segments for sync.
-  Status write(RelFileLocator relation, ForkNumber fork, BlockNumber first, std::byte* const* pages, int count);
-  // Adds `count` zero blocks starting at `first`, which must be the end.
+  Status write(RelFileLocator relation, ForkNumber fork, BlockNumber first, std::byte* const* pages,
+               int count);
+  // Adds `count` zero blocks starting at `first`, which must be the end (bytes of an incomplete
+  // block there are overwritten). disk_full leaves the fork with some of them or none.
   Status extend(RelFileLocator relation, ForkNumber fork, BlockNumber first, uint32_t count);
+  // Cuts the fork to `blocks`, which must not be more than it has. Later segments stay, empty.
   Status truncate(RelFileLocator relation, ForkNumber fork, uint32_t blocks);
-  // Removes all forks: at once, or with the first main segment truncated now and unlinked by `remove_unlinked`.
+  // Removes all forks, and forgets what they had to be synced: at once, or with the first main segment truncated now and unlinked by `remove_unlinked`.
   Status unlink(RelFileLocator relation, bool at_once);
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber first, uint32_t count);
   // Syncs every segment of the fork now (used after writing around the buffer pool or WAL).
   Status sync(RelFileLocator relation, ForkNumber fork);
-  // Forgets open files (before removing a database directory).
+  // Closes the open files of a relation, which another process truncated or dropped.
+  void close_relation(RelFileLocator relation);
+  // Closes open files and forgets syncs and unlinks to come (before removing a database directory).
   void close_database(Oid dbOid);
   void close_all();
 
   // Checkpoint: `begin_checkpoint` closes the current cycle of pending unlinks;
-  // `sync_pending` syncs all registered segments and directories (any failure poisons: the caller must treat it so);
+  // `sync_pending` syncs all segments and directories registered before it (any failure poisons: the caller must
+  // treat it so; what was not synced stays registered);
   // `remove_unlinked` removes files whose unlink was asked before the checkpoint began.
   void begin_checkpoint();
   Status sync_pending();
