@@ -11,6 +11,7 @@ export default defineConfig({
   clean: true,
   shims: true,
   splitting: true,
+  keepNames: true,
   sourcemap: false,
   dts: { entry: { index: 'src-ts/index.ts' } },
 })
