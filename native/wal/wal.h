@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "file/file_system.h"
+#include "layout/wal_record.h"
 #include "page/page.h"
 #include "shmem/cluster_state.h"
 #include "shmem/segment.h"
@@ -44,12 +45,14 @@ inline constexpr uint8_t XLOG_MARK_UNIMPORTANT = 0x02;
 // A fixed-capacity value: no allocation on the hot path.
 class WalRecord {
  public:
-  static constexpr int blocks_max = 33;
+  static constexpr int blocks_max = XLR_MAX_BLOCK_ID + 1;
   static constexpr int pieces_max = 128;
 
+  // `info`: the resource manager's high bits, and perhaps XLR_SPECIAL_REL_UPDATE or XLR_CHECK_CONSISTENCY.
   void begin(RmgrId rmgr, uint8_t info, TransactionId xid);
   // A block the record changes. `page` is the page after the change, except that its LSN is still
-  // the old one: that LSN decides whether a full-page image is needed.
+  // the old one: that LSN decides whether a full-page image is needed. Nobody may change the page until the
+  // record is inserted: hint bits come from others under a shared lock, so log such a page from a copy.
   void block(uint8_t id, RelFileLocator relation, ForkNumber fork, BlockNumber number, Page page, uint8_t flags);
   void data(const void* bytes, size_t size);
   void block_data(uint8_t id, const void* bytes, size_t size);
@@ -73,6 +76,22 @@ class WalRecord {
     int16_t first_piece;  // chained through next_piece_
     int16_t last_piece;
   };
+  // The record as it will be copied: all headers, then the pieces in order. Left uninitialised where unused.
+  struct Assembled {
+    static constexpr uint32_t header_max =
+        SizeOfXLogRecord + blocks_max * MaxSizeOfXLogRecordBlockHeader + SizeOfXLogRecordDataHeaderLong;
+    static constexpr int pieces_max = 1 + 2 * blocks_max + WalRecord::pieces_max;
+    alignas(8) std::byte header[header_max];
+    Piece pieces[pieces_max];
+    int count;
+    uint32_t size;             // of the record
+    uint32_t crc;              // of all but the record header, not finished
+    uint32_t images;
+    Lsn oldest_without_image;  // LSN of the oldest page left out because redo_ptr was older, or 0
+  };
+  void assemble(bool full_page_writes, Lsn redo, Assembled* out) const;
+  void add_piece(const void* bytes, size_t size, int16_t* first, int16_t* last);
+
   RmgrId rmgr_{};
   uint8_t info_ = 0;
   uint8_t flags_ = 0;
@@ -99,6 +118,7 @@ struct WalOptions {
   WalSyncMethod sync_method = WalSyncMethod::fdatasync;
   bool fsync = true;
   bool full_page_writes = true;
+  int32_t wal_level = 1;  // replica
   uint64_t min_wal_bytes = 80ull << 20;   // min_wal_size: segments kept for recycling
   uint64_t max_wal_bytes = 1024ull << 20; // max_wal_size
 };
@@ -122,7 +142,7 @@ struct WalStatistics {
 class Wal {
  public:
   static void plan(SegmentPlan& plan, const WalOptions& options);
-  // `initialize`: the segment is new and this process sets its contents up.
+  // Joins the log of the segment; create_log or continue_log, called once by whoever made the segment, start it.
   Wal(FileSystem& files, Segment& segment, ClusterState& state, WalOptions options);
   ~Wal();
   Wal(const Wal&) = delete;
@@ -149,6 +169,8 @@ class Wal {
   Lsn flushed() const;
   WalPositions positions() const;
   WalStatistics statistics() const;
+  // Where the last record that matters began (not marked XLOG_MARK_UNIMPORTANT); 0 when there was none since the start.
+  Lsn last_important() const;
 
   // Checkpoint support (engine/): block insertions, fix the redo pointer (for an online checkpoint by inserting
   // XLOG_CHECKPOINT_REDO), publish it.
@@ -163,6 +185,25 @@ class Wal {
  private:
   struct Shared;
   struct Local;
+  enum class InsertKind : uint8_t { ordinary, checkpoint_redo, segment_switch };
+
+  Status insert_assembled(WalRecord::Assembled& record, InsertKind kind, bool unimportant, bool full_page_writes,
+                          Lsn redo, bool* again, Lsn* start, Lsn* end);
+  Status copy_record(const WalRecord::Assembled& record, InsertKind kind, int lock, Lsn start, Lsn end);
+  Status page_address(Lsn lsn, int lock, std::byte** address);
+  Status make_pages_upto(Lsn lsn);
+  void start_page(Lsn page);
+  Status make_room(Lsn oldest_end);
+  Status wait_for_insertions(Lsn upto, Lsn* finished);
+  Status write(Lsn upto, bool sync);
+  Status write_range(Lsn from, Lsn to);
+  Status sync_segment(uint64_t segment);
+  Status use_segment(uint64_t segment);
+  Status lock_all();
+  void unlock_all();
+  Status poison(Status status);
+  void set_start(Lsn last_record, Lsn end, Lsn redo);
+
   std::unique_ptr<Local> local_;
 };
 
