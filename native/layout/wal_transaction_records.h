@@ -129,9 +129,20 @@ inline constexpr uint8_t XLOG_MULTIXACT_ZERO_MEM_PAGE = 0x10;
 inline constexpr uint8_t XLOG_MULTIXACT_CREATE_ID = 0x20;
 inline constexpr uint8_t XLOG_MULTIXACT_TRUNCATE_ID = 0x30;
 
+// What a member does to the row; the last two are changes, the others locks.
+enum class MultiXactStatus : int32_t {
+  for_key_share = 0,
+  for_share = 1,
+  for_no_key_update = 2,
+  for_update = 3,
+  no_key_update = 4,
+  update = 5,
+};
+constexpr bool is_update(MultiXactStatus status) { return status > MultiXactStatus::for_update; }
+
 struct MultiXactMember {
   TransactionId xid;
-  int32_t status;
+  MultiXactStatus status;
 };
 static_assert(sizeof(MultiXactMember) == 8);
 

@@ -4,8 +4,10 @@
 #include <cstring>
 
 #include "base/invariant.h"
+#include "layout/wal_record.h"
+#include "layout/wal_storage_records.h"
+#include "layout/wal_transaction_records.h"
 #include "xact/process_array.h"
-#include "xact/xact_records.h"
 
 namespace pgdata {
 
@@ -109,7 +111,7 @@ Status Backend::create_storage(RelFileLocator relation, bool logged) {
   if (!logged) return Status::ok;
   const xl_smgr_create header{relation, static_cast<int32_t>(ForkNumber::main)};
   WalRecord record;
-  record.begin(RmgrId::storage, XLOG_SMGR_CREATE | xlr_special_rel_update, xid_);
+  record.begin(RmgrId::storage, XLOG_SMGR_CREATE | XLR_SPECIAL_REL_UPDATE, xid_);
   record.data(&header, sizeof(header));
   return services_.wal.insert(record, nullptr);
 }
@@ -144,7 +146,7 @@ Status Backend::log_outcome(bool commit, const std::vector<RelFileLocator>& drop
   if (commit && force_sync_commit_) xinfo |= XACT_COMPLETION_FORCE_SYNC_COMMIT;
   if (nrels > 0) {
     xinfo |= XACT_XINFO_HAS_RELFILELOCATORS;
-    info |= xlr_special_rel_update;
+    info |= XLR_SPECIAL_REL_UPDATE;
   }
   if (xinfo != 0) info |= XLOG_XACT_HAS_INFO;
 

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/invariant.h"
+#include "layout/wal_transaction_records.h"
 #include "wal/wal.h"
-#include "xact/xact_records.h"
 
 namespace pgdata {
 

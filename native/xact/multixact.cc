@@ -102,18 +102,17 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
     const std::byte* group =
         page.bytes() + member / members_per_group % groups_per_page * group_bytes;
     const uint32_t in_group = member % members_per_group;
-    MultiXactMember entry;
-    entry.xid = load<TransactionId>(group + members_per_group + in_group * sizeof(TransactionId));
+    const auto xid =
+        load<TransactionId>(group + members_per_group + in_group * sizeof(TransactionId));
     // Offset 0 is skipped at the wrap, and its member is then no transaction.
-    if (!is_valid(entry.xid)) continue;
+    if (!is_valid(xid)) continue;
     const auto status = static_cast<uint8_t>(group[in_group]);
     if (status > status_max) {
       return Status::error(ErrorCode::data_corrupted,
                            "MultiXactId %u has a member with invalid status %u", multi,
                            unsigned{status});
     }
-    entry.status = static_cast<MultiXactStatus>(status);
-    members->push_back(entry);
+    members->push_back({xid, static_cast<MultiXactStatus>(status)});
   }
   return Status::ok;
 }

@@ -5,13 +5,13 @@
 #include <cstring>
 
 #include "base/invariant.h"
+#include "layout/wal_xlog_records.h"
 #include "shmem/lwlock.h"
 #include "wal/wal.h"
 #include "xact/commit_log.h"
 #include "xact/multixact.h"
 #include "xact/process_array.h"
 #include "xact/slru.h"
-#include "xact/xact_records.h"
 
 namespace pgdata {
 

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "change/change.h"
+#include "layout/wal_transaction_records.h"
 #include "shmem/segment.h"
 #include "xact/snapshot.h"
 
@@ -24,22 +25,6 @@ enum class TransactionStatus : uint8_t {
   committed = 1,
   aborted = 2,
   sub_committed = 3
-};
-
-// What a member of a multixact does to the row; the last two are changes, the others locks.
-enum class MultiXactStatus : uint8_t {
-  for_key_share = 0,
-  for_share = 1,
-  for_no_key_update = 2,
-  for_update = 3,
-  no_key_update = 4,
-  update = 5,
-};
-constexpr bool is_update(MultiXactStatus status) { return status > MultiXactStatus::for_update; }
-
-struct MultiXactMember {
-  TransactionId xid = invalid_transaction_id;
-  MultiXactStatus status = MultiXactStatus::for_key_share;
 };
 
 struct TransactionSystemOptions {
