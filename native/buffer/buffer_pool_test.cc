@@ -156,8 +156,9 @@ TEST(reading_past_the_end_fails_except_in_forks_that_take_it_as_zeroes) {
   EXPECT_EQ(fixture.read(5, &buffer).code(), ErrorCode::data_corrupted);
   EXPECT_OK(fixture.read(5, &buffer, ReadMode::normal_no_log));
   EXPECT(buffer.page().is_new());
-  EXPECT_EQ(fixture.pool->read({default_tablespace_oid, 5, 99999}, main_fork, BlockNumber{0},
-                               ReadMode::normal, nullptr, &buffer)
+  EXPECT_EQ(fixture.pool
+                ->read({default_tablespace_oid, 5, 99999}, main_fork, BlockNumber{0},
+                       ReadMode::normal, nullptr, &buffer)
                 .code(),
             ErrorCode::undefined_file);
 }

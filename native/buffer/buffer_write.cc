@@ -321,8 +321,10 @@ void BufferPool::Local::drop(BufferDescriptor& dropped, const BufferTag& tag) {
       uint32_t old = dropped.state.load(std::memory_order_acquire);
       if ((old & BM_TAG_VALID) == 0 || !dropped.has_tag(tag)) return;
       while (pins_of(old) == 0) {
-        if (dropped.state.compare_exchange_weak(old, 0, std::memory_order_acquire)) {
+        // Pinned until it is out of its chain, lest it be put into another one before.
+        if (dropped.state.compare_exchange_weak(old, BUF_REFCOUNT_ONE, std::memory_order_acquire)) {
           mapping.remove(static_cast<uint32_t>(index_of(dropped)));
+          dropped.unpin();
           return;
         }
       }

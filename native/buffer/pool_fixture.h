@@ -27,7 +27,8 @@ namespace pgdata::test {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "pgdata_buffer_XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "pgdata_buffer_XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }
   ~TemporaryDirectory() {
