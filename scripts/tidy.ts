@@ -148,6 +148,7 @@ function checkSourceList(rooms: Map<string, string[]>): void {
     if (!file.startsWith('native/') || !file.endsWith('.cc')) continue
     const source = file.slice('native/'.length)
     if (source.endsWith('_test.cc') || source === 'base/test_main.cc') continue
+    if (/\/faulty_\w+\.cc$/.test(source)) continue // A double for tests; CMakeLists.txt finds it by name.
     if (!listed.has(source)) breach(file, 1, 'is not listed in native/sources.txt')
   }
 }
