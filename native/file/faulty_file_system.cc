@@ -139,7 +139,7 @@ class FaultyFile final : public File {
     const std::string& contents = node_->contents;
     for (int i = 0; i < count && offset < contents.size(); i++) {
       const size_t step = std::min<size_t>(slices[i].size, contents.size() - offset);
-      std::memcpy(slices[i].bytes, contents.data() + offset, step);
+      if (step != 0) std::memcpy(slices[i].bytes, contents.data() + offset, step);
       offset += step;
       *done += step;
     }
