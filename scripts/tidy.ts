@@ -208,7 +208,11 @@ function checkNoAbort(): void {
     const isShipped = file.startsWith('native/') && !/_test\.cc$|\/test(_main)?\.(cc|h)$/.test(file)
     if (!isShipped || file === 'native/base/invariant.cc') continue
     linesOf(file).forEach((line, index) => {
-      if (/(?<!\w)(std)?::(abort|_?exit|_Exit|terminate|quick_exit)\(/.test(line.replace(/\/\/.*/, ''))) {
+      if (
+        /(?<!\w)(std)?::(abort|_?exit|_Exit|terminate|quick_exit)\(/.test(
+          line.replace(/\/\/.*/, ''),
+        )
+      ) {
         breach(file, index + 1, 'ends the process')
       }
     })
