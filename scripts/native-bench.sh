@@ -14,7 +14,7 @@ if [ ${#files[@]} -eq 0 ]; then
 fi
 generator=()
 if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-cmake -S . -B build-bench "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE='-O3' \
+cmake -S . -B build-bench ${generator[@]+"${generator[@]}"} -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE='-O3' \
   -DPGDATA_BENCH=ON -DPGDATA_TESTS=OFF >build-bench.log || { cat build-bench.log; exit 1; }
 mv build-bench.log build-bench/configure.log
 names=()

@@ -35,14 +35,14 @@ if [ ! -f "$build/CMakeCache.txt" ]; then
   if command -v ninja >/dev/null; then generator=(-G Ninja); fi
   build_type=$([ -n "$sanitize" ] && echo Debug || echo RelWithDebInfo)
   # -O1 keeps sanitized tests quick and their stacks readable.
-  cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE="$build_type" \
+  cmake -S . -B "$build" ${generator[@]+"${generator[@]}"} -DCMAKE_BUILD_TYPE="$build_type" \
     -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g' -DPGDATA_SANITIZE="$sanitize" >"/tmp/pgdata-cmake.$$" ||
     { cat "/tmp/pgdata-cmake.$$"; rm -f "/tmp/pgdata-cmake.$$"; exit 1; }
   rm -f "/tmp/pgdata-cmake.$$"
 fi
 
 targets=()
-for room in "${rooms[@]}"; do targets+=("${room}_test"); done
+for room in ${rooms[@]+"${rooms[@]}"}; do targets+=("${room}_test"); done
 cmake --build "$build" -j "$jobs" --target "${targets[@]:-native_tests}"
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:check_initialization_order=1}"

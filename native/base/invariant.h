@@ -23,8 +23,8 @@ class InvariantFailure : public std::exception {
 
 }  // namespace pgdata
 
-#define INVARIANT(condition)                                              \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]]                                        \
-      ::pgdata::invariant_failed(#condition, __FILE__, __LINE__);         \
+#define INVARIANT(condition)                                      \
+  do {                                                            \
+    if (!(condition)) [[unlikely]]                                \
+      ::pgdata::invariant_failed(#condition, __FILE__, __LINE__); \
   } while (false)

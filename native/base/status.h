@@ -75,9 +75,9 @@ class [[nodiscard]] Status {
 }  // namespace pgdata
 
 // Returns the error of `expression` from the calling function, if it has one.
-#define RETURN_IF_ERROR(expression)                       \
-  do {                                                    \
-    ::pgdata::Status pgdata_status_ = (expression);       \
-    if (!pgdata_status_.is_ok()) [[unlikely]]             \
-      return pgdata_status_;                              \
+#define RETURN_IF_ERROR(expression)                 \
+  do {                                              \
+    ::pgdata::Status pgdata_status_ = (expression); \
+    if (!pgdata_status_.is_ok()) [[unlikely]]       \
+      return pgdata_status_;                        \
   } while (false)

@@ -55,7 +55,12 @@ inline constexpr uint32_t default_block_size = 8192;
 inline constexpr uint32_t block_size_min = 1024;
 inline constexpr uint32_t block_size_max = 32768;
 
-enum class LinePointerFlags : uint8_t { LP_UNUSED = 0, LP_NORMAL = 1, LP_REDIRECT = 2, LP_DEAD = 3 };
+enum class LinePointerFlags : uint8_t {
+  LP_UNUSED = 0,
+  LP_NORMAL = 1,
+  LP_REDIRECT = 2,
+  LP_DEAD = 3
+};
 
 // A line pointer's 32 bits, read and written with shifts.
 struct LinePointer {

@@ -22,17 +22,17 @@ struct Attribute {
   Oid atttypid = 0;
   int16_t attlen = 0;  // bytes, -1 varlena, -2 C string
   bool attbyval = false;
-  char attalign = 'i';       // c, s, i, d
-  char attstorage = 'p';     // p, e, m, x
-  char attcompression = 0;   // 0 (default), p, l
+  char attalign = 'i';      // c, s, i, d
+  char attstorage = 'p';    // p, e, m, x
+  char attcompression = 0;  // 0 (default), p, l
   bool attnotnull = false;
   bool attisdropped = false;
   bool has_missing = false;  // atthasmissing: tuples older than the column have `missing`
   int32_t atttypmod = -1;
   Oid attcollation = 0;
-  Datum missing = 0;                   // owned by missing_bytes when by reference
+  Datum missing = 0;  // owned by missing_bytes when by reference
   std::vector<std::byte> missing_bytes;
-  char attname[64] = {};               // NAMEDATALEN, for messages
+  char attname[64] = {};  // NAMEDATALEN, for messages
 
   uint32_t alignment() const {
     return attalign == 'd' ? 8u : attalign == 'i' ? 4u : attalign == 's' ? 2u : 1u;

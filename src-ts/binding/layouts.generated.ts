@@ -45,6 +45,21 @@ export const xl_btree_split_size = 10
 export const xl_btree_delete_size = 9
 export const xl_btree_unlink_page_size = 36
 export const xl_btree_reuse_page_size = 25
+export const DBState_DB_STARTUP = 0
+export const DBState_DB_SHUTDOWNED = 1
+export const DBState_DB_SHUTDOWNED_IN_RECOVERY = 2
+export const DBState_DB_SHUTDOWNING = 3
+export const DBState_DB_IN_CRASH_RECOVERY = 4
+export const DBState_DB_IN_ARCHIVE_RECOVERY = 5
+export const DBState_DB_IN_PRODUCTION = 6
+export const MOCK_AUTH_NONCE_LEN = 32
+export const FLOATFORMAT_VALUE = 4698053236609777664n
+export const PG_CONTROL_FILE_SIZE = 8192
+export const PG_CONTROL_MAX_SAFE_SIZE = 512
+export const PG_CONTROL_VERSION = 1800
+export const PG_CONTROL_VERSION_17 = 1700
+export const PG_CONTROL_VERSION_13 = 1300
+export const CATALOG_VERSION_NO = 202506291
 export const XLOG_HEAP_INSERT = 0
 export const XLOG_HEAP_DELETE = 16
 export const XLOG_HEAP_UPDATE = 32
@@ -157,6 +172,10 @@ export const PG_PAGE_LAYOUT_VERSION = 4
 export const default_block_size = 8192
 export const block_size_min = 1024
 export const block_size_max = 32768
+export const LinePointerFlags_LP_UNUSED = 0
+export const LinePointerFlags_LP_NORMAL = 1
+export const LinePointerFlags_LP_REDIRECT = 2
+export const LinePointerFlags_LP_DEAD = 3
 export const VARTAG_INDIRECT = 1
 export const VARTAG_EXPANDED_RO = 2
 export const VARTAG_EXPANDED_RW = 3
@@ -176,6 +195,115 @@ export const TYPSTORAGE_PLAIN = 112
 export const TYPSTORAGE_EXTERNAL = 101
 export const TYPSTORAGE_EXTENDED = 120
 export const TYPSTORAGE_MAIN = 109
+export const SizeOfXLogShortPHD = 24
+export const SizeOfXLogLongPHD = 40
+export const XLP_FIRST_IS_CONTRECORD = 1
+export const XLP_LONG_HEADER = 2
+export const XLP_BKP_REMOVABLE = 4
+export const XLP_FIRST_IS_OVERWRITE_CONTRECORD = 8
+export const XLP_ALL_FLAGS = 15
+export const XLOG_PAGE_MAGIC = 53528
+export const wal_segment_bytes_min = 1048576
+export const wal_segment_bytes_max = 1073741824
+export const wal_file_name_length = 24
+export const SizeOfXLogRecord = 24
+export const XLogRecordMaxSize = 1069547520
+export const XLR_INFO_MASK = 15
+export const XLR_RMGR_INFO_MASK = 240
+export const XLR_SPECIAL_REL_UPDATE = 1
+export const XLR_CHECK_CONSISTENCY = 2
+export const SizeOfXLogRecordBlockHeader = 4
+export const SizeOfXLogRecordBlockImageHeader = 5
+export const SizeOfXLogRecordBlockCompressHeader = 2
+export const SizeOfXLogRecordDataHeaderShort = 2
+export const SizeOfXLogRecordDataHeaderLong = 5
+export const MaxSizeOfXLogRecordBlockHeader = 27
+export const BKPBLOCK_FORK_MASK = 15
+export const BKPBLOCK_FLAG_MASK = 240
+export const BKPBLOCK_HAS_IMAGE = 16
+export const BKPBLOCK_HAS_DATA = 32
+export const BKPBLOCK_WILL_INIT = 64
+export const BKPBLOCK_SAME_REL = 128
+export const BKPIMAGE_HAS_HOLE = 1
+export const BKPIMAGE_APPLY = 2
+export const BKPIMAGE_COMPRESS_PGLZ = 4
+export const BKPIMAGE_COMPRESS_LZ4 = 8
+export const BKPIMAGE_COMPRESS_ZSTD = 16
+export const BKPIMAGE_COMPRESSED = 28
+export const BKPIMAGE_IS_COMPRESSED_14 = 2
+export const BKPIMAGE_APPLY_14 = 4
+export const XLR_MAX_BLOCK_ID = 32
+export const XLR_BLOCK_ID_DATA_SHORT = 255
+export const XLR_BLOCK_ID_DATA_LONG = 254
+export const XLR_BLOCK_ID_ORIGIN = 253
+export const XLR_BLOCK_ID_TOPLEVEL_XID = 252
+export const XLOG_SMGR_CREATE = 16
+export const XLOG_SMGR_TRUNCATE = 32
+export const SMGR_TRUNCATE_HEAP = 1
+export const SMGR_TRUNCATE_VM = 2
+export const SMGR_TRUNCATE_FSM = 4
+export const SMGR_TRUNCATE_ALL = 7
+export const XLOG_RELMAP_UPDATE = 0
+export const XLOG_DBASE_CREATE_FILE_COPY = 0
+export const XLOG_DBASE_CREATE_WAL_LOG = 16
+export const XLOG_DBASE_DROP = 32
+export const XLOG_TBLSPC_CREATE = 0
+export const XLOG_TBLSPC_DROP = 16
+export const XLOG_XACT_COMMIT = 0
+export const XLOG_XACT_PREPARE = 16
+export const XLOG_XACT_ABORT = 32
+export const XLOG_XACT_COMMIT_PREPARED = 48
+export const XLOG_XACT_ABORT_PREPARED = 64
+export const XLOG_XACT_ASSIGNMENT = 80
+export const XLOG_XACT_INVALIDATIONS = 96
+export const XLOG_XACT_OPMASK = 112
+export const XLOG_XACT_HAS_INFO = 128
+export const XACT_XINFO_HAS_DBINFO = 1
+export const XACT_XINFO_HAS_SUBXACTS = 2
+export const XACT_XINFO_HAS_RELFILELOCATORS = 4
+export const XACT_XINFO_HAS_INVALS = 8
+export const XACT_XINFO_HAS_TWOPHASE = 16
+export const XACT_XINFO_HAS_ORIGIN = 32
+export const XACT_XINFO_HAS_AE_LOCKS = 64
+export const XACT_XINFO_HAS_GID = 128
+export const XACT_XINFO_HAS_DROPPED_STATS = 256
+export const XACT_COMPLETION_APPLY_FEEDBACK = 536870912
+export const XACT_COMPLETION_UPDATE_RELCACHE_FILE = 1073741824
+export const XACT_COMPLETION_FORCE_SYNC_COMMIT = 2147483648
+export const SHAREDINVALCATALOG_ID = -1
+export const SHAREDINVALRELCACHE_ID = -2
+export const SHAREDINVALSMGR_ID = -3
+export const SHAREDINVALRELMAP_ID = -4
+export const SHAREDINVALSNAPSHOT_ID = -5
+export const CLOG_ZEROPAGE = 0
+export const CLOG_TRUNCATE = 16
+export const XLOG_MULTIXACT_ZERO_OFF_PAGE = 0
+export const XLOG_MULTIXACT_ZERO_MEM_PAGE = 16
+export const XLOG_MULTIXACT_CREATE_ID = 32
+export const XLOG_MULTIXACT_TRUNCATE_ID = 48
+export const MultiXactStatus_for_key_share = 0
+export const MultiXactStatus_for_share = 1
+export const MultiXactStatus_for_no_key_update = 2
+export const MultiXactStatus_for_update = 3
+export const MultiXactStatus_no_key_update = 4
+export const MultiXactStatus_update = 5
+export const XLOG_STANDBY_LOCK = 0
+export const XLOG_RUNNING_XACTS = 16
+export const XLOG_INVALIDATIONS = 32
+export const XLOG_CHECKPOINT_SHUTDOWN = 0
+export const XLOG_CHECKPOINT_ONLINE = 16
+export const XLOG_NOOP = 32
+export const XLOG_NEXTOID = 48
+export const XLOG_SWITCH = 64
+export const XLOG_BACKUP_END = 80
+export const XLOG_PARAMETER_CHANGE = 96
+export const XLOG_RESTORE_POINT = 112
+export const XLOG_FPW_CHANGE = 128
+export const XLOG_END_OF_RECOVERY = 144
+export const XLOG_FPI_FOR_HINT = 160
+export const XLOG_FPI = 176
+export const XLOG_OVERWRITE_CONTRECORD = 208
+export const XLOG_CHECKPOINT_REDO = 224
 
 export const BTPageOpaque = {
   size: 16,
@@ -299,6 +427,90 @@ export const xl_btree_reuse_page = {
   snapshotConflictHorizon: { offset: 16, size: 8 },
   isCatalogRel: { offset: 24, size: 1 },
   padding: { offset: 25, size: 7 },
+} as const
+
+export const CheckPoint = {
+  size: 88,
+  redo: { offset: 0, size: 8 },
+  ThisTimeLineID: { offset: 8, size: 4 },
+  PrevTimeLineID: { offset: 12, size: 4 },
+  fullPageWrites: { offset: 16, size: 1 },
+  padding1: { offset: 17, size: 3 },
+  wal_level: { offset: 20, size: 4 },
+  nextXid: { offset: 24, size: 8 },
+  nextOid: { offset: 32, size: 4 },
+  nextMulti: { offset: 36, size: 4 },
+  nextMultiOffset: { offset: 40, size: 4 },
+  oldestXid: { offset: 44, size: 4 },
+  oldestXidDB: { offset: 48, size: 4 },
+  oldestMulti: { offset: 52, size: 4 },
+  oldestMultiDB: { offset: 56, size: 4 },
+  padding2: { offset: 60, size: 4 },
+  time: { offset: 64, size: 8 },
+  oldestCommitTsXid: { offset: 72, size: 4 },
+  newestCommitTsXid: { offset: 76, size: 4 },
+  oldestActiveXid: { offset: 80, size: 4 },
+  padding3: { offset: 84, size: 4 },
+} as const
+
+export const ControlFileHead = {
+  size: 256,
+  system_identifier: { offset: 0, size: 8 },
+  pg_control_version: { offset: 8, size: 4 },
+  catalog_version_no: { offset: 12, size: 4 },
+  state: { offset: 16, size: 4 },
+  padding1: { offset: 20, size: 4 },
+  time: { offset: 24, size: 8 },
+  checkPoint: { offset: 32, size: 8 },
+  checkPointCopy: { offset: 40, size: 88 },
+  unloggedLSN: { offset: 128, size: 8 },
+  minRecoveryPoint: { offset: 136, size: 8 },
+  minRecoveryPointTLI: { offset: 144, size: 4 },
+  padding2: { offset: 148, size: 4 },
+  backupStartPoint: { offset: 152, size: 8 },
+  backupEndPoint: { offset: 160, size: 8 },
+  backupEndRequired: { offset: 168, size: 1 },
+  padding3: { offset: 169, size: 3 },
+  wal_level: { offset: 172, size: 4 },
+  wal_log_hints: { offset: 176, size: 1 },
+  padding4: { offset: 177, size: 3 },
+  MaxConnections: { offset: 180, size: 4 },
+  max_worker_processes: { offset: 184, size: 4 },
+  max_wal_senders: { offset: 188, size: 4 },
+  max_prepared_xacts: { offset: 192, size: 4 },
+  max_locks_per_xact: { offset: 196, size: 4 },
+  track_commit_timestamp: { offset: 200, size: 1 },
+  padding5: { offset: 201, size: 3 },
+  maxAlign: { offset: 204, size: 4 },
+  floatFormat: { offset: 208, size: 8 },
+  blcksz: { offset: 216, size: 4 },
+  relseg_size: { offset: 220, size: 4 },
+  xlog_blcksz: { offset: 224, size: 4 },
+  xlog_seg_size: { offset: 228, size: 4 },
+  nameDataLen: { offset: 232, size: 4 },
+  indexMaxKeys: { offset: 236, size: 4 },
+  toast_max_chunk_size: { offset: 240, size: 4 },
+  loblksize: { offset: 244, size: 4 },
+  float8ByVal: { offset: 248, size: 1 },
+  padding6: { offset: 249, size: 3 },
+  data_checksum_version: { offset: 252, size: 4 },
+} as const
+
+export const ControlFileData = {
+  size: 296,
+  head: { offset: 0, size: 256 },
+  default_char_signedness: { offset: 256, size: 1 },
+  mock_authentication_nonce: { offset: 257, size: 32 },
+  padding: { offset: 289, size: 3 },
+  crc: { offset: 292, size: 4 },
+} as const
+
+export const ControlFileData17 = {
+  size: 296,
+  head: { offset: 0, size: 256 },
+  mock_authentication_nonce: { offset: 256, size: 32 },
+  crc: { offset: 288, size: 4 },
+  padding: { offset: 292, size: 4 },
 } as const
 
 export const xl_heap_delete = {
@@ -459,4 +671,238 @@ export const varatt_external = {
   va_extinfo: { offset: 4, size: 4 },
   va_valueid: { offset: 8, size: 4 },
   va_toastrelid: { offset: 12, size: 4 },
+} as const
+
+export const XLogPageHeaderData = {
+  size: 24,
+  xlp_magic: { offset: 0, size: 2 },
+  xlp_info: { offset: 2, size: 2 },
+  xlp_tli: { offset: 4, size: 4 },
+  xlp_pageaddr: { offset: 8, size: 8 },
+  xlp_rem_len: { offset: 16, size: 4 },
+  padding: { offset: 20, size: 4 },
+} as const
+
+export const XLogLongPageHeaderData = {
+  size: 40,
+  std: { offset: 0, size: 24 },
+  xlp_sysid: { offset: 24, size: 8 },
+  xlp_seg_size: { offset: 32, size: 4 },
+  xlp_xlog_blcksz: { offset: 36, size: 4 },
+} as const
+
+export const WalPageMagic = {
+  size: 4,
+  magic: { offset: 0, size: 2 },
+  major: { offset: 2, size: 1 },
+} as const
+
+export const XLogRecord = {
+  size: 24,
+  xl_tot_len: { offset: 0, size: 4 },
+  xl_xid: { offset: 4, size: 4 },
+  xl_prev: { offset: 8, size: 8 },
+  xl_info: { offset: 16, size: 1 },
+  xl_rmid: { offset: 17, size: 1 },
+  padding: { offset: 18, size: 2 },
+  xl_crc: { offset: 20, size: 4 },
+} as const
+
+export const xl_smgr_create = {
+  size: 16,
+  rlocator: { offset: 0, size: 12 },
+  forkNum: { offset: 12, size: 4 },
+} as const
+
+export const xl_smgr_truncate = {
+  size: 20,
+  blkno: { offset: 0, size: 4 },
+  rlocator: { offset: 4, size: 12 },
+  flags: { offset: 16, size: 4 },
+} as const
+
+export const xl_relmap_update = {
+  size: 12,
+  dbid: { offset: 0, size: 4 },
+  tsid: { offset: 4, size: 4 },
+  nbytes: { offset: 8, size: 4 },
+} as const
+
+export const xl_dbase_create_file_copy_rec = {
+  size: 16,
+  db_id: { offset: 0, size: 4 },
+  tablespace_id: { offset: 4, size: 4 },
+  src_db_id: { offset: 8, size: 4 },
+  src_tablespace_id: { offset: 12, size: 4 },
+} as const
+
+export const xl_dbase_create_wal_log_rec = {
+  size: 8,
+  db_id: { offset: 0, size: 4 },
+  tablespace_id: { offset: 4, size: 4 },
+} as const
+
+export const xl_dbase_drop_rec = {
+  size: 8,
+  db_id: { offset: 0, size: 4 },
+  ntablespaces: { offset: 4, size: 4 },
+} as const
+
+export const xl_tblspc_create_rec = {
+  size: 4,
+  ts_id: { offset: 0, size: 4 },
+} as const
+
+export const xl_tblspc_drop_rec = {
+  size: 4,
+  ts_id: { offset: 0, size: 4 },
+} as const
+
+export const xl_xact_commit = {
+  size: 8,
+  xact_time: { offset: 0, size: 8 },
+} as const
+
+export const xl_xact_abort = {
+  size: 8,
+  xact_time: { offset: 0, size: 8 },
+} as const
+
+export const xl_xact_xinfo = {
+  size: 4,
+  xinfo: { offset: 0, size: 4 },
+} as const
+
+export const xl_xact_dbinfo = {
+  size: 8,
+  dbId: { offset: 0, size: 4 },
+  tsId: { offset: 4, size: 4 },
+} as const
+
+export const xl_xact_stats_item = {
+  size: 16,
+  kind: { offset: 0, size: 4 },
+  dboid: { offset: 4, size: 4 },
+  objid_lo: { offset: 8, size: 4 },
+  objid_hi: { offset: 12, size: 4 },
+} as const
+
+export const xl_xact_origin = {
+  size: 16,
+  origin_lsn: { offset: 0, size: 8 },
+  origin_timestamp: { offset: 8, size: 8 },
+} as const
+
+export const xl_xact_assignment = {
+  size: 8,
+  xtop: { offset: 0, size: 4 },
+  nsubxacts: { offset: 4, size: 4 },
+} as const
+
+export const SharedInvalidationMessage = {
+  size: 16,
+  id: { offset: 0, size: 1 },
+  backend_hi: { offset: 1, size: 1 },
+  backend_lo: { offset: 2, size: 2 },
+  words: { offset: 4, size: 12 },
+} as const
+
+export const xl_clog_truncate = {
+  size: 16,
+  pageno: { offset: 0, size: 8 },
+  oldestXact: { offset: 8, size: 4 },
+  oldestXactDb: { offset: 12, size: 4 },
+} as const
+
+export const MultiXactMember = {
+  size: 8,
+  xid: { offset: 0, size: 4 },
+  status: { offset: 4, size: 4 },
+} as const
+
+export const xl_multixact_create = {
+  size: 12,
+  mid: { offset: 0, size: 4 },
+  moff: { offset: 4, size: 4 },
+  nmembers: { offset: 8, size: 4 },
+} as const
+
+export const xl_multixact_truncate = {
+  size: 20,
+  oldestMultiDB: { offset: 0, size: 4 },
+  startTruncOff: { offset: 4, size: 4 },
+  endTruncOff: { offset: 8, size: 4 },
+  startTruncMemb: { offset: 12, size: 4 },
+  endTruncMemb: { offset: 16, size: 4 },
+} as const
+
+export const xl_standby_lock = {
+  size: 12,
+  xid: { offset: 0, size: 4 },
+  dbOid: { offset: 4, size: 4 },
+  relOid: { offset: 8, size: 4 },
+} as const
+
+export const xl_standby_locks = {
+  size: 4,
+  nlocks: { offset: 0, size: 4 },
+} as const
+
+export const xl_running_xacts = {
+  size: 24,
+  xcnt: { offset: 0, size: 4 },
+  subxcnt: { offset: 4, size: 4 },
+  subxid_overflow: { offset: 8, size: 1 },
+  padding: { offset: 9, size: 3 },
+  nextXid: { offset: 12, size: 4 },
+  oldestRunningXid: { offset: 16, size: 4 },
+  latestCompletedXid: { offset: 20, size: 4 },
+} as const
+
+export const xl_invalidations = {
+  size: 16,
+  dbId: { offset: 0, size: 4 },
+  tsId: { offset: 4, size: 4 },
+  relcacheInitFileInval: { offset: 8, size: 1 },
+  padding: { offset: 9, size: 3 },
+  nmsgs: { offset: 12, size: 4 },
+} as const
+
+export const xl_checkpoint_redo = {
+  size: 4,
+  wal_level: { offset: 0, size: 4 },
+} as const
+
+export const xl_parameter_change = {
+  size: 28,
+  MaxConnections: { offset: 0, size: 4 },
+  max_worker_processes: { offset: 4, size: 4 },
+  max_wal_senders: { offset: 8, size: 4 },
+  max_prepared_xacts: { offset: 12, size: 4 },
+  max_locks_per_xact: { offset: 16, size: 4 },
+  wal_level: { offset: 20, size: 4 },
+  wal_log_hints: { offset: 24, size: 1 },
+  track_commit_timestamp: { offset: 25, size: 1 },
+  padding: { offset: 26, size: 2 },
+} as const
+
+export const xl_end_of_recovery = {
+  size: 24,
+  end_time: { offset: 0, size: 8 },
+  ThisTimeLineID: { offset: 8, size: 4 },
+  PrevTimeLineID: { offset: 12, size: 4 },
+  wal_level: { offset: 16, size: 4 },
+  padding: { offset: 20, size: 4 },
+} as const
+
+export const xl_overwrite_contrecord = {
+  size: 16,
+  overwritten_lsn: { offset: 0, size: 8 },
+  overwrite_time: { offset: 8, size: 8 },
+} as const
+
+export const xl_restore_point = {
+  size: 72,
+  rp_time: { offset: 0, size: 8 },
+  rp_name: { offset: 8, size: 64 },
 } as const
