@@ -23,9 +23,27 @@ namespace pgdata {
 
 // Resource managers. Source: src/include/access/rmgrlist.h.
 enum class RmgrId : uint8_t {
-  xlog = 0, transaction = 1, storage = 2, clog = 3, database = 4, tablespace = 5, multixact = 6,
-  relmap = 7, standby = 8, heap2 = 9, heap = 10, btree = 11, hash = 12, gin = 13, gist = 14,
-  sequence = 15, spgist = 16, brin = 17, commit_ts = 18, replication_origin = 19, generic = 20,
+  xlog = 0,
+  transaction = 1,
+  storage = 2,
+  clog = 3,
+  database = 4,
+  tablespace = 5,
+  multixact = 6,
+  relmap = 7,
+  standby = 8,
+  heap2 = 9,
+  heap = 10,
+  btree = 11,
+  hash = 12,
+  gin = 13,
+  gist = 14,
+  sequence = 15,
+  spgist = 16,
+  brin = 17,
+  commit_ts = 18,
+  replication_origin = 19,
+  generic = 20,
   logical_message = 21,
 };
 
@@ -33,7 +51,8 @@ enum class RmgrId : uint8_t {
 inline constexpr uint8_t REGBUF_FORCE_IMAGE = 0x01;
 inline constexpr uint8_t REGBUF_NO_IMAGE = 0x02;
 inline constexpr uint8_t REGBUF_WILL_INIT = 0x04 | 0x02;
-inline constexpr uint8_t REGBUF_STANDARD = 0x08;  // the hole between pd_lower and pd_upper may be left out
+inline constexpr uint8_t REGBUF_STANDARD =
+    0x08;  // the hole between pd_lower and pd_upper may be left out
 inline constexpr uint8_t REGBUF_KEEP_DATA = 0x10;
 inline constexpr uint8_t REGBUF_NO_CHANGE = 0x20;
 
@@ -53,7 +72,8 @@ class WalRecord {
   // A block the record changes. `page` is the page after the change, except that its LSN is still
   // the old one: that LSN decides whether a full-page image is needed. Nobody may change the page until the
   // record is inserted: hint bits come from others under a shared lock, so log such a page from a copy.
-  void block(uint8_t id, RelFileLocator relation, ForkNumber fork, BlockNumber number, Page page, uint8_t flags);
+  void block(uint8_t id, RelFileLocator relation, ForkNumber fork, BlockNumber number, Page page,
+             uint8_t flags);
   void data(const void* bytes, size_t size);
   void block_data(uint8_t id, const void* bytes, size_t size);
   void set_flags(uint8_t flags) { flags_ = flags; }
@@ -78,14 +98,15 @@ class WalRecord {
   };
   // The record as it will be copied: all headers, then the pieces in order. Left uninitialised where unused.
   struct Assembled {
-    static constexpr uint32_t header_max =
-        SizeOfXLogRecord + blocks_max * MaxSizeOfXLogRecordBlockHeader + SizeOfXLogRecordDataHeaderLong;
+    static constexpr uint32_t header_max = SizeOfXLogRecord +
+                                           blocks_max * MaxSizeOfXLogRecordBlockHeader +
+                                           SizeOfXLogRecordDataHeaderLong;
     static constexpr int pieces_max = 1 + 2 * blocks_max + WalRecord::pieces_max;
     alignas(8) std::byte header[header_max];
     Piece pieces[pieces_max];
     int count;
-    uint32_t size;             // of the record
-    uint32_t crc;              // of all but the record header, not finished
+    uint32_t size;  // of the record
+    uint32_t crc;   // of all but the record header, not finished
     uint32_t images;
     Lsn oldest_without_image;  // LSN of the oldest page left out because redo_ptr was older, or 0
   };
@@ -109,7 +130,7 @@ class WalRecord {
 enum class WalSyncMethod : uint8_t { fdatasync, fsync, open_datasync, open_datasync_direct };
 
 struct WalOptions {
-  std::string directory;  // ".../pg_wal"
+  std::string directory;       // ".../pg_wal"
   uint32_t block_size = 8192;  // XLOG_BLCKSZ
   uint32_t segment_bytes = 16u << 20;
   uint32_t buffer_pages = 512;  // wal_buffers
@@ -118,17 +139,17 @@ struct WalOptions {
   WalSyncMethod sync_method = WalSyncMethod::fdatasync;
   bool fsync = true;
   bool full_page_writes = true;
-  int32_t wal_level = 1;  // replica
-  uint64_t min_wal_bytes = 80ull << 20;   // min_wal_size: segments kept for recycling
-  uint64_t max_wal_bytes = 1024ull << 20; // max_wal_size
+  int32_t wal_level = 1;                   // replica
+  uint64_t min_wal_bytes = 80ull << 20;    // min_wal_size: segments kept for recycling
+  uint64_t max_wal_bytes = 1024ull << 20;  // max_wal_size
 };
 
 // Where the log stands; what a checkpoint needs to know.
 struct WalPositions {
-  Lsn insert;   // where the next record will start
-  Lsn write;    // handed to the operating system up to here
-  Lsn flush;    // durable up to here
-  Lsn redo;     // redo pointer of the last checkpoint, which decides on full-page images
+  Lsn insert;  // where the next record will start
+  Lsn write;   // handed to the operating system up to here
+  Lsn flush;   // durable up to here
+  Lsn redo;    // redo pointer of the last checkpoint, which decides on full-page images
 };
 
 struct WalStatistics {
@@ -187,9 +208,10 @@ class Wal {
   struct Local;
   enum class InsertKind : uint8_t { ordinary, checkpoint_redo, segment_switch };
 
-  Status insert_assembled(WalRecord::Assembled& record, InsertKind kind, bool unimportant, bool full_page_writes,
-                          Lsn redo, bool* again, Lsn* start, Lsn* end);
-  Status copy_record(const WalRecord::Assembled& record, InsertKind kind, int lock, Lsn start, Lsn end);
+  Status insert_assembled(WalRecord::Assembled& record, InsertKind kind, bool unimportant,
+                          bool full_page_writes, Lsn redo, bool* again, Lsn* start, Lsn* end);
+  Status copy_record(const WalRecord::Assembled& record, InsertKind kind, int lock, Lsn start,
+                     Lsn end);
   Status page_address(Lsn lsn, int lock, std::byte** address);
   Status make_pages_upto(Lsn lsn);
   void start_page(Lsn page);
