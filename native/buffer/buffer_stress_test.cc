@@ -206,7 +206,7 @@ TEST(processes_share_the_pool) {
   constexpr int processes = 3;
   constexpr int changes_each = 400;
   const std::string name = "/pgdata.bt." + std::to_string(getpid());
-  PoolFixture fixture(16, name);
+  PoolFixture fixture(16, PoolFixture::Log::none, name);
   ASSERT_OK(fixture.add_pages(blocks));
   const uint64_t seed = test::seed();
   std::vector<pid_t> children;

@@ -156,30 +156,44 @@ inline bool page_is_whole(Page page, BlockNumber block) {
 
 inline constexpr RelFileLocator test_relation{default_tablespace_oid, 5, 16384};
 
-// A data directory with one database, and storage over it. The pool's parts are made by the test.
+// A data directory with one database, storage and a pool over it, and a log if asked for.
 struct PoolFixture {
-  explicit PoolFixture(uint32_t buffers, const std::string& segment_name = "") {
+  enum class Log : uint8_t { none, real };
+
+  explicit PoolFixture(uint32_t buffers, Log log = Log::none,
+                       const std::string& segment_name = "") {
     std::filesystem::create_directories(directory.path() + "/base/5");
+    std::filesystem::create_directories(directory.path() + "/pg_wal");
     storage_options.data_directory = directory.path();
-    options.buffers = buffers;
     storage = std::make_unique<Storage>(files, storage_options);
+    options.buffers = buffers;
+    wal_options.directory = directory.path() + "/pg_wal";
+    wal_options.segment_bytes = 1 << 20;
+    wal_options.buffer_pages = 64;
+    wal_options.fsync = false;
     SegmentPlan plan;
     BufferPool::plan(plan, options);
-    Status status = Segment::create(segment_name, plan, &segment);
-    if (status.is_ok()) status = storage->create(test_relation, ForkNumber::main);
-    if (!status.is_ok()) {
-      std::fprintf(stderr, "cannot set up: %s\n", status.report().message.c_str());
-      std::abort();
+    if (log == Log::real) Wal::plan(plan, wal_options);
+    require(Segment::create(segment_name, plan, &segment));
+    if (log == Log::real) {
+      wal = std::make_unique<Wal>(posix_file_system(), *segment, state, wal_options);
+      require(wal->create_log());
     }
-    pool = std::make_unique<BufferPool>(*segment, *storage, nullptr, state, options);
+    require(storage->create(test_relation, ForkNumber::main));
+    pool = std::make_unique<BufferPool>(*segment, *storage, wal.get(), state, options);
   }
-  // Forgets everything in memory, written or not: as after a restart.
+  // Forgets everything in memory, written or not, as after a crash. Without a log.
   void restart() {
     pool.reset();
     SegmentPlan plan;
     BufferPool::plan(plan, options);
-    if (!Segment::create("", plan, &segment).is_ok()) std::abort();
+    require(Segment::create("", plan, &segment));
     pool = std::make_unique<BufferPool>(*segment, *storage, nullptr, state, options);
+  }
+  static void require(const Status& status) {
+    if (status.is_ok()) return;
+    std::fprintf(stderr, "cannot set up: %s\n", status.report().message.c_str());
+    std::abort();
   }
   // Adds `count` whole pages of version 1, dirty.
   Status add_pages(uint32_t count, RelFileLocator relation = test_relation) {
@@ -201,9 +215,11 @@ struct PoolFixture {
   WatchedFileSystem files;
   StorageOptions storage_options;
   BufferPoolOptions options;
+  WalOptions wal_options;
   ClusterState state;
   std::unique_ptr<Storage> storage;
   std::unique_ptr<Segment> segment;
+  std::unique_ptr<Wal> wal;
   std::unique_ptr<BufferPool> pool;
 };
 
