@@ -234,6 +234,12 @@ static_assert(sizeof(ControlFileData17) == 296);
 static_assert(offsetof(ControlFileData17, mock_authentication_nonce) == 256);
 static_assert(offsetof(ControlFileData17, crc) == 288);
 
+// Any of them, in memory: engine/control_file.h reads and writes it.
+struct ControlFile : ControlFileHead {
+  uint8_t default_char_signedness = 1;
+  uint8_t mock_authentication_nonce[MOCK_AUTH_NONCE_LEN] = {};
+};
+
 inline constexpr size_t PG_CONTROL_FILE_SIZE = 8192;
 inline constexpr size_t PG_CONTROL_MAX_SAFE_SIZE = 512;
 static_assert(sizeof(ControlFileData) <= PG_CONTROL_MAX_SAFE_SIZE);

@@ -1,0 +1,142 @@
+// Checkpoints: the sequence of PostgreSQL 18.
+#include "engine/checkpoint.h"
+
+#include <ctime>
+#include <utility>
+
+#include "engine/control_file.h"
+#include "layout/wal_xlog_records.h"
+
+namespace pgdata {
+namespace {
+
+Status poison(StorageServices& services, Status status) {
+  if (!status.is_ok()) services.state.poison(status.report().message.c_str());
+  return status;
+}
+
+// Writes the record, makes it durable, and has pg_control name it.
+Status conclude(FileSystem& files, const std::string& data_directory, StorageServices& services,
+                CheckpointKind kind, const CheckPoint& checkpoint, ControlFile* control,
+                Lsn* end_of_log) {
+  const bool shutdown = kind == CheckpointKind::shutdown;
+  WalRecord record;
+  record.begin(RmgrId::xlog, shutdown ? XLOG_CHECKPOINT_SHUTDOWN : XLOG_CHECKPOINT_ONLINE,
+               invalid_transaction_id);
+  record.data(&checkpoint, sizeof(checkpoint));
+  Lsn start = invalid_lsn;
+  RETURN_IF_ERROR(services.wal.insert(record, end_of_log, &start));
+  RETURN_IF_ERROR(services.wal.flush(*end_of_log));
+  if (shutdown && start != checkpoint.redo)
+    return Status::error(
+        ErrorCode::internal_error,
+        "concurrent write-ahead log activity while database system is shutting down");
+
+  if (shutdown) control->state = DBState::DB_SHUTDOWNED;
+  control->checkPoint = start;
+  control->checkPointCopy = checkpoint;
+  control->minRecoveryPoint = invalid_lsn;
+  control->minRecoveryPointTLI = 0;
+  return write_control_file(files, data_directory, *control);
+}
+
+CheckPoint begin_record(const WalOptions& options) {
+  CheckPoint checkpoint;
+  checkpoint.ThisTimeLineID = options.timeline;
+  checkpoint.PrevTimeLineID = options.timeline;
+  checkpoint.fullPageWrites = options.full_page_writes ? 1 : 0;
+  checkpoint.wal_level = options.wal_level;
+  checkpoint.time = static_cast<int64_t>(std::time(nullptr));
+  return checkpoint;
+}
+
+}  // namespace
+
+TransactionCounters counters_of(const CheckPoint& checkpoint) {
+  TransactionCounters counters;
+  counters.nextXid = checkpoint.nextXid;
+  counters.nextOid = checkpoint.nextOid;
+  counters.nextMulti = checkpoint.nextMulti;
+  counters.nextMultiOffset = checkpoint.nextMultiOffset;
+  counters.oldestXid = checkpoint.oldestXid;
+  counters.oldestXidDB = checkpoint.oldestXidDB;
+  counters.oldestMulti = checkpoint.oldestMulti;
+  counters.oldestMultiDB = checkpoint.oldestMultiDB;
+  counters.oldestCommitTsXid = checkpoint.oldestCommitTsXid;
+  counters.newestCommitTsXid = checkpoint.newestCommitTsXid;
+  counters.oldestActiveXid = checkpoint.oldestActiveXid;
+  return counters;
+}
+
+void set_counters(const TransactionCounters& counters, CheckPoint* checkpoint) {
+  checkpoint->nextXid = counters.nextXid;
+  checkpoint->nextOid = counters.nextOid;
+  checkpoint->nextMulti = counters.nextMulti;
+  checkpoint->nextMultiOffset = counters.nextMultiOffset;
+  checkpoint->oldestXid = counters.oldestXid;
+  checkpoint->oldestXidDB = counters.oldestXidDB;
+  checkpoint->oldestMulti = counters.oldestMulti;
+  checkpoint->oldestMultiDB = counters.oldestMultiDB;
+  checkpoint->oldestCommitTsXid = counters.oldestCommitTsXid;
+  checkpoint->newestCommitTsXid = counters.newestCommitTsXid;
+  checkpoint->oldestActiveXid = counters.oldestActiveXid;
+}
+
+Status write_first_checkpoint(FileSystem& files, const std::string& data_directory,
+                              StorageServices& services, TransactionSystem& transactions,
+                              ControlFile* control) {
+  CheckPoint checkpoint = begin_record(services.wal.options());
+  RETURN_IF_ERROR(services.wal.begin_checkpoint(true, &checkpoint.redo));
+  set_counters(transactions.counters(CheckpointKind::shutdown), &checkpoint);
+  control->wal_level = services.wal.options().wal_level;
+  Lsn end_of_log = invalid_lsn;
+  return conclude(files, data_directory, services, CheckpointKind::shutdown, checkpoint, control,
+                  &end_of_log);
+}
+
+Status create_checkpoint(FileSystem& files, const std::string& data_directory,
+                         StorageServices& services, TransactionSystem& transactions,
+                         CheckpointKind kind, ControlFile* control) {
+  const bool shutdown = kind == CheckpointKind::shutdown;
+  RETURN_IF_ERROR(services.state.check());
+  services.storage.begin_checkpoint();
+  if (shutdown) {
+    control->state = DBState::DB_SHUTDOWNING;
+    RETURN_IF_ERROR(poison(services, write_control_file(files, data_directory, *control)));
+  }
+
+  CheckPoint checkpoint = begin_record(services.wal.options());
+  // A standby starts with who runs, so the oldest of them is taken before the redo pointer is fixed: who begins
+  // later logs everything after it.
+  const TransactionId oldest_active = transactions.counters(kind).oldestActiveXid;
+  RETURN_IF_ERROR(services.wal.begin_checkpoint(shutdown, &checkpoint.redo));
+  set_counters(transactions.counters(kind), &checkpoint);
+  checkpoint.oldestActiveXid = oldest_active;
+
+  // A commit is logged first and noted in pg_xact then; one logged before the redo pointer will not be replayed,
+  // so its note must be among what is written now.
+  RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
+  RETURN_IF_ERROR(transactions.write_all_dirty());
+  RETURN_IF_ERROR(services.pool.write_all_dirty());
+  // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
+  RETURN_IF_ERROR(poison(services, services.storage.sync_pending()));
+  RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
+
+  if (!shutdown) RETURN_IF_ERROR(transactions.log_running_transactions());
+
+  Lsn end_of_log = invalid_lsn;
+  RETURN_IF_ERROR(poison(
+      services, conclude(files, data_directory, services, kind, checkpoint, control, &end_of_log)));
+
+  // The checkpoint stands; what is left is tidying up.
+  RETURN_IF_ERROR(services.storage.remove_unlinked());
+  RETURN_IF_ERROR(services.wal.remove_old_segments(checkpoint.redo, end_of_log));
+  if (!shutdown) RETURN_IF_ERROR(services.wal.preallocate());
+  return Status::ok;
+}
+
+bool needs_checkpoint(const StorageServices& services, const ControlFile& control) {
+  return services.wal.last_important() != control.checkPoint;
+}
+
+}  // namespace pgdata

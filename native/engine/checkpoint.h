@@ -1,0 +1,37 @@
+// Checkpoints: everything changed before the redo pointer reaches the disk, then pg_control says so.
+//
+// One at a time: the caller sees to it. A failure before the checkpoint record is
+// inserted leaves the previous checkpoint in force and may be tried again; a
+// failure after it, or of any sync, poisons the cluster.
+// Source: CreateCheckPoint in src/backend/access/transam/xlog.c, PostgreSQL 18.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "change/change.h"
+#include "file/file_system.h"
+#include "layout/control_file.h"
+#include "xact/transaction_system.h"
+
+namespace pgdata {
+
+// What a checkpoint says of the transaction system, and back.
+TransactionCounters counters_of(const CheckPoint& checkpoint);
+void set_counters(const TransactionCounters& counters, CheckPoint* checkpoint);
+
+// A new log's first record: a shutdown checkpoint at its beginning. Makes pg_control, in state "shut down".
+Status write_first_checkpoint(FileSystem& files, const std::string& data_directory,
+                              StorageServices& services, TransactionSystem& transactions,
+                              ControlFile* control);
+
+// Takes a checkpoint and brings pg_control and `*control` up to date. A shutdown checkpoint must be the last
+// thing that is logged; the state is then "shut down".
+Status create_checkpoint(FileSystem& files, const std::string& data_directory,
+                         StorageServices& services, TransactionSystem& transactions,
+                         CheckpointKind kind, ControlFile* control);
+
+// Whether anything that matters was logged since the last checkpoint: an idle cluster needs no other.
+bool needs_checkpoint(const StorageServices& services, const ControlFile& control);
+
+}  // namespace pgdata
