@@ -57,7 +57,7 @@ Status MultiXactLog::create_first_pages() {
 }
 
 Status MultiXactLog::offset_of(MultiXactId multi, uint32_t* offset) {
-  const uint32_t per_page = block_size_ / sizeof(uint32_t);
+  const uint32_t per_page = block_size_ / uint32_t{sizeof(uint32_t)};
   SlruPage page;
   RETURN_IF_ERROR(
       offsets_.lock_page(multi / per_page, LockMode::shared, describe(multi).c_str(), &page));

@@ -42,8 +42,9 @@ class TestCluster {
       : options_(options) {
     std::string pattern = (std::filesystem::temp_directory_path() / "pgdata_xact_XXXXXX").string();
     directory_ = mkdtemp(pattern.data());
-    for (const char* name : {"pg_wal", "pg_xact", "pg_subtrans", "pg_multixact", "pg_multixact/offsets",
-                             "pg_multixact/members", "base", "base/5", "global"}) {
+    for (const char* name :
+         {"pg_wal", "pg_xact", "pg_subtrans", "pg_multixact", "pg_multixact/offsets",
+          "pg_multixact/members", "base", "base/5", "global"}) {
       std::filesystem::create_directory(directory_ + "/" + name);
     }
     open();

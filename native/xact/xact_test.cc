@@ -46,7 +46,9 @@ std::vector<LoggedRecord> read_log(TestCluster& cluster) {
     TestCluster::must(reader.next(&found));
     if (!found) break;
     const DecodedWalRecord& record = reader.record();
-    records.push_back({record.rmgr(), record.header.xl_info, record.header.xl_xid,
+    records.push_back({record.rmgr(),
+                       record.header.xl_info,
+                       record.header.xl_xid,
                        {record.main_data, record.main_data + record.main_data_length}});
   }
   return records;
@@ -54,7 +56,8 @@ std::vector<LoggedRecord> read_log(TestCluster& cluster) {
 
 std::vector<LoggedRecord> records_of(TestCluster& cluster, RmgrId rmgr) {
   std::vector<LoggedRecord> all = read_log(cluster);
-  std::erase_if(all, [&](const LoggedRecord& record) { return record.rmgr != static_cast<uint8_t>(rmgr); });
+  std::erase_if(
+      all, [&](const LoggedRecord& record) { return record.rmgr != static_cast<uint8_t>(rmgr); });
   return all;
 }
 
@@ -313,7 +316,8 @@ TEST(xids_are_refused_near_the_wraparound_and_pass_over_the_permanent_ones) {
   const uint64_t page = counters.nextXid / 32768;
   char name[16];
   std::snprintf(name, sizeof(name), "/pg_xact/%04X", static_cast<unsigned>(page / 32));
-  std::ofstream(cluster.directory() + name, std::ios::binary) << std::string(size_t{8192} * 32, '\0');
+  std::ofstream(cluster.directory() + name, std::ios::binary)
+      << std::string(size_t{8192} * 32, '\0');
   cluster.restart_with(counters);
   {
     auto backend = cluster.backend();
@@ -333,7 +337,8 @@ TEST(xids_are_refused_near_the_wraparound_and_pass_over_the_permanent_ones) {
   counters.nextXid = 0xFFFFFFFFu;
   counters.oldestXid = TransactionId{0xFFFFFF00u};
   std::snprintf(name, sizeof(name), "/pg_xact/%04X", 0xFFFFFFFFu / 32768 / 32);
-  std::ofstream(cluster.directory() + name, std::ios::binary) << std::string(size_t{8192} * 32, '\0');
+  std::ofstream(cluster.directory() + name, std::ios::binary)
+      << std::string(size_t{8192} * 32, '\0');
   cluster.restart_with(counters);
   auto backend = cluster.backend();
   EXPECT_EQ(value_of(begin_writing(*backend)), 0xFFFFFFFFu);
@@ -358,14 +363,16 @@ TEST(oids_are_logged_ahead_and_wrap_to_the_first_normal_one) {
   std::erase_if(records, [](const LoggedRecord& record) { return record.info != XLOG_NEXTOID; });
   ASSERT_EQ(records.size(), 1);
   EXPECT_EQ(load<Oid>(records[0].data.data()), first_genbki_object_id + 8192);
-  EXPECT_EQ(cluster.transactions().counters(CheckpointKind::online).nextOid, first_genbki_object_id + 8192);
+  EXPECT_EQ(cluster.transactions().counters(CheckpointKind::online).nextOid,
+            first_genbki_object_id + 8192);
 
   TransactionCounters counters = cluster.transactions().counters();
   counters.nextOid = 12000;
   cluster.restart_with(counters);
   TestCluster::must(cluster.transactions().new_oid(&oid));
   EXPECT_EQ(oid, first_normal_object_id);
-  EXPECT_EQ(cluster.transactions().counters(CheckpointKind::online).nextOid, first_normal_object_id + 8192);
+  EXPECT_EQ(cluster.transactions().counters(CheckpointKind::online).nextOid,
+            first_normal_object_id + 8192);
   EXPECT_EQ(cluster.transactions().counters().nextOid, first_normal_object_id + 1);
 
   counters.nextOid = 0xFFFFFFFFu;
@@ -383,7 +390,8 @@ TEST(a_read_only_transaction_gets_no_xid_and_serializable_is_refused) {
   TransactionId xid{};
   EXPECT_EQ(backend->assign_xid(&xid).code(), ErrorCode::read_only_sql_transaction);
   backend->abort();
-  EXPECT_EQ(backend->begin(IsolationLevel::serializable, false).code(), ErrorCode::feature_not_supported);
+  EXPECT_EQ(backend->begin(IsolationLevel::serializable, false).code(),
+            ErrorCode::feature_not_supported);
   EXPECT(!backend->in_transaction());
 }
 
@@ -463,7 +471,8 @@ TEST(a_checkpoint_waits_for_commits_in_progress) {
   // A poisoned cluster waits for nobody.
   CheckpointDelay forever(*backend);
   cluster.state().poison("test");
-  EXPECT_EQ(cluster.transactions().wait_for_commits_in_progress().code(), ErrorCode::crash_shutdown);
+  EXPECT_EQ(cluster.transactions().wait_for_commits_in_progress().code(),
+            ErrorCode::crash_shutdown);
 }
 
 TEST(running_transactions_are_logged_for_standbys) {
@@ -497,7 +506,8 @@ TEST(a_poisoned_cluster_takes_no_commit) {
   EXPECT(backend->in_transaction());
   backend->abort();
   EXPECT_EQ(status_of(cluster, xid), TransactionStatus::in_progress);
-  EXPECT_EQ(backend->begin(IsolationLevel::read_committed, false).code(), ErrorCode::crash_shutdown);
+  EXPECT_EQ(backend->begin(IsolationLevel::read_committed, false).code(),
+            ErrorCode::crash_shutdown);
 }
 
 TEST(multixact_members_are_read) {
@@ -584,6 +594,7 @@ TEST(slru_pages_survive_replacement) {
       if (random() % 16 == 0) {
         WalRecord record;
         record.begin(RmgrId::xlog, XLOG_NOOP, invalid_transaction_id);
+        record.data(&number, sizeof(number));
         TestCluster::must(cluster.wal().insert(record, &logged));
         page.raise_lsn(static_cast<uint32_t>(random() % 4), logged);
       }
@@ -667,7 +678,8 @@ TEST(no_snapshot_sees_half_of_a_transaction) {
         size_t from = random() % accounts_count;
         size_t to = random() % accounts_count;
         if (from == to) continue;
-        std::scoped_lock locks(accounts[std::min(from, to)].row_lock, accounts[std::max(from, to)].row_lock);
+        std::scoped_lock locks(accounts[std::min(from, to)].row_lock,
+                               accounts[std::max(from, to)].row_lock);
         const TransactionId xid = begin_writing(*backend);
         const Snapshot* snapshot = nullptr;
         TestCluster::must(backend->statement_snapshot(&snapshot));
@@ -683,7 +695,8 @@ TEST(no_snapshot_sees_half_of_a_transaction) {
           TestCluster::must(backend->commit(random() % 10 == 0, &upto));
           committed.fetch_add(1);
           EXPECT(!cluster.transactions().is_in_progress(xid));
-          if (upto != invalid_lsn && random() % 20 == 0) TestCluster::must(cluster.wal().flush(upto));
+          if (upto != invalid_lsn && random() % 20 == 0)
+            TestCluster::must(cluster.wal().flush(upto));
         }
       }
       writing.fetch_sub(1);
@@ -694,7 +707,8 @@ TEST(no_snapshot_sees_half_of_a_transaction) {
       auto backend = cluster.backend();
       TransactionId horizon = invalid_transaction_id;
       do {
-        const auto level = r % 2 == 0 ? IsolationLevel::read_committed : IsolationLevel::repeatable_read;
+        const auto level =
+            r % 2 == 0 ? IsolationLevel::read_committed : IsolationLevel::repeatable_read;
         TestCluster::must(backend->begin(level, true));
         int64_t totals[2] = {0, 0};
         for (int64_t& total : totals) {
