@@ -382,6 +382,29 @@ TEST(blocks_last_after_a_checkpoint) {
   EXPECT(back == page);
 }
 
+TEST(storage_without_fsync_syncs_nothing) {
+  for (bool fsync : {false, true}) {
+    FaultyFileSystem files;
+    for (const char* path : {"/d", "/d/base", "/d/base/5"}) EXPECT_OK(files.make_directory(path));
+    StorageOptions options;
+    options.data_directory = "/d";
+    options.fsync = fsync;
+    Storage storage(files, options);
+    const RelFileLocator table{default_tablespace_oid, 5, 16384};
+    ASSERT_OK(storage.create(table, ForkNumber::main));
+    ASSERT_OK(storage.extend(table, ForkNumber::main, BlockNumber{0}, 2));
+    ASSERT_OK(storage.sync(table, ForkNumber::main));
+    storage.begin_checkpoint();
+    ASSERT_OK(storage.sync_pending());
+    size_t syncs = 0;
+    for (const Operation& operation : files.operations())
+      if (operation.kind == OperationKind::sync || operation.kind == OperationKind::sync_directory)
+        syncs++;
+    // Else the file and its directory, by `sync` and again by the checkpoint.
+    EXPECT_EQ(syncs, fsync ? 4 : 0);
+  }
+}
+
 TEST(storage_reports_every_fault) {
   // Each step fails in turn: the error reaches the caller, whichever it is, and
   // nothing else goes wrong.

@@ -268,7 +268,7 @@ void run_against_model(IoMode mode, uint32_t block_size, uint32_t open_files_max
   };
   for (size_t i = 0; i < model.size(); i++) ASSERT_OK(storage.create(locator(i), ForkNumber::main));
   const Blocks blocks(20, block_size);
-  for (int step = 0; step < 600; step++) {
+  for (int step = 0; step < 300; step++) {
     const size_t i = random() % model.size();
     std::vector<uint8_t>& expected = model[i];
     const auto first = static_cast<uint32_t>(expected.empty() ? 0 : random() % expected.size());
