@@ -1,0 +1,46 @@
+// Inserting one entry into a B-tree: unique check, page splits, deduplication, all logged.
+//
+// Rules: a page is split by writing its right half to a new page and marking the left half
+// BTP_INCOMPLETE_SPLIT; the downlink is inserted into the parent as a second logged step, which clears the
+// mark. Whoever finds a marked page on the way to an insertion does that second step first. Pages are
+// locked from child to parent and from left to right. Nothing here waits for another transaction.
+// Source: src/backend/access/nbtree/{README,nbtinsert.c,nbtdedup.c}, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "btree/btree_index.h"
+#include "change/change.h"
+
+namespace pgdata {
+
+// Looks at a heap tuple for the unique check, with the leaf locked: it must not wait.
+class UniqueChecker {
+ public:
+  // Does the row exist for a check that sees committed rows, the own transaction's, and
+  // uncommitted ones (a dirty snapshot)? `*live`: yes, and finally so: it is a conflict.
+  // `*wait_xid` valid: that depends on the outcome of this transaction.
+  virtual Status check(ItemPointer tid, bool* live, TransactionId* wait_xid) = 0;
+
+ protected:
+  ~UniqueChecker() = default;
+};
+
+struct BtreeInsertResult {
+  // Exactly one of three holds: the entry was inserted; or it was not, because a live row has the key
+  // (unique_violation, which the caller words); or because `wait_xid` must end first: wait for it
+  // without locks and call again.
+  bool inserted = false;
+  bool conflict = false;
+  ItemPointer conflict_tid;
+  TransactionId wait_xid = invalid_transaction_id;
+};
+
+// `checker` null: the key is not checked (not a unique index, or checked otherwise).
+Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
+                    const Datum* values, const bool* is_null, ItemPointer heap_tid,
+                    UniqueChecker* checker, BtreeInsertResult* result);
+
+}  // namespace pgdata

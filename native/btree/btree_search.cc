@@ -1,0 +1,351 @@
+// Search: comparison with tuples, binary search on a page, descent, moving right.
+#include "btree/btree_search.h"
+
+namespace pgdata {
+
+namespace {
+
+// The key against the tuple's columns from `first` on, then its TID. `cursor` stands at `first`.
+int compare_columns(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple,
+                    IndexTupleCursor cursor, int first) {
+  const IndexTupleHeader& header = index_tuple_header(tuple);
+  const bool is_pivot = btree_tuple_is_pivot(header);
+  const int present = is_pivot ? btree_pivot_columns(header) : index.nkeyatts();
+  const int shared = present < key.columns ? present : key.columns;
+  for (int i = first; i < shared; ++i) {
+    Datum value = 0;
+    const auto result = cursor.next(&value);
+    if (result == IndexTupleCursor::Result::corrupt) return corrupt_order;
+    const int order = compare_keys(index.key(i), key.values[i], key.nulls[i], value,
+                                   result == IndexTupleCursor::Result::null);
+    if (order != 0) return order < 0 ? -1 : 1;
+  }
+  // A column that the pivot lacks is minus infinity.
+  if (key.columns > present) return 1;
+
+  const bool pivot_tid = is_pivot && btree_pivot_has_heap_tid(header);
+  if (!key.has_tid) {
+    // All that the pivot says is equal, and what it lacks is below everything: what equals the key
+    // is to its right only.
+    if (!key.backward && is_pivot && !pivot_tid && key.columns == present) return 1;
+    return 0;
+  }
+  if (is_pivot) {
+    if (!pivot_tid) return 1;
+    const uint32_t size = index_tuple_size(header.t_info);
+    if (size < sizeof(IndexTupleHeader) + sizeof(ItemPointer)) return corrupt_order;
+    const auto tid = load<ItemPointer>(tuple + size - sizeof(ItemPointer));
+    return key.tid < tid ? -1 : tid < key.tid ? 1 : 0;
+  }
+  if (!btree_tuple_is_posting(header))
+    return key.tid < header.t_tid ? -1 : header.t_tid < key.tid ? 1 : 0;
+  if (!leaf_tuple_is_sane(tuple, index_tuple_size(header.t_info))) return corrupt_order;
+  if (key.tid < leaf_tid_first(tuple)) return -1;
+  return leaf_tid_last(tuple) < key.tid ? 1 : 0;  // 0: within the list
+}
+
+// What the binary search needs to compare the first column in line. `T` is how its value is stored.
+template <typename T>
+struct FirstColumn {
+  T wanted;
+  bool descending;
+
+  FirstColumn(const BtreeIndex& index, const BtreeSearchKey& key)
+      : wanted(static_cast<T>(key.values[0])), descending(index.key(0).descending) {}
+
+  int compare(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) const {
+    const IndexTupleHeader& header = index_tuple_header(tuple);
+    const bool simple = (header.t_info & INDEX_NULL_MASK) == 0 &&
+                        index_tuple_size(header.t_info) >= index_data_offset + sizeof(T) &&
+                        !(btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0);
+    if (!simple) [[unlikely]] return compare_with_tuple(index, key, tuple);
+    const T value = load<T>(tuple + index_data_offset);
+    if (wanted != value) return (wanted < value) != descending ? -1 : 1;
+    return compare_with_tuple(index, key, tuple);
+  }
+};
+
+struct AnyColumn {
+  AnyColumn(const BtreeIndex&, const BtreeSearchKey&) {}
+  int compare(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) const {
+    return compare_with_tuple(index, key, tuple);
+  }
+};
+
+template <typename Comparison>
+Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& buffer,
+                   OffsetNumber* offset) {
+  const BtreePageView view = view_of(buffer);
+  const bool is_leaf = view.is_leaf();
+  OffsetNumber low = view.first_data();
+  auto high = static_cast<OffsetNumber>(view.max_offset() + 1);
+  if (!is_leaf) {
+    // The first item of an upper page is minus infinity, whatever its bytes say.
+    if (low >= high) return damaged_page(index, buffer.block());
+    ++low;
+  }
+  const Comparison comparison(index, key);
+  const int wanted = key.next_key ? 0 : 1;
+  while (low < high) {
+    const auto middle = static_cast<OffsetNumber>(low + (high - low) / 2);
+    const std::byte* tuple = view.tuple(middle);
+    const int order = tuple == nullptr ? corrupt_order : comparison.compare(index, key, tuple);
+    if (order == corrupt_order) [[unlikely]] return damaged_page(index, buffer.block());
+    if (order >= wanted) {
+      low = static_cast<OffsetNumber>(middle + 1);
+    } else {
+      high = middle;
+    }
+  }
+  *offset = is_leaf ? low : static_cast<OffsetNumber>(low - 1);
+  return Status::ok;
+}
+
+Status read_cached_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root) {
+  BtreeHints::Root hint;
+  if (!BtreeHints::root(index, &hint)) return Status::ok;
+  RETURN_IF_ERROR(read_btree_page(pool, index, hint.block, LockMode::shared, root));
+  const BtreePageView view = view_of(*root);
+  // Alone on the level it had: then every key is below it, root or not.
+  if (!view.is_ignored() && view.opaque().btpo_level == hint.level && view.is_leftmost() &&
+      view.is_rightmost())
+    return Status::ok;
+  root->release();
+  BtreeHints::forget_root(index);
+  return Status::ok;
+}
+
+}  // namespace
+
+int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key,
+                       const std::byte* tuple) {
+  DetoastArena arena;
+  IndexTupleCursor cursor(index, tuple, index_tuple_size(index_tuple_header(tuple).t_info),
+                          &arena);
+  return compare_columns(index, key, tuple, cursor, 0);
+}
+
+Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key,
+                         const BufferRef& page, OffsetNumber* offset) {
+  if (key.columns > 0 && !key.nulls[0]) {
+    switch (index.key(0).shape) {
+      case KeyShape::int2:
+        return search_page<FirstColumn<int16_t>>(index, key, page, offset);
+      case KeyShape::int4:
+        return search_page<FirstColumn<int32_t>>(index, key, page, offset);
+      case KeyShape::int8:
+        return search_page<FirstColumn<int64_t>>(index, key, page, offset);
+      case KeyShape::unsigned4:
+        return search_page<FirstColumn<uint32_t>>(index, key, page, offset);
+      case KeyShape::unsigned8:
+        return search_page<FirstColumn<uint64_t>>(index, key, page, offset);
+      case KeyShape::bytes:
+      case KeyShape::generic:
+        break;
+    }
+  }
+  return search_page<AnyColumn>(index, key, page, offset);
+}
+
+Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root) {
+  RETURN_IF_ERROR(read_cached_root(pool, index, root));
+  if (root->is_valid()) return Status::ok;
+
+  BufferRef meta_buffer;
+  RETURN_IF_ERROR(read_btree_meta(pool, index, LockMode::shared, &meta_buffer));
+  const BTMetaPage meta = btree_meta(meta_buffer);
+  meta_buffer.release();
+  if (meta.btm_root == P_NONE) return Status::ok;
+  BlockNumber block = meta.btm_fastroot;
+  SiblingWalk walk(pool, index);
+  while (true) {
+    RETURN_IF_ERROR(read_btree_page(pool, index, block, LockMode::shared, root));
+    const BtreePageView view = view_of(*root);
+    if (!view.is_ignored()) break;
+    // The fast root can be deleted while we come; its level goes on to its right.
+    block = view.opaque().btpo_next;
+    root->release();
+    if (block == P_NONE)
+      return Status::error(ErrorCode::index_corrupted, "no live root page found in index \"%s\"",
+                           index.name());
+    RETURN_IF_ERROR(walk.step());
+  }
+  const uint32_t level = view_of(*root).opaque().btpo_level;
+  if (level != meta.btm_fastlevel || level >= BtreeStack::levels_max) {
+    root->release();
+    return Status::error(ErrorCode::index_corrupted,
+                         "root page %u of index \"%s\" has level %u, expected %u",
+                         value_of(block), index.name(), level, meta.btm_fastlevel);
+  }
+  BtreeHints::set_root(index, {block, level, meta.btm_allequalimage != 0});
+  return Status::ok;
+}
+
+Status move_right(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                  LockMode mode, BtreeStack* stack, SplitFinisher* finisher, BufferRef* buffer) {
+  const int beyond = key.next_key ? 0 : 1;
+  SiblingWalk walk(pool, index);
+  while (true) {
+    const BtreePageView view = view_of(*buffer);
+    if (view.is_rightmost()) {
+      if (!view.is_ignored()) return Status::ok;
+      return Status::error(ErrorCode::index_corrupted, "fell off the end of index \"%s\"",
+                           index.name());
+    }
+    if (finisher != nullptr && view.has(BTP_INCOMPLETE_SPLIT)) [[unlikely]] {
+      const BlockNumber block = buffer->block();
+      if (mode == LockMode::shared) {
+        buffer->unlock();
+        buffer->lock(LockMode::exclusive);
+      }
+      if (view_of(*buffer).has(BTP_INCOMPLETE_SPLIT)) {
+        RETURN_IF_ERROR(finisher->finish_split(std::move(*buffer), *stack, stack->depth));
+      } else {
+        buffer->release();
+      }
+      RETURN_IF_ERROR(read_btree_page(pool, index, block, mode, buffer));
+      RETURN_IF_ERROR(walk.step());
+      continue;
+    }
+    if (!view.is_ignored()) {
+      const std::byte* high_key = view.high_key();
+      const int order =
+          high_key == nullptr ? corrupt_order : compare_with_tuple(index, key, high_key);
+      if (order == corrupt_order) return damaged_page(index, buffer->block());
+      if (order < beyond) return Status::ok;
+    }
+    const BlockNumber next = view.opaque().btpo_next;
+    const uint32_t level = view.opaque().btpo_level;
+    buffer->release();
+    RETURN_IF_ERROR(walk.step());
+    RETURN_IF_ERROR(read_btree_page(pool, index, next, mode, buffer));
+    const BtreePageView moved = view_of(*buffer);
+    if (!moved.has(BTP_DELETED) && moved.opaque().btpo_level != level)
+      return damaged_page(index, next);
+  }
+}
+
+Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                         LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
+                         BufferRef* leaf) {
+  if (stack != nullptr) stack->depth = 0;
+  RETURN_IF_ERROR(find_btree_root(pool, index, leaf));
+  if (!leaf->is_valid()) return Status::ok;
+  LockMode mode = LockMode::shared;
+  if (view_of(*leaf).is_leaf() && leaf_mode == LockMode::exclusive) {
+    // The root is a leaf: trade the lock in. It may be split meanwhile, which move_right sees.
+    leaf->unlock();
+    leaf->lock(LockMode::exclusive);
+    mode = LockMode::exclusive;
+  }
+  uint32_t levels_left = BtreeStack::levels_max;
+  while (true) {
+    RETURN_IF_ERROR(move_right(pool, index, key, mode, stack, finisher, leaf));
+    const BtreePageView view = view_of(*leaf);
+    if (view.is_leaf()) return Status::ok;
+    OffsetNumber offset = invalid_offset_number;
+    RETURN_IF_ERROR(search_btree_page(index, key, *leaf, &offset));
+    const std::byte* tuple = view.tuple(offset);
+    const uint32_t level = view.opaque().btpo_level;
+    if (tuple == nullptr || level == 0 || --levels_left == 0)
+      return damaged_page(index, leaf->block());
+    const BlockNumber child = btree_downlink(index_tuple_header(tuple));
+    if (stack != nullptr) stack->steps[stack->depth++] = {leaf->block(), offset};
+    if (level == 1) mode = leaf_mode;
+    const BlockNumber parent = leaf->block();
+    leaf->release();
+    RETURN_IF_ERROR(read_btree_page(pool, index, child, mode, leaf));
+    const BtreePageView child_view = view_of(*leaf);
+    if (!child_view.is_ignored() && child_view.opaque().btpo_level + 1 != level)
+      return damaged_page(index, parent);
+  }
+}
+
+Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
+                       BufferRef* buffer) {
+  if (level == 0) {
+    RETURN_IF_ERROR(find_btree_root(pool, index, buffer));
+    if (!buffer->is_valid()) return Status::ok;
+  } else {
+    BufferRef meta_buffer;
+    RETURN_IF_ERROR(read_btree_meta(pool, index, LockMode::shared, &meta_buffer));
+    const BlockNumber root = btree_meta(meta_buffer).btm_root;
+    meta_buffer.release();
+    if (root == P_NONE) return Status::ok;
+    RETURN_IF_ERROR(read_btree_page(pool, index, root, LockMode::shared, buffer));
+  }
+  SiblingWalk walk(pool, index);
+  uint32_t levels_left = BtreeStack::levels_max;
+  while (true) {
+    BtreePageView view = view_of(*buffer);
+    // Stepping right is needed if the page was deleted, or, for the rightmost page, was split.
+    while (view.is_ignored() || (rightmost && !view.is_rightmost())) {
+      const BlockNumber next = view.opaque().btpo_next;
+      buffer->release();
+      if (next == P_NONE)
+        return Status::error(ErrorCode::index_corrupted, "fell off the end of index \"%s\"",
+                             index.name());
+      RETURN_IF_ERROR(walk.step());
+      RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, buffer));
+      view = view_of(*buffer);
+    }
+    const uint32_t here = view.opaque().btpo_level;
+    if (here == level) return Status::ok;
+    const OffsetNumber offset = rightmost ? view.max_offset() : view.first_data();
+    if (here < level || offset > view.max_offset() || offset == 0 || --levels_left == 0)
+      return damaged_page(index, buffer->block());
+    const std::byte* tuple = view.tuple(offset);
+    if (tuple == nullptr) return damaged_page(index, buffer->block());
+    const BlockNumber child = btree_downlink(index_tuple_header(tuple));
+    buffer->release();
+    RETURN_IF_ERROR(read_btree_page(pool, index, child, LockMode::shared, buffer));
+  }
+}
+
+Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                    BtreeMatches* matches) {
+  INVARIANT(key.columns == index.nkeyatts());
+  matches->count = 0;
+  matches->more = false;
+  BufferRef leaf;
+  RETURN_IF_ERROR(
+      search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  if (!leaf.is_valid()) return Status::ok;
+  OffsetNumber offset = invalid_offset_number;
+  RETURN_IF_ERROR(search_btree_page(index, key, leaf, &offset));
+  SiblingWalk walk(pool, index);
+  while (true) {
+    const BtreePageView view = view_of(leaf);
+    const OffsetNumber last = view.max_offset();
+    for (; offset <= last; ++offset) {
+      const std::byte* tuple = view.leaf_tuple(offset);
+      const int order = tuple == nullptr ? corrupt_order : compare_with_tuple(index, key, tuple);
+      if (order == corrupt_order) return damaged_page(index, leaf.block());
+      if (order != 0) return Status::ok;
+      if (view.is_dead(offset)) continue;
+      const int count = leaf_tid_count(index_tuple_header(tuple));
+      for (int i = 0; i < count; ++i) {
+        if (matches->count == BtreeMatches::tids_max) {
+          matches->more = true;
+          return Status::ok;
+        }
+        matches->tids[matches->count++] = leaf_tid(tuple, i);
+      }
+    }
+    if (view.is_rightmost()) return Status::ok;
+    const std::byte* high_key = view.is_ignored() ? nullptr : view.high_key();
+    if (!view.is_ignored()) {
+      const int order =
+          high_key == nullptr ? corrupt_order : compare_with_tuple(index, key, high_key);
+      if (order == corrupt_order) return damaged_page(index, leaf.block());
+      if (order < 0) return Status::ok;
+    }
+    const BlockNumber next = view.opaque().btpo_next;
+    leaf.release();
+    RETURN_IF_ERROR(walk.step());
+    RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, &leaf));
+    offset = view_of(leaf).first_data();
+  }
+}
+
+}  // namespace pgdata

@@ -1,0 +1,94 @@
+// Searching a B-tree: keys, comparison with tuples on pages, descent to a leaf, point lookup.
+//
+// Lehman and Yao's protocol: at most one page is locked at a time on the way down; a page that was
+// split meanwhile is recognised by its high key, and the search moves right.
+// Source: src/backend/access/nbtree/{README,nbtsearch.c}, PostgreSQL 18.
+#pragma once
+
+#include <climits>
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "btree/btree_index.h"
+#include "btree/btree_page_view.h"
+#include "btree/index_tuple.h"
+#include "buffer/buffer_pool.h"
+
+namespace pgdata {
+
+// What is searched for: values of the first `columns` key columns, and, to tell entries with equal
+// values apart, a heap TID. The values must outlive the key.
+struct BtreeSearchKey {
+  int columns = 0;
+  // Find the first entry after all equal ones, rather than the first equal one.
+  bool next_key = false;
+  // The caller will go left from what is found.
+  bool backward = false;
+  bool has_tid = false;  // all key columns are given too
+  ItemPointer tid;
+  Datum values[INDEX_MAX_KEYS];
+  bool nulls[INDEX_MAX_KEYS];
+};
+
+// The order of the key against a tuple; corrupt_order if the tuple is damaged.
+inline constexpr int corrupt_order = INT_MIN;
+int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple);
+
+// The way from the root to a leaf: on each upper page, the block and the item that was followed.
+struct BtreeStack {
+  static constexpr int levels_max = 32;
+  struct Step {
+    BlockNumber block;
+    OffsetNumber offset;
+  };
+  int depth = 0;
+  Step steps[levels_max];
+};
+
+// Whoever changes the tree completes splits that a crash left without a downlink, when it meets one.
+class SplitFinisher {
+ public:
+  // `left` is locked exclusively; it is given back, unlocked and unpinned.
+  virtual Status finish_split(BufferRef left, BtreeStack& stack, int depth) = 0;
+
+ protected:
+  ~SplitFinisher() = default;
+};
+
+// The page where searches start, locked shared. Invalid `*root` when the index is empty.
+Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root);
+
+// Descends to the first leaf on which the key could be, locked in `leaf_mode`. With `stack` the way
+// is remembered, with `finisher` incomplete splits on it are completed. `*leaf` is invalid when the
+// index is empty.
+Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                         LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
+                         BufferRef* leaf);
+
+// Moves right from a locked page while the key is beyond its high key.
+Status move_right(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                  LockMode mode, BtreeStack* stack, SplitFinisher* finisher, BufferRef* buffer);
+
+// On a leaf: the first item not before the key (after it, with next_key), or max_offset + 1. On an
+// upper page: the item whose child to follow.
+Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
+                         OffsetNumber* offset);
+
+// The leftmost or rightmost page of a level, locked shared; invalid when the index is empty.
+// `level` 0 starts from the fast root, others from the true root.
+Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
+                       BufferRef* buffer);
+
+// The entries equal to a key that gives all key columns. Several heap tuples can share a key even
+// in a unique index: versions of a row, of which a snapshot sees at most one.
+struct BtreeMatches {
+  static constexpr int tids_max = 32;
+  int count = 0;
+  bool more = false;  // there were more than fit: use a scan
+  ItemPointer tids[tids_max];
+};
+Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                    BtreeMatches* matches);
+
+}  // namespace pgdata
