@@ -93,8 +93,8 @@ Status BtreeBuilder::add(const Datum* values, const bool* is_null, ItemPointer h
   Datum first = 0;
   IndexTupleCursor cursor(index_, tuple, size, &arena);
   if (cursor.next(&first) != IndexTupleCursor::Result::value)
-    return Status::error(ErrorCode::data_corrupted,
-                         "compressed value for index \"%s\" is damaged", index_.name());
+    return Status::error(ErrorCode::data_corrupted, "compressed value for index \"%s\" is damaged",
+                         index_.name());
   const uint64_t abbreviation = abbreviate(first, index_.key(0));
   entries_.push_back({index_.key(0).descending ? ~abbreviation : abbreviation, tuple});
   return Status::ok;
@@ -175,12 +175,10 @@ void BtreeBuilder::sort(std::vector<Entry>& entries, bool abbreviated) {
   }
 }
 
-void BtreeBuilder::check_unique(const std::vector<Entry>& entries,
-                                BtreeBuildResult* result) const {
+void BtreeBuilder::check_unique(const std::vector<Entry>& entries, BtreeBuildResult* result) const {
   const std::byte* last_live = nullptr;
   for (const Entry& entry : entries) {
-    if (!not_live_.empty() &&
-        std::binary_search(not_live_.begin(), not_live_.end(), entry.tuple))
+    if (!not_live_.empty() && std::binary_search(not_live_.begin(), not_live_.end(), entry.tuple))
       continue;
     if (last_live != nullptr) {
       bool has_null = false;
@@ -238,13 +236,11 @@ Status BtreeBuilder::load(const std::vector<Entry>& entries) {
     return Status::ok;
   }
   // A tenth of a page: several of them fit where a page is filled to its fill factor.
-  const size_t posting_bytes_max =
-      index_.block_size() * 10 / 100 / 8 * 8 - sizeof(LinePointer);
+  const size_t posting_bytes_max = index_.block_size() * 10 / 100 / 8 * 8 - sizeof(LinePointer);
   for (const Entry& entry : entries) {
     if (pending_base_ != nullptr && keys_are_identical(pending_base_, entry.tuple)) {
-      const size_t merged =
-          max_align(index_tuple_size(index_tuple_header(pending_base_).t_info) +
-                    (pending_tids_.size() + 1) * sizeof(ItemPointer));
+      const size_t merged = max_align(index_tuple_size(index_tuple_header(pending_base_).t_info) +
+                                      (pending_tids_.size() + 1) * sizeof(ItemPointer));
       if (merged <= posting_bytes_max) {
         pending_tids_.push_back(index_tuple_header(entry.tuple).t_tid);
         continue;
@@ -262,8 +258,7 @@ Status BtreeBuilder::finish_pending() {
   const std::byte* base = pending_base_;
   pending_base_ = nullptr;
   if (pending_tids_.size() == 1) return add_to_level(0, base, 0);
-  form_posting(base, pending_tids_.data(), static_cast<int>(pending_tids_.size()),
-               scratch_.get());
+  form_posting(base, pending_tids_.data(), static_cast<int>(pending_tids_.size()), scratch_.get());
   return add_to_level(0, scratch_->bytes,
                       scratch_->size() - btree_posting_offset(scratch_->header()));
 }
@@ -364,8 +359,7 @@ Status BtreeBuilder::finish_page(size_t level_number) {
   if (is_leaf) {
     auto pivot = std::make_unique<IndexTupleBuffer>();
     const auto before_last = static_cast<OffsetNumber>(last - 1);
-    RETURN_IF_ERROR(
-        form_pivot(index_, page.item_at(before_last), page.item(moved), pivot.get()));
+    RETURN_IF_ERROR(form_pivot(index_, page.item_at(before_last), page.item(moved), pivot.get()));
     INVARIANT(page.overwrite_item(P_HIKEY, pivot->bytes, pivot->size()));
   }
   const std::byte* high_key = page.item_at(P_HIKEY);
@@ -373,8 +367,7 @@ Status BtreeBuilder::finish_page(size_t level_number) {
 
   // Link the finished page into its parent under its low key; its high key is the next one's.
   std::vector<std::byte> downlink = std::move(level->low_key);
-  btree_set_downlink(*reinterpret_cast<IndexTupleHeader*>(downlink.data()),
-                     level->buffer.block());
+  btree_set_downlink(*reinterpret_cast<IndexTupleHeader*>(downlink.data()), level->buffer.block());
   level->set_low_key(high_key, high_key_size);
   BtreePageView(page).opaque().btpo_next = next.block();
   view_of(next).opaque().btpo_prev = level->buffer.block();

@@ -77,8 +77,7 @@ Status deduplicate_page(StorageServices& services, TransactionId xid, const Btre
   IndexTupleBuffer merged;
   const auto finish = [&] {
     if (pending.items == 1) return add(pending.base);
-    form_posting(pending.base, pending.tids.data(), static_cast<int>(pending.tids.size()),
-                 &merged);
+    form_posting(pending.base, pending.tids.data(), static_cast<int>(pending.tids.size()), &merged);
     intervals.push_back({base_offset, static_cast<uint16_t>(pending.items)});
     return add(merged.bytes);
   };

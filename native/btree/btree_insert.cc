@@ -30,9 +30,9 @@ xl_btree_metadata metadata_of(const BTMetaPage& meta) {
 struct NewItem {
   const std::byte* tuple = nullptr;
   OffsetNumber offset = invalid_offset_number;
-  uint16_t posting_place = 0;               // 0: no posting list is split
-  const std::byte* original = nullptr;      // with posting_place: the item as it was
-  const std::byte* new_posting = nullptr;   // and the list as it will be
+  uint16_t posting_place = 0;              // 0: no posting list is split
+  const std::byte* original = nullptr;     // with posting_place: the item as it was
+  const std::byte* new_posting = nullptr;  // and the list as it will be
 
   uint32_t size() const { return index_tuple_size(index_tuple_header(tuple).t_info); }
   OffsetNumber posting_offset() const {
@@ -102,8 +102,7 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
   const bool all_given = prepare_key();
   key_.tid = heap_tid;
   // Rows with nulls are distinct, unless the index says otherwise.
-  const bool checks =
-      checker != nullptr && (all_given || index_.definition().nulls_not_distinct);
+  const bool checks = checker != nullptr && (all_given || index_.definition().nulls_not_distinct);
   // The check must begin at the first leaf that may have the key, and holds that one's lock: two
   // inserters of one key cannot both pass it.
   key_.has_tid = !checks;
@@ -123,8 +122,7 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
       index_.allequalimage() && (!checks || has_duplicates)) {
     bool allowed = false;
     RETURN_IF_ERROR(allequalimage(&allowed));
-    if (allowed)
-      RETURN_IF_ERROR(deduplicate_page(services_, xid_, index_, leaf, tuple_.bytes));
+    if (allowed) RETURN_IF_ERROR(deduplicate_page(services_, xid_, index_, leaf, tuple_.bytes));
   }
   RETURN_IF_ERROR(place_on_leaf(std::move(leaf), stack));
   result->inserted = true;
@@ -160,8 +158,7 @@ Status BtreeInserter::try_cached_leaf(BufferRef* leaf) {
         !view.has(BTP_INCOMPLETE_SPLIT) && view.max_offset() >= P_HIKEY &&
         page.free_bytes() > tuple_.size()) {
       const std::byte* first = view.tuple(P_HIKEY);
-      const int order =
-          first == nullptr ? corrupt_order : compare_with_tuple(index_, key_, first);
+      const int order = first == nullptr ? corrupt_order : compare_with_tuple(index_, key_, first);
       if (order > 0) return Status::ok;
     }
   }
@@ -174,12 +171,10 @@ Status BtreeInserter::find_leaf(BtreeStack* stack, BufferRef* leaf) {
   stack->depth = 0;
   RETURN_IF_ERROR(try_cached_leaf(leaf));
   if (leaf->is_valid()) return Status::ok;
-  RETURN_IF_ERROR(
-      search_btree_leaf(pool_, index_, key_, LockMode::exclusive, stack, this, leaf));
+  RETURN_IF_ERROR(search_btree_leaf(pool_, index_, key_, LockMode::exclusive, stack, this, leaf));
   if (leaf->is_valid()) return Status::ok;
   RETURN_IF_ERROR(create_root());
-  RETURN_IF_ERROR(
-      search_btree_leaf(pool_, index_, key_, LockMode::exclusive, stack, this, leaf));
+  RETURN_IF_ERROR(search_btree_leaf(pool_, index_, key_, LockMode::exclusive, stack, this, leaf));
   INVARIANT(leaf->is_valid());
   return Status::ok;
 }
@@ -352,10 +347,10 @@ Status BtreeInserter::add_to_page(BufferRef& buffer, BufferRef* child, const New
     if (btree_meta(meta_buffer).btm_fastlevel >= view.opaque().btpo_level) meta_buffer.release();
   }
 
-  const uint8_t info = item.posting_place != 0   ? XLOG_BTREE_INSERT_POST
-                       : is_leaf                 ? XLOG_BTREE_INSERT_LEAF
-                       : meta_buffer.is_valid()  ? XLOG_BTREE_INSERT_META
-                                                 : XLOG_BTREE_INSERT_UPPER;
+  const uint8_t info = item.posting_place != 0  ? XLOG_BTREE_INSERT_POST
+                       : is_leaf                ? XLOG_BTREE_INSERT_LEAF
+                       : meta_buffer.is_valid() ? XLOG_BTREE_INSERT_META
+                                                : XLOG_BTREE_INSERT_UPPER;
   // A dead posting list comes to life with its new TID; replay would not know, hence the image.
   const bool revives = item.posting_place != 0 && view.is_dead(item.posting_offset());
   Change change(services_, xid_, RmgrId::btree, info, index_.logged());
@@ -421,12 +416,12 @@ Status BtreeInserter::split(BufferRef& left, BufferRef* child, const NewItem& it
   const std::byte* first_right =
       new_at_border && !point.new_item_left ? item.tuple : old_item(point.first_right);
   IndexTupleBuffer pivot;
-  const std::byte* high_key = first_right;  // Upper pages: as it is, since the level above has it too.
+  const std::byte* high_key =
+      first_right;  // Upper pages: as it is, since the level above has it too.
   if (is_leaf) {
-    const std::byte* last_left =
-        new_at_border && point.new_item_left
-            ? item.tuple
-            : old_item(static_cast<OffsetNumber>(point.first_right - 1));
+    const std::byte* last_left = new_at_border && point.new_item_left
+                                     ? item.tuple
+                                     : old_item(static_cast<OffsetNumber>(point.first_right - 1));
     RETURN_IF_ERROR(form_pivot(index_, last_left, first_right, &pivot));
     high_key = pivot.bytes;
   }
@@ -652,8 +647,8 @@ Status BtreeInserter::new_root(BufferRef left, BufferRef right) {
   change.begin();
   const Page page = root.page();
   initialize_btree_page(page, level, BTP_ROOT);
-  INVARIANT(page.add_item(reinterpret_cast<const std::byte*>(&left_item), sizeof(left_item), P_HIKEY,
-                          false) == P_HIKEY);
+  INVARIANT(page.add_item(reinterpret_cast<const std::byte*>(&left_item), sizeof(left_item),
+                          P_HIKEY, false) == P_HIKEY);
   INVARIANT(page.add_item(right_item.bytes, right_item.size(), P_FIRSTKEY, false) == P_FIRSTKEY);
   left_view.opaque().btpo_flags &= static_cast<uint16_t>(~BTP_INCOMPLETE_SPLIT);
   BTMetaPage& meta = btree_meta(meta_buffer);

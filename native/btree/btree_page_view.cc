@@ -27,8 +27,8 @@ Status check_special(const BtreeIndex& index, const BufferRef& buffer) {
 
 Status read_btree_page(BufferPool& pool, const BtreeIndex& index, BlockNumber block, LockMode mode,
                        BufferRef* buffer) {
-  RETURN_IF_ERROR(pool.read(index.relation(), ForkNumber::main, block, ReadMode::normal, nullptr,
-                            buffer));
+  RETURN_IF_ERROR(
+      pool.read(index.relation(), ForkNumber::main, block, ReadMode::normal, nullptr, buffer));
   buffer->lock(mode);
   Status status = check_special(index, *buffer);
   if (status.is_ok() && view_of(*buffer).has(BTP_META)) status = damaged_page(index, block);

@@ -38,7 +38,8 @@ class BtreePageView {
         start + length > page_.size() - sizeof(BTPageOpaque)) [[unlikely]]
       return nullptr;
     const std::byte* bytes = page_.bytes() + start;
-    if (index_tuple_size(index_tuple_header(bytes).t_info) > length) [[unlikely]] return nullptr;
+    if (index_tuple_size(index_tuple_header(bytes).t_info) > length) [[unlikely]]
+      return nullptr;
     return bytes;
   }
   // A data item of a leaf, its posting list checked too.
@@ -68,8 +69,7 @@ Status damaged_page(const BtreeIndex& index, BlockNumber block);
 Status read_btree_page(BufferPool& pool, const BtreeIndex& index, BlockNumber block, LockMode mode,
                        BufferRef* buffer);
 // Pins and locks the metapage and checks it. feature_not_supported for versions before 4.
-Status read_btree_meta(BufferPool& pool, const BtreeIndex& index, LockMode mode,
-                       BufferRef* buffer);
+Status read_btree_meta(BufferPool& pool, const BtreeIndex& index, LockMode mode, BufferRef* buffer);
 inline BTMetaPage& btree_meta(const BufferRef& buffer) {
   return *reinterpret_cast<BTMetaPage*>(buffer.page().bytes() + sizeof(PageHeader));
 }

@@ -59,8 +59,8 @@ void BtreeScan::add_condition(const BtreeCondition& condition) {
     tighten(column, bound, false);
     return;
   }
-  const bool greater = condition.op == BtreeOperator::greater ||
-                       condition.op == BtreeOperator::greater_or_equal;
+  const bool greater =
+      condition.op == BtreeOperator::greater || condition.op == BtreeOperator::greater_or_equal;
   tighten(column, bound, greater != key.descending);
   // No comparison is true of null, which lies at one end of the column.
   tighten(column, beyond_null, key.nulls_first);
@@ -169,8 +169,7 @@ Status BtreeScan::first_page() {
   OffsetNumber offset = invalid_offset_number;
   if (key.columns == 0) {
     RETURN_IF_ERROR(find_btree_edge(pool_, index_, 0, !forward, &leaf));
-    if (leaf.is_valid())
-      offset = forward ? view_of(leaf).first_data() : view_of(leaf).max_offset();
+    if (leaf.is_valid()) offset = forward ? view_of(leaf).first_data() : view_of(leaf).max_offset();
   } else {
     RETURN_IF_ERROR(
         search_btree_leaf(pool_, index_, key, LockMode::shared, nullptr, nullptr, &leaf));

@@ -80,8 +80,8 @@ class BtreeScan {
   const BtreeIndex& index_;
   ScanDirection direction_;
   bool impossible_ = false;
-  int columns_ = 0;        // that have conditions, or precede one that has
-  int prefix_columns_ = 0; // leading equalities, and the range column that follows
+  int columns_ = 0;         // that have conditions, or precede one that has
+  int prefix_columns_ = 0;  // leading equalities, and the range column that follows
   Range ranges_[INDEX_MAX_KEYS];
 
   bool started_ = false;

@@ -58,7 +58,8 @@ struct FirstColumn {
     const bool simple = (header.t_info & INDEX_NULL_MASK) == 0 &&
                         index_tuple_size(header.t_info) >= index_data_offset + sizeof(T) &&
                         !(btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0);
-    if (!simple) [[unlikely]] return compare_with_tuple(index, key, tuple);
+    if (!simple) [[unlikely]]
+      return compare_with_tuple(index, key, tuple);
     const T value = load<T>(tuple + index_data_offset);
     if (wanted != value) return (wanted < value) != descending ? -1 : 1;
     return compare_with_tuple(index, key, tuple);
@@ -90,7 +91,8 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Buf
     const auto middle = static_cast<OffsetNumber>(low + (high - low) / 2);
     const std::byte* tuple = view.tuple(middle);
     const int order = tuple == nullptr ? corrupt_order : comparison.compare(index, key, tuple);
-    if (order == corrupt_order) [[unlikely]] return damaged_page(index, buffer.block());
+    if (order == corrupt_order) [[unlikely]]
+      return damaged_page(index, buffer.block());
     if (order >= wanted) {
       low = static_cast<OffsetNumber>(middle + 1);
     } else {
@@ -117,16 +119,14 @@ Status read_cached_root(BufferPool& pool, const BtreeIndex& index, BufferRef* ro
 
 }  // namespace
 
-int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key,
-                       const std::byte* tuple) {
+int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) {
   DetoastArena arena;
-  IndexTupleCursor cursor(index, tuple, index_tuple_size(index_tuple_header(tuple).t_info),
-                          &arena);
+  IndexTupleCursor cursor(index, tuple, index_tuple_size(index_tuple_header(tuple).t_info), &arena);
   return compare_columns(index, key, tuple, cursor, 0);
 }
 
-Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key,
-                         const BufferRef& page, OffsetNumber* offset) {
+Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
+                         OffsetNumber* offset) {
   if (key.columns > 0 && !key.nulls[0]) {
     switch (index.key(0).shape) {
       case KeyShape::int2:
@@ -174,8 +174,8 @@ Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* roo
   if (level != meta.btm_fastlevel || level >= BtreeStack::levels_max) {
     root->release();
     return Status::error(ErrorCode::index_corrupted,
-                         "root page %u of index \"%s\" has level %u, expected %u",
-                         value_of(block), index.name(), level, meta.btm_fastlevel);
+                         "root page %u of index \"%s\" has level %u, expected %u", value_of(block),
+                         index.name(), level, meta.btm_fastlevel);
   }
   BtreeHints::set_root(index, {block, level, meta.btm_allequalimage != 0});
   return Status::ok;
@@ -308,8 +308,7 @@ Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearch
   matches->count = 0;
   matches->more = false;
   BufferRef leaf;
-  RETURN_IF_ERROR(
-      search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
   if (!leaf.is_valid()) return Status::ok;
   OffsetNumber offset = invalid_offset_number;
   RETURN_IF_ERROR(search_btree_page(index, key, leaf, &offset));

@@ -60,13 +60,11 @@ int stored_size(const std::byte* tuple) {
 void SplitChooser::consider(OffsetNumber first_right_offset, bool new_item_left, int bytes_left,
                             uint32_t size) {
   const bool new_is_first_right = first_right_offset == new_offset_ && !new_item_left;
-  const std::byte* tuple =
-      new_is_first_right ? new_tuple_ : view_.tuple(first_right_offset);
-  const int high_key =
-      view_.is_leaf()
-          ? static_cast<int>(max_align(leaf_key_size(index_tuple_header(tuple))) + 8 +
-                             sizeof(LinePointer))
-          : static_cast<int>(size);
+  const std::byte* tuple = new_is_first_right ? new_tuple_ : view_.tuple(first_right_offset);
+  const int high_key = view_.is_leaf()
+                           ? static_cast<int>(max_align(leaf_key_size(index_tuple_header(tuple))) +
+                                              8 + sizeof(LinePointer))
+                           : static_cast<int>(size);
   const int new_size = stored_size(new_tuple_);
   Candidate candidate{};
   candidate.first_right = first_right_offset;
@@ -77,8 +75,8 @@ void SplitChooser::consider(OffsetNumber first_right_offset, bool new_item_left,
   (new_item_left ? candidate.left_free : candidate.right_free) -= new_size;
   // The first item of the right half of an upper page loses its columns.
   if (!view_.is_leaf())
-    candidate.right_free += static_cast<int>(size) -
-                            static_cast<int>(sizeof(IndexTupleHeader) + sizeof(LinePointer));
+    candidate.right_free +=
+        static_cast<int>(size) - static_cast<int>(sizeof(IndexTupleHeader) + sizeof(LinePointer));
   if (candidate.left_free >= 0 && candidate.right_free >= 0) candidates_.push_back(candidate);
 }
 
@@ -90,7 +88,8 @@ bool SplitChooser::collect() {
     const bool is_leaf_item = offset >= first && view_.is_leaf();
     const std::byte* tuple = is_leaf_item ? view_.leaf_tuple(offset) : view_.tuple(offset);
     if (tuple == nullptr) return false;
-    (offset < first ? right_space_ : items_bytes_) += (offset < first ? -1 : 1) * stored_size(tuple);
+    (offset < first ? right_space_ : items_bytes_) +=
+        (offset < first ? -1 : 1) * stored_size(tuple);
   }
   int bytes_left = 0;
   for (OffsetNumber offset = first; offset <= last; ++offset) {
@@ -113,12 +112,12 @@ bool SplitChooser::collect() {
 
 void SplitChooser::order(double left_share, bool use_share) {
   for (Candidate& candidate : candidates_)
-    candidate.imbalance =
-        std::fabs(use_share ? left_share * candidate.left_free -
-                                  (1.0 - left_share) * candidate.right_free
-                            : static_cast<double>(candidate.left_free - candidate.right_free));
-  std::stable_sort(candidates_.begin(), candidates_.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.imbalance < b.imbalance; });
+    candidate.imbalance = std::fabs(
+        use_share ? left_share * candidate.left_free - (1.0 - left_share) * candidate.right_free
+                  : static_cast<double>(candidate.left_free - candidate.right_free));
+  std::stable_sort(
+      candidates_.begin(), candidates_.end(),
+      [](const Candidate& a, const Candidate& b) { return a.imbalance < b.imbalance; });
 }
 
 const std::byte* SplitChooser::last_left(const Candidate& candidate) const {

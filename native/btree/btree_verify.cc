@@ -229,8 +229,7 @@ void Verifier::check_order(BlockNumber block, const BtreePageView& view) {
   const auto start = static_cast<OffsetNumber>(view.is_leaf() ? first : first + 1);
   for (OffsetNumber offset = start; offset <= last; ++offset) {
     const std::byte* tuple = view.tuple(offset);
-    if (offset > start &&
-        order(view.tuple(static_cast<OffsetNumber>(offset - 1)), tuple) >= 0)
+    if (offset > start && order(view.tuple(static_cast<OffsetNumber>(offset - 1)), tuple) >= 0)
       complain(block, "item order invariant violated between items %u and %u", offset - 1u, offset);
     if (!view.is_rightmost()) {
       const int result = order(tuple, view.tuple(P_HIKEY));
@@ -307,12 +306,11 @@ bool Verifier::check_level(BlockNumber leftmost, uint32_t level) {
     } else if (next_expected < expected_.size()) {
       const Downlink& downlink = expected_[next_expected++];
       if (downlink.child != block) {
-        complain(block, "expected block %u here, to which block %u links",
-                 value_of(downlink.child), value_of(downlink.parent));
+        complain(block, "expected block %u here, to which block %u links", value_of(downlink.child),
+                 value_of(downlink.parent));
         return false;
       }
-      if (!left_high_key.empty() &&
-          !pivots_agree(left_high_key.data(), downlink.pivot.data()) &&
+      if (!left_high_key.empty() && !pivots_agree(left_high_key.data(), downlink.pivot.data()) &&
           btree_pivot_columns(index_tuple_header(downlink.pivot.data())) != 0)
         complain(block, "downlink in block %u differs from the left sibling's high key",
                  value_of(downlink.parent));
@@ -335,8 +333,8 @@ bool Verifier::check_level(BlockNumber leftmost, uint32_t level) {
         const std::byte* tuple = view.tuple(offset);
         const IndexTupleHeader& header = index_tuple_header(tuple);
         if (level > 0) {
-          found_.push_back({btree_downlink(header), block,
-                            {tuple, tuple + index_tuple_size(header.t_info)}});
+          found_.push_back(
+              {btree_downlink(header), block, {tuple, tuple + index_tuple_size(header.t_info)}});
           continue;
         }
         report_->tids += static_cast<uint64_t>(leaf_tid_count(header));
@@ -352,7 +350,8 @@ bool Verifier::check_level(BlockNumber leftmost, uint32_t level) {
   }
   if (previous_incomplete) complain(previous, "rightmost page is marked as incompletely split");
   if (next_expected < expected_.size())
-    complain(expected_[next_expected].parent, "downlink leads to block %u, which is not on level %u",
+    complain(expected_[next_expected].parent,
+             "downlink leads to block %u, which is not on level %u",
              value_of(expected_[next_expected].child), level);
   return true;
 }
@@ -383,8 +382,8 @@ Status Verifier::run() {
   }
   if (meta.btm_version < BTREE_VERSION)
     return Status::error(ErrorCode::feature_not_supported,
-                         "index \"%s\" has btree version %u, which is not supported",
-                         index_.name(), meta.btm_version);
+                         "index \"%s\" has btree version %u, which is not supported", index_.name(),
+                         meta.btm_version);
   allequalimage_ = meta.btm_allequalimage != 0;
   if (allequalimage_ && !index_.allequalimage())
     complain(BTREE_METAPAGE, "metapage says that equal keys have equal bytes, which is not so");
@@ -422,8 +421,8 @@ Status PooledBtreePages::block_count(uint32_t* blocks) {
 
 Status PooledBtreePages::read(BlockNumber block, std::byte* page) {
   BufferRef buffer;
-  RETURN_IF_ERROR(pool_.read(index_.relation(), ForkNumber::main, block, ReadMode::normal, nullptr,
-                             &buffer));
+  RETURN_IF_ERROR(
+      pool_.read(index_.relation(), ForkNumber::main, block, ReadMode::normal, nullptr, &buffer));
   buffer.lock(LockMode::shared);
   std::memcpy(page, buffer.page().bytes(), index_.block_size());
   return Status::ok;
