@@ -222,6 +222,7 @@ void Backend::abort() {
 }
 
 void Backend::forget_transaction() {
+  combo_commands_.clear();
   in_transaction_ = false;
   xid_ = invalid_transaction_id;
   snapshot_taken_ = false;

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "change/change.h"
+#include "xact/combo_commands.h"
 #include "xact/snapshot.h"
 #include "xact/transaction_system.h"
 
@@ -59,6 +60,8 @@ class Backend {
   CommandId current_command() const { return command_; }
   void use_command() { command_used_ = true; }
   Status advance_command();
+  // For rows that this transaction wrote and deleted.
+  ComboCommands& combo_commands() { return combo_commands_; }
 
   // The snapshot for the next command: taken anew under read committed, once otherwise. Valid until the next
   // call: a scan that outlives its command copies it. What it may see is kept until the transaction ends.
@@ -96,6 +99,7 @@ class Backend {
   IsolationLevel isolation_ = IsolationLevel::read_committed;
   TransactionId xid_ = invalid_transaction_id;
   CommandId command_ = first_command_id;
+  ComboCommands combo_commands_;
   Snapshot snapshot_;
   uint64_t snapshot_completions_ = 0;  // ProcessArray's mark of the moment snapshot_ was taken
   Snapshot catalog_snapshot_;

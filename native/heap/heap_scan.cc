@@ -1,0 +1,203 @@
+// Sequential scan, fetch by address, HOT chains.
+#include "heap/heap_scan.h"
+
+#include <algorithm>
+
+#include "base/invariant.h"
+
+namespace pgdata {
+
+HeapScan::HeapScan(const ReadContext& context, const HeapRelation& relation,
+                   const Snapshot& snapshot)
+    : context_(context), relation_(relation), visibility_(context, &snapshot) {}
+
+Status HeapScan::begin(const HeapScanOptions& options) {
+  end();
+  uint32_t blocks = 0;
+  RETURN_IF_ERROR(
+      context_.pool.storage().block_count(relation_.locator, ForkNumber::main, &blocks));
+  next_block_ = std::min(value_of(options.first), blocks);
+  end_block_ = next_block_ + std::min(options.block_count, blocks - next_block_);
+  // A scan of a big table must not push everybody else's pages out of the pool.
+  strategy_.reset();
+  if (end_block_ - next_block_ > context_.pool.options().buffers / 4)
+    strategy_ = std::make_unique<BufferStrategy>(context_.pool, StrategyKind::bulk_read);
+  return Status::ok;
+}
+
+void HeapScan::end() {
+  buffer_.release();
+  count_ = 0;
+  next_index_ = 0;
+  next_block_ = end_block_;
+}
+
+Status HeapScan::next_page(bool* found) {
+  count_ = 0;
+  next_index_ = 0;
+  while (next_block_ < end_block_) {
+    block_ = BlockNumber{next_block_++};
+    RETURN_IF_ERROR(context_.pool.read(relation_.locator, ForkNumber::main, block_,
+                                       ReadMode::normal, strategy_.get(), &buffer_));
+    buffer_.lock(LockMode::shared);
+    Status status = collect(buffer_.page());
+    visibility_.hints_done(buffer_);
+    buffer_.unlock();
+    if (!status.is_ok()) return status;
+    if (count_ > 0) {
+      *found = true;
+      return Status::ok;
+    }
+  }
+  buffer_.release();
+  *found = false;
+  return Status::ok;
+}
+
+Status HeapScan::collect(const Page& page) {
+  const OffsetNumber last = page.max_offset();
+  if (last > heap_tuples_per_page_max(page.size()))
+    return Status::error(Status::data_corrupted,
+                         "page %u of relation \"%s\" has %u line pointers, more than fit",
+                         value_of(block_), relation_.name.c_str(), unsigned{last});
+  const bool all_visible = (page.header().pd_flags & PD_ALL_VISIBLE) != 0;
+  for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
+    const LinePointer item = page.line_pointer(offset);
+    if (!item.is_normal()) continue;
+    if (!heap_item_is_sane(page, item)) [[unlikely]]
+      return heap_item_corrupted(relation_, ItemPointer(block_, offset));
+    bool visible = true;
+    if (!all_visible) {
+      HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
+      RETURN_IF_ERROR(visibility_.satisfies_mvcc(header, buffer_, &visible));
+    }
+    if (visible) visible_[count_++] = offset;
+  }
+  return Status::ok;
+}
+
+Status heap_fetch(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                  const Snapshot& snapshot, BufferRef* buffer, HeapTuple* tuple, bool* found) {
+  *found = false;
+  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
+                                    ReadMode::normal, nullptr, buffer));
+  buffer->lock(LockMode::shared);
+  const Page page = buffer->page();
+  if (tid.offset() == 0 || tid.offset() > page.max_offset() ||
+      !page.line_pointer(tid.offset()).is_normal()) {
+    buffer->unlock();
+    return Status::ok;
+  }
+  const LinePointer item = page.line_pointer(tid.offset());
+  Status status;
+  if (!heap_item_is_sane(page, item)) {
+    status = heap_item_corrupted(relation, tid);
+  } else {
+    Visibility visibility(context, &snapshot);
+    status = visibility.satisfies_mvcc(*reinterpret_cast<HeapTupleHeader*>(page.item(item)),
+                                       *buffer, found);
+    visibility.hints_done(*buffer);
+    *tuple = {page.item(item), item.lp_len(), tid};
+  }
+  buffer->unlock();
+  return status;
+}
+
+namespace {
+
+// Walks the chain that begins at `tid` in a locked page, calling `accept` for each member until it
+// says that the member is the one. `accept(header, &is_it)`.
+template <typename Accept>
+Status walk_chain(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                  Visibility& visibility, BufferRef& buffer, HeapTuple* tuple, bool* found,
+                  bool* all_dead, Accept accept) {
+  const Page page = buffer.page();
+  // Nothing is dead to everyone for who does not know everyone.
+  if (all_dead != nullptr) *all_dead = context.backend != nullptr;
+  TransactionId oldest_xmin = invalid_transaction_id;  // asked for when it is needed
+  OffsetNumber offset = tid.offset();
+  bool at_start = true;
+  TransactionId previous_xmax = invalid_transaction_id;
+  // A chain has no more members than the page has line pointers.
+  for (uint32_t steps = 0;; ++steps) {
+    if (steps > heap_tuples_per_page_max(page.size()))
+      return Status::error(Status::data_corrupted,
+                           "HOT chain at (%u,%u) of relation \"%s\" does not end",
+                           value_of(tid.block()), unsigned{tid.offset()}, relation.name.c_str());
+    if (offset == 0 || offset > page.max_offset()) return Status::ok;
+    const LinePointer item = page.line_pointer(offset);
+    if (!item.is_normal()) {
+      if (!item.is_redirected() || !at_start) return Status::ok;
+      offset = static_cast<OffsetNumber>(item.lp_off());
+      at_start = false;
+      continue;
+    }
+    const ItemPointer self(tid.block(), offset);
+    if (!heap_item_is_sane(page, item)) return heap_item_corrupted(relation, self);
+    HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
+    // A chain's root is no heap-only tuple; such an entry points to a line pointer used anew.
+    if (at_start && (header.t_infomask2 & HEAP_ONLY_TUPLE) != 0) return Status::ok;
+    // The chain is broken where the next member was not written by whom updated this one.
+    if (is_valid(previous_xmax) && previous_xmax != header.t_xmin) return Status::ok;
+    bool is_it = false;
+    RETURN_IF_ERROR(accept(header, &is_it));
+    if (is_it) {
+      *tuple = {page.item(item), item.lp_len(), self};
+      *found = true;
+      if (all_dead != nullptr) *all_dead = false;
+      return Status::ok;
+    }
+    if (all_dead != nullptr && *all_dead) {
+      if (!is_valid(oldest_xmin)) oldest_xmin = context.transactions.oldest_xmin();
+      *all_dead = Visibility::is_surely_dead(header, oldest_xmin);
+    }
+    if (!is_hot_updated(header.t_infomask, header.t_infomask2)) return Status::ok;
+    if (header.t_ctid.block() != tid.block()) return Status::ok;
+    offset = header.t_ctid.offset();
+    at_start = false;
+    RETURN_IF_ERROR(visibility.update_xid(header, &previous_xmax));
+  }
+}
+
+Status read_for_chain(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                      BufferRef* buffer) {
+  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
+                                    ReadMode::normal, nullptr, buffer));
+  buffer->lock(LockMode::shared);
+  return Status::ok;
+}
+
+}  // namespace
+
+Status heap_hot_search(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                       Visibility& visibility, BufferRef* buffer, HeapTuple* tuple, bool* found,
+                       bool* all_dead) {
+  *found = false;
+  RETURN_IF_ERROR(read_for_chain(context, relation, tid, buffer));
+  Status status = walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
+                             [&](HeapTupleHeader& header, bool* is_it) {
+                               return visibility.satisfies_mvcc(header, *buffer, is_it);
+                             });
+  visibility.hints_done(*buffer);
+  buffer->unlock();
+  return status;
+}
+
+Status heap_hot_search_dirty(const ReadContext& context, const HeapRelation& relation,
+                             ItemPointer tid, BufferRef* buffer, HeapTuple* tuple,
+                             DirtyVerdict* verdict, bool* found, bool* all_dead) {
+  *found = false;
+  RETURN_IF_ERROR(read_for_chain(context, relation, tid, buffer));
+  Visibility visibility(context, nullptr);
+  Status status = walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
+                             [&](HeapTupleHeader& header, bool* is_it) {
+                               Status result = visibility.satisfies_dirty(header, *buffer, verdict);
+                               *is_it = verdict->visible;
+                               return result;
+                             });
+  visibility.hints_done(*buffer);
+  buffer->unlock();
+  return status;
+}
+
+}  // namespace pgdata
