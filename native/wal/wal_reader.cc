@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <span>
 
 #include "base/crc32c.h"
 #include "base/invariant.h"
 #include "layout/wal_xlog_records.h"
+#include "tuple/lz4_block.h"
+#include "tuple/pglz.h"
 
 namespace pgdata {
 namespace {
@@ -439,19 +442,28 @@ Status WalReader::restore_image(int id, std::byte* page) const {
   INVARIANT(id >= 0 && id < record_.block_count);
   const WalBlock& block = record_.blocks[id];
   INVARIANT(block.in_use && block.has_image);
+  const std::byte* image = block.image;
+  std::vector<std::byte> raw;
   if ((block.bimg_info & BKPIMAGE_COMPRESSED) != 0) {
-    const char* method = (block.bimg_info & BKPIMAGE_COMPRESS_PGLZ) != 0  ? "pglz"
-                         : (block.bimg_info & BKPIMAGE_COMPRESS_LZ4) != 0 ? "LZ4"
-                                                                          : "zstd";
-    return Status::error(ErrorCode::feature_not_supported,
-                         "could not restore image at %s compressed with %s not supported by build, "
-                         "block %d",
-                         format_lsn(record_.lsn).c_str(), method, id);
+    if ((block.bimg_info & BKPIMAGE_COMPRESS_ZSTD) != 0)
+      return Status::error(ErrorCode::feature_not_supported,
+                           "could not restore image at %s compressed with zstd not supported by "
+                           "build, block %d",
+                           format_lsn(record_.lsn).c_str(), id);
+    raw.resize(options_.block_size - block.hole_length);
+    const std::span<const std::byte> stream(block.image, block.image_length);
+    const bool whole = (block.bimg_info & BKPIMAGE_COMPRESS_PGLZ) != 0
+                           ? pglz_decompress(stream, raw)
+                           : lz4_decompress_block(stream, raw);
+    if (!whole)
+      return Status::error(ErrorCode::data_corrupted, "could not decompress image at %s, block %d",
+                           format_lsn(record_.lsn).c_str(), id);
+    image = raw.data();
   }
   const uint32_t after = block.hole_offset + block.hole_length;
-  std::memcpy(page, block.image, block.hole_offset);
+  std::memcpy(page, image, block.hole_offset);
   std::memset(page + block.hole_offset, 0, block.hole_length);
-  std::memcpy(page + after, block.image + block.hole_offset, options_.block_size - after);
+  std::memcpy(page + after, image + block.hole_offset, options_.block_size - after);
   return Status::ok;
 }
 

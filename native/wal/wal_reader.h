@@ -81,8 +81,8 @@ class WalReader {
   // The release that wrote the page last read, or 0.
   int major() const { return major_; }
 
-  // The page that block `id` of the record carries, hole filled with zeroes. feature_not_supported for a
-  // compression method that is not built in.
+  // The page that block `id` of the record carries, decompressed, hole filled with zeroes.
+  // feature_not_supported for zstd.
   Status restore_image(int id, std::byte* page) const;
 
  private:

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/test.h"
+#include "file/faulty_file_system.h"
 #include "layout/wal_page.h"
 #include "layout/wal_xlog_records.h"
 #include "wal/wal_geometry.h"
@@ -25,91 +26,7 @@ namespace pgdata {
 namespace {
 
 constexpr uint32_t small_segment = 1u << 20;
-
-// Passes everything on, and fails writes or syncs when told to.
-class FailingFiles : public FileSystem {
- public:
-  std::atomic<int> writes_left{INT32_MAX};
-  std::atomic<int> syncs_left{INT32_MAX};
-
-  class FailingFile : public File {
-   public:
-    FailingFile(FailingFiles& files, std::unique_ptr<File> file)
-        : files_(files), file_(std::move(file)) {}
-    Status read(void* bytes, size_t size, uint64_t offset, size_t* done) override {
-      return file_->read(bytes, size, offset, done);
-    }
-    Status write(const void* bytes, size_t size, uint64_t offset) override {
-      if (files_.writes_left-- <= 0) return Status::error(ErrorCode::disk_full, "no space left");
-      return file_->write(bytes, size, offset);
-    }
-    Status read_vector(const IoSlice* slices, int count, uint64_t offset, size_t* done) override {
-      return file_->read_vector(slices, count, offset, done);
-    }
-    Status write_vector(const IoSlice* slices, int count, uint64_t offset) override {
-      if (files_.writes_left-- <= 0) return Status::error(ErrorCode::disk_full, "no space left");
-      return file_->write_vector(slices, count, offset);
-    }
-    Status sync() override {
-      if (files_.syncs_left-- <= 0) return Status::error(ErrorCode::io_error, "sync failed");
-      return file_->sync();
-    }
-    Status data_sync() override {
-      if (files_.syncs_left-- <= 0) return Status::error(ErrorCode::io_error, "sync failed");
-      return file_->data_sync();
-    }
-    Status truncate(uint64_t size) override { return file_->truncate(size); }
-    Status allocate(uint64_t offset, uint64_t size) override {
-      return file_->allocate(offset, size);
-    }
-    Status size(uint64_t* bytes) override { return file_->size(bytes); }
-    void prefetch(uint64_t offset, uint64_t size) override { file_->prefetch(offset, size); }
-    void start_write_back(uint64_t offset, uint64_t size) override {
-      file_->start_write_back(offset, size);
-    }
-
-   private:
-    FailingFiles& files_;
-    std::unique_ptr<File> file_;
-  };
-
-  Status open(const std::string& path, OpenFlags flags, std::unique_ptr<File>* file) override {
-    std::unique_ptr<File> inner;
-    RETURN_IF_ERROR(posix_file_system().open(path, flags, &inner));
-    *file = std::make_unique<FailingFile>(*this, std::move(inner));
-    return Status::ok;
-  }
-  Status info(const std::string& path, FileInfo* info) override {
-    return posix_file_system().info(path, info);
-  }
-  Status make_directory(const std::string& path) override {
-    return posix_file_system().make_directory(path);
-  }
-  Status remove_file(const std::string& path) override {
-    return posix_file_system().remove_file(path);
-  }
-  Status remove_directory(const std::string& path) override {
-    return posix_file_system().remove_directory(path);
-  }
-  Status rename(const std::string& from, const std::string& to) override {
-    return posix_file_system().rename(from, to);
-  }
-  Status link_symbolic(const std::string& target, const std::string& path) override {
-    return posix_file_system().link_symbolic(target, path);
-  }
-  Status read_link(const std::string& path, std::string* target) override {
-    return posix_file_system().read_link(path, target);
-  }
-  Status list(const std::string& path, std::vector<std::string>* names) override {
-    return posix_file_system().list(path, names);
-  }
-  Status sync_directory(const std::string& path) override {
-    return posix_file_system().sync_directory(path);
-  }
-  Status sync_file_system(const std::string& path) override {
-    return posix_file_system().sync_file_system(path);
-  }
-};
+constexpr uint64_t system_identifier = 0x1234567890ABCDEF;
 
 class TemporaryDirectory {
  public:
@@ -136,11 +53,14 @@ class TemporaryDirectory {
 struct Log {
   explicit Log(const TemporaryDirectory& directory, uint32_t buffer_pages = 4,
                FileSystem& files = posix_file_system(),
-               WalSyncMethod method = WalSyncMethod::fdatasync) {
-    options.directory = directory.path();
+               WalSyncMethod method = WalSyncMethod::fdatasync)
+      : Log(directory.path(), buffer_pages, files, method) {}
+  Log(const std::string& directory, uint32_t buffer_pages, FileSystem& files,
+      WalSyncMethod method = WalSyncMethod::fdatasync) {
+    options.directory = directory;
     options.segment_bytes = small_segment;
     options.buffer_pages = buffer_pages;
-    options.system_identifier = 0x1234567890ABCDEF;
+    options.system_identifier = system_identifier;
     options.sync_method = method;
     options.min_wal_bytes = 4 * small_segment;
     options.max_wal_bytes = 16 * small_segment;
@@ -149,13 +69,14 @@ struct Log {
     EXPECT_OK(Segment::create("", plan, &segment));
     wal = std::make_unique<Wal>(files, *segment, state, options);
   }
-  WalReaderOptions reader_options() const {
+  static WalReaderOptions reader_options(const std::string& directory) {
     WalReaderOptions reader;
-    reader.directory = options.directory;
-    reader.segment_bytes = options.segment_bytes;
-    reader.system_identifier = options.system_identifier;
+    reader.directory = directory;
+    reader.segment_bytes = small_segment;
+    reader.system_identifier = system_identifier;
     return reader;
   }
+  WalReaderOptions reader_options() const { return reader_options(options.directory); }
 
   WalOptions options;
   ClusterState state;
@@ -609,9 +530,9 @@ TEST(old_segments_are_recycled_or_removed) {
 
 TEST(a_failed_write_or_sync_poisons) {
   for (const bool fail_sync : {false, true}) {
-    TemporaryDirectory directory;
-    FailingFiles files;
-    Log log(directory, 4, files);
+    FaultyFileSystem disk;
+    ASSERT_OK(disk.make_directory("/wal"));
+    Log log("/wal", 4, disk);
     ASSERT_OK(log.wal->create_log());
     std::map<Lsn, Inserted> inserted;
     std::mutex mutex;
@@ -619,15 +540,14 @@ TEST(a_failed_write_or_sync_poisons) {
     ASSERT_OK(insert_random(*log.wal, random, 1, 100, &inserted, &mutex));
     ASSERT_OK(log.wal->flush(inserted.rbegin()->second.end));
     const Lsn durable = log.wal->flushed();
-    (fail_sync ? files.syncs_left : files.writes_left).store(0);
+    // The next operation is the write, the one after it the sync.
+    disk.fail(disk.step() + (fail_sync ? 1 : 0), fail_sync ? Fault::io_error : Fault::no_space);
     ASSERT_OK(insert_random(*log.wal, random, 1, 100, &inserted, &mutex));
     Status status = log.wal->flush(inserted.rbegin()->second.end);
     ASSERT(!status.is_ok());
     EXPECT(status.code() == (fail_sync ? ErrorCode::io_error : ErrorCode::disk_full));
     EXPECT(log.state.is_poisoned());
     EXPECT_EQ(log.wal->flushed(), durable);
-    files.syncs_left.store(INT32_MAX);
-    files.writes_left.store(INT32_MAX);
     status = log.wal->flush(inserted.rbegin()->second.end);
     EXPECT(status.code() == ErrorCode::crash_shutdown);
     status = insert_random(*log.wal, random, 1, 100, &inserted, &mutex);
@@ -636,14 +556,14 @@ TEST(a_failed_write_or_sync_poisons) {
 }
 
 TEST(threads_that_wait_learn_of_a_failure) {
-  TemporaryDirectory directory;
-  FailingFiles files;
-  Log log(directory, 4, files);
+  FaultyFileSystem disk;
+  ASSERT_OK(disk.make_directory("/wal"));
+  Log log("/wal", 4, disk);
   ASSERT_OK(log.wal->create_log());
   std::map<Lsn, Inserted> inserted;
   std::mutex mutex;
   const uint64_t seed = test::random_engine()();
-  files.writes_left.store(200);
+  disk.fail(disk.step() + 300, Fault::power_failure);
   std::vector<std::thread> threads;
   for (uint32_t worker = 1; worker <= 4; worker++) {
     threads.emplace_back([&, worker] {
@@ -657,19 +577,71 @@ TEST(threads_that_wait_learn_of_a_failure) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT(log.state.is_poisoned());
-  // What was acknowledged is there.
-  const Lsn durable = log.wal->flushed();
-  std::map<Lsn, Inserted> acknowledged;
-  for (auto& [start, record] : inserted)
-    if (record.end <= durable) acknowledged.emplace(start, std::move(record));
-  WalReader reader(posix_file_system(), log.reader_options());
-  if (acknowledged.empty()) return;
-  reader.begin_at(acknowledged.begin()->first);
-  for (const auto& [start, record] : acknowledged) {
-    bool found = false;
-    ASSERT_OK(reader.next(&found));
-    ASSERT(found);
-    ASSERT_EQ(reader.record().lsn, start);
+}
+
+// Whatever a power failure leaves of what was not synced: every acknowledged record is there, what else is read
+// was inserted, and the log goes on from its last record without stumbling over what lies behind.
+TEST(a_power_failure_loses_nothing_acknowledged) {
+  std::mt19937_64 random = test::random_engine();
+  for (int round = 0; round < 20; round++) {
+    FaultyFileSystem disk;
+    ASSERT_OK(disk.make_directory("/wal"));
+    ASSERT_OK(disk.sync_directory("/"));
+    const WalSyncMethod method =
+        round % 3 == 0 ? WalSyncMethod::open_datasync : WalSyncMethod::fdatasync;
+    std::map<Lsn, Inserted> inserted;
+    std::mutex mutex;
+    Lsn redo = small_segment + SizeOfXLogLongPHD;
+    for (int life = 0; life < 4; life++) {
+      Lsn durable = 0;
+      {
+        Log log("/wal", 4 + static_cast<uint32_t>(random() % 8), disk, method);
+        if (life == 0) {
+          ASSERT_OK(log.wal->create_log());
+        } else {
+          ASSERT_OK(log.wal->continue_log(inserted.rbegin()->first, redo));
+        }
+        durable = log.wal->flushed();
+        disk.fail(disk.step() + random() % 150, Fault::power_failure);
+        bool is_up = true;
+        while (is_up) {
+          is_up = insert_random(*log.wal, random, 1, 200000, &inserted, &mutex).is_ok();
+          if (is_up && random() % 4 == 0) {
+            const Lsn upto = inserted.rbegin()->second.end;
+            is_up = log.wal->flush(upto).is_ok();
+            if (is_up) durable = std::max(durable, upto);
+          }
+          if (is_up && random() % 8 == 0) is_up = log.wal->preallocate().is_ok();
+          if (is_up && random() % 50 == 0) {
+            redo = inserted.rbegin()->first;
+            is_up = log.wal->flush(inserted.rbegin()->second.end).is_ok();
+            if (is_up) is_up = log.wal->remove_old_segments(redo, log.wal->flushed()).is_ok();
+            inserted.erase(inserted.begin(), inserted.find(redo));
+          }
+        }
+      }
+      disk.crash(random() % 4 == 0 ? Survival::nothing : Survival::random, random());
+
+      if (inserted.empty() || durable == 0 || inserted.begin()->second.end > durable) break;
+      WalReader reader(disk, Log::reader_options("/wal"));
+      reader.begin_at(inserted.begin()->first);
+      auto expected = inserted.begin();
+      for (; expected != inserted.end(); ++expected) {
+        bool found = false;
+        ASSERT_OK(reader.next(&found));
+        if (!found) break;
+        const DecodedWalRecord& record = reader.record();
+        ASSERT_EQ(record.lsn, expected->first);
+        ASSERT_EQ(record.main_data_length, expected->second.main.size());
+        ASSERT(std::memcmp(record.main_data, expected->second.main.data(),
+                           expected->second.main.size()) == 0);
+      }
+      if (expected != inserted.end() && expected->second.end <= durable)
+        test::report_failure(__FILE__, __LINE__,
+                             "lost an acknowledged record: " + reader.end_reason());
+      ASSERT(expected == inserted.end() || expected->second.end > durable);
+      inserted.erase(expected, inserted.end());
+    }
   }
 }
 
