@@ -23,11 +23,6 @@ bool is_zeroed(Page page) {
   return bytes[0] == std::byte{0} && std::memcmp(bytes, bytes + 1, page.size() - 1) == 0;
 }
 
-// A strategy's own pages stay at a usage of 1, so that others take them first.
-uint32_t usage_max_for(const BufferStrategy* strategy) {
-  return strategy == nullptr ? BM_MAX_USAGE_COUNT : 1;
-}
-
 }  // namespace
 
 BufferRef BufferRef::clone() const {
@@ -201,7 +196,12 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode, std::b
   }
   RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
   shared->reads.fetch_add(1, std::memory_order_relaxed);
-  const std::string path = storage.relation_path(relation, fork);
+  return verify_block(tag, mode, bytes);
+}
+
+Status BufferPool::Local::verify_block(const BufferTag& tag, ReadMode mode, std::byte* bytes) {
+  const RelFileLocator relation = tag.relation();
+  const std::string path = storage.relation_path(relation, tag.fork_number());
   Status verified =
       verify_page(bytes, options.block_size, tag.block(), options.data_checksums, path.c_str());
   if (verified.is_ok()) return Status::ok;
@@ -210,11 +210,59 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode, std::b
   return Status::ok;
 }
 
+Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strategy,
+                                     int32_t index) {
+  const RelFileLocator relation = tag.relation();
+  const ForkNumber fork = tag.fork_number();
+  uint32_t blocks = 0;
+  Status status = storage.block_count(relation, fork, &blocks);
+  // What is read ahead must not push itself out of its ring before it is used.
+  uint32_t window = has_ring(strategy) ? static_cast<uint32_t>(strategy->ring_->buffers.size() / 2)
+                                       : options.buffers / 16;
+  window = std::min(window, static_cast<uint32_t>(run_blocks_max));
+  int32_t indexes[run_blocks_max] = {index};
+  std::byte* bytes[run_blocks_max] = {page(index).bytes()};
+  int count = 1;
+  uint32_t block = value_of(tag.block()) + 1;
+  for (; status.is_ok() && static_cast<uint32_t>(count) < window && block < blocks; ++block) {
+    const BufferTag ahead(relation, fork, BlockNumber{block});
+    if (mapping.find(ahead, mapping.bucket_of(ahead)) != BufferMapping::none) break;
+    int32_t victim = BufferMapping::none;
+    // Whatever is wrong is reported to who needs the block.
+    if (!take_victim(strategy, &victim).is_ok()) break;
+    bool mapped = false;
+    const int32_t taken = map_victim(ahead, victim, &mapped);
+    if (!mapped) {
+      descriptor(taken).unpin();
+      break;
+    }
+    indexes[count] = taken;
+    bytes[count] = page(taken).bytes();
+    ++count;
+  }
+  if (status.is_ok() && count > 1) status = storage.read(relation, fork, tag.block(), bytes, count);
+  const bool read_together = status.is_ok() && count > 1;
+  for (int i = 1; i < count; ++i) {
+    const BufferTag ahead(relation, fork,
+                          BlockNumber{value_of(tag.block()) + static_cast<uint32_t>(i)});
+    const bool valid = read_together && verify_block(ahead, ReadMode::normal, bytes[i]).is_ok();
+    descriptor(indexes[i]).end_io(valid ? BM_VALID : 0, 0);
+    descriptor(indexes[i]).unpin();
+  }
+  if (!read_together) return read_block(tag, ReadMode::normal, bytes[0]);
+  shared->reads.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  return verify_block(tag, ReadMode::normal, bytes[0]);
+}
+
 Status BufferPool::read(RelFileLocator relation, ForkNumber fork, BlockNumber block, ReadMode mode,
                         BufferStrategy* strategy, BufferRef* buffer) {
   Local& local = *local_;
-  if (strategy != nullptr && strategy->ring_ == nullptr) strategy = nullptr;
   const BufferTag tag(relation, fork, block);
+  bool in_sequence = false;
+  if (strategy != nullptr) {
+    in_sequence = strategy->ring_->next == tag || block == BlockNumber{0};
+    strategy->ring_->next = BufferTag(relation, fork, pgdata::next(block));
+  }
   if (buffer->pool_ == this && buffer->descriptor_->has_tag(tag)) {
     if (buffer->locked_) buffer->unlock();
     buffer->descriptor_->count_hit();
@@ -248,7 +296,9 @@ Status BufferPool::read(RelFileLocator relation, ForkNumber fork, BlockNumber bl
       descriptor.end_io(BM_VALID, 0);
       return Status::ok;
     } else {
-      Status status = local.read_block(tag, mode, buffer->page_.bytes());
+      Status status = in_sequence && mode == ReadMode::normal
+                          ? local.read_ahead(tag, strategy, index)
+                          : local.read_block(tag, mode, buffer->page_.bytes());
       descriptor.end_io(status.is_ok() ? BM_VALID : 0, 0);
       if (!status.is_ok()) buffer->release();
       return status;
@@ -303,7 +353,6 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
   INVARIANT(!local.options.read_only);
   RETURN_IF_ERROR(local.state.check());
   buffer->release();
-  if (strategy != nullptr && strategy->ring_ == nullptr) strategy = nullptr;
 
   // Victims first, since making them clean may take long, and the lock is everybody's.
   int32_t victims[extended_in_pool_max];

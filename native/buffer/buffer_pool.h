@@ -114,7 +114,9 @@ enum class ReadMode : uint8_t {
   normal_no_log,
 };
 
-// A private ring of buffers, so that one big scan does not flush the pool. Used by one thread at a time.
+// How one scan uses the pool. All kinds but `normal` have a private ring of buffers, so that a big
+// scan does not flush the pool. Blocks read one after the other with the same strategy are read from
+// disk several at once. Used by one thread at a time, and gone before its pool.
 enum class StrategyKind : uint8_t { normal, bulk_read, bulk_write, vacuum };
 class BufferStrategy {
  public:

@@ -24,11 +24,12 @@ struct BufferPool::Shared {
   std::atomic<uint64_t> evictions;
 };
 
-// The buffers a strategy has used, to be used again in turn.
+// The buffers a strategy has used, to be used again in turn, and how far its scan has come.
 struct BufferStrategy::Ring {
   StrategyKind kind;
-  std::vector<int32_t> buffers;  // BufferMapping::none where not filled yet
+  std::vector<int32_t> buffers;  // BufferMapping::none where not filled yet; empty for `normal`
   size_t current = 0;
+  BufferTag next;  // the block after the last one read
 };
 
 struct BufferPool::Local {
@@ -67,10 +68,21 @@ struct BufferPool::Local {
   // already: then that one is pinned, and the victim set free.
   int32_t map_victim(const BufferTag& tag, int32_t victim, bool* mapped);
   Status read_block(const BufferTag& tag, ReadMode mode, std::byte* bytes);
+  Status verify_block(const BufferTag& tag, ReadMode mode, std::byte* bytes);
+  // As read_block into a claimed buffer, together with blocks after it that are not in the pool,
+  // which are left there unpinned.
+  Status read_ahead(const BufferTag& tag, BufferStrategy* strategy, int32_t index);
 
   // Replacing (buffer_replacement.cc).
   // A clean buffer without a tag and with one pin, the caller's.
   Status take_victim(BufferStrategy* strategy, int32_t* victim);
+  static bool has_ring(const BufferStrategy* strategy) {
+    return strategy != nullptr && !strategy->ring_->buffers.empty();
+  }
+  // A ring's own pages stay at a usage of 1, so that others take them first.
+  static uint32_t usage_max_for(const BufferStrategy* strategy) {
+    return has_ring(strategy) ? 1 : BM_MAX_USAGE_COUNT;
+  }
   void free_victim(int32_t victim) const { descriptor(victim).unpin(); }
 
   // Writing (buffer_write.cc).
@@ -96,6 +108,9 @@ struct BufferPool::Local {
   void drop_all(Wanted wanted);
   void drop(BufferDescriptor& descriptor, const BufferTag& tag);
 };
+
+// Neighbours are read and written together up to this many (128 kB of 8 kB blocks).
+inline constexpr int run_blocks_max = 16;
 
 // Copies a page whose hint bits others may be setting meanwhile.
 void copy_shared_page(std::byte* copy, const std::byte* page, size_t size_bytes);

@@ -391,6 +391,40 @@ TEST(a_bulk_read_takes_an_eighth_of_the_pool_at_most) {
   EXPECT_EQ(fixture.pool->statistics().reads, reads);
 }
 
+TEST(a_scan_reads_several_blocks_at_once_and_none_twice) {
+  for (StrategyKind kind : {StrategyKind::normal, StrategyKind::bulk_read}) {
+    PoolFixture fixture(256);
+    ASSERT_OK(fixture.add_pages(100));
+    ASSERT_OK(fixture.pool->write_all_dirty());
+    fixture.restart();
+    fixture.files.reads = 0;
+    BufferStrategy strategy(*fixture.pool, kind);
+    BufferRef buffer;
+    ASSERT_OK(fixture.read(40, &buffer));  // breaks a run
+    for (uint32_t i = 0; i < 100; ++i) {
+      ASSERT_OK(fixture.read(i, &buffer, ReadMode::normal, &strategy));
+      EXPECT(buffer.block() == BlockNumber{i});
+      EXPECT(page_is_whole(buffer.page(), BlockNumber{i}));
+    }
+    EXPECT_EQ(fixture.pool->statistics().reads, 100u);
+    EXPECT_EQ(fixture.files.reads.load(), 8);  // 40; 0, 16, 32 to 39, 41, 57, 73, 89
+  }
+}
+
+TEST(a_corrupted_page_read_ahead_is_reported_when_its_turn_comes) {
+  PoolFixture fixture(256);
+  ASSERT_OK(fixture.add_pages(20));
+  ASSERT_OK(fixture.pool->write_all_dirty());
+  fixture.restart();
+  overwrite(relation_file(fixture), 5 * default_block_size + 4000, 0xFF);
+  BufferStrategy strategy(*fixture.pool, StrategyKind::bulk_read);
+  BufferRef buffer;
+  for (uint32_t i = 0; i < 20; ++i) {
+    const Status status = fixture.read(i, &buffer, ReadMode::normal, &strategy);
+    EXPECT_EQ(status.code(), i == 5 ? ErrorCode::data_corrupted : Status::ok);
+  }
+}
+
 TEST(a_bulk_write_ring_writes_its_own_pages_back) {
   PoolFixture fixture(64);
   BufferStrategy strategy(*fixture.pool, StrategyKind::bulk_write);

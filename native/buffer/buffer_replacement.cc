@@ -72,20 +72,20 @@ bool try_unmap(const BufferMapping& mapping, BufferDescriptor& descriptor, uint3
 }  // namespace
 
 BufferStrategy::BufferStrategy(const BufferPool& pool, StrategyKind kind) {
+  ring_ = std::make_unique<Ring>();
+  ring_->kind = kind;
   const size_t bytes = ring_bytes(kind);
   if (bytes == 0) return;
   const BufferPoolOptions& options = pool.options();
   // One scan may have an eighth of the pool at most.
   const size_t count = std::clamp<size_t>(options.buffers / 8, 1, bytes / options.block_size);
-  ring_ = std::make_unique<Ring>();
-  ring_->kind = kind;
   ring_->buffers.assign(count, BufferMapping::none);
 }
 
 BufferStrategy::~BufferStrategy() = default;
 
 Status BufferPool::Local::take_victim(BufferStrategy* strategy, int32_t* victim) {
-  BufferStrategy::Ring* ring = strategy == nullptr ? nullptr : strategy->ring_.get();
+  BufferStrategy::Ring* ring = has_ring(strategy) ? strategy->ring_.get() : nullptr;
   uint32_t passed = 0;
   int fruitless_rounds = 0;
   for (;;) {

@@ -75,12 +75,15 @@ void use_private_relation(BufferPool& pool, Oid number, uint64_t version) {
 void run_one(BufferPool& pool, Model& model, std::mt19937_64& random, Oid private_relation,
              int operations) {
   BufferStrategy bulk(pool, StrategyKind::bulk_read);
+  BufferStrategy scan(pool, StrategyKind::normal);
+  uint32_t scanned = 0;
   BufferRef buffer;
   for (int i = 0; i < operations; ++i) {
-    const BlockNumber block{static_cast<uint32_t>(random() % model.blocks.load())};
+    BlockNumber block{static_cast<uint32_t>(random() % model.blocks.load())};
     const uint64_t choice = random() % 100;
+    if (choice < 10) block = BlockNumber{scanned++ % model.blocks.load()};
     if (choice < 40) {
-      BufferStrategy* strategy = choice < 5 ? &bulk : nullptr;
+      BufferStrategy* strategy = choice < 5 ? &bulk : choice < 10 ? &scan : nullptr;
       EXPECT_OK(pool.read(test_relation, main_fork, block, ReadMode::normal, strategy, &buffer));
       buffer.lock(LockMode::shared);
       expect_as_in_model(buffer, block, model);

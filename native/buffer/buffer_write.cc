@@ -20,9 +20,6 @@ namespace {
 // Source: src/include/catalog/pg_control.h, PostgreSQL 18.
 constexpr uint8_t XLOG_FPI_FOR_HINT = 0xA0;
 
-// Neighbours are written together up to this many.
-constexpr int run_blocks_max = 16;
-
 // How long a page that is being dropped may stay pinned: only by who looks for something else,
 // or writes it. Longer is a pin that somebody kept, a programmer's error.
 constexpr auto drop_wait_max = std::chrono::seconds(60);

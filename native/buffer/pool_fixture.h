@@ -48,6 +48,7 @@ class WatchedFileSystem : public FileSystem {
   // Called with path, offset and slices; an error becomes the write's.
   std::function<Status(const std::string&, uint64_t, const IoSlice*, int)> before_write;
   std::atomic<int> writes{0};
+  std::atomic<int> reads{0};
 
   Status open(const std::string& path, OpenFlags flags, std::unique_ptr<File>* file) override {
     std::unique_ptr<File> real;
@@ -92,6 +93,7 @@ class WatchedFileSystem : public FileSystem {
     WatchedFile(WatchedFileSystem& files, std::string path, std::unique_ptr<File> real)
         : files_(files), path_(std::move(path)), real_(std::move(real)) {}
     Status read(void* bytes, size_t size, uint64_t offset, size_t* done) override {
+      files_.reads.fetch_add(1, std::memory_order_relaxed);
       return real_->read(bytes, size, offset, done);
     }
     Status write(const void* bytes, size_t size, uint64_t offset) override {
@@ -100,6 +102,7 @@ class WatchedFileSystem : public FileSystem {
       return real_->write(bytes, size, offset);
     }
     Status read_vector(const IoSlice* slices, int count, uint64_t offset, size_t* done) override {
+      files_.reads.fetch_add(1, std::memory_order_relaxed);
       return real_->read_vector(slices, count, offset, done);
     }
     Status write_vector(const IoSlice* slices, int count, uint64_t offset) override {
