@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "base/invariant.h"
 #include "base/test.h"
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
@@ -97,7 +98,7 @@ class TestCluster {
   static void must(const Status& status) {
     if (status.is_ok()) return;
     report_failure(__FILE__, __LINE__, status.report().message + " " + status.report().detail);
-    std::abort();
+    invariant_failed("what a test stands on succeeds", __FILE__, __LINE__);
   }
 
  private:
