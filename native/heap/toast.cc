@@ -16,8 +16,6 @@ namespace pgdata {
 namespace {
 
 constexpr int chunk_columns = 3;
-// Chunk rows formed at a time.
-constexpr uint32_t chunks_per_batch = 64;
 
 uint32_t chunk_size(const ReadContext& context) {
   return toast_chunk_size_max(context.pool.options().block_size);
@@ -46,28 +44,19 @@ Status ToastStore::store(Backend& backend, const std::byte* value, uint32_t opti
   RETURN_IF_ERROR(index_.new_value_id(backend, &pointer->va_valueid));
 
   const uint32_t chunk_max = chunk_size(backend);
-  TupleBatch batch;
+  // One record to a chunk, as PostgreSQL does: placed together, chunks would come to lie elsewhere.
   std::vector<std::byte> chunk(VARHDRSZ + chunk_max);
   uint32_t done = 0;
-  int32_t next_seq = 0;
-  while (done < size) {
-    batch.clear();
-    const int32_t first_seq = next_seq;
-    for (uint32_t i = 0; i < chunks_per_batch && done < size; ++i) {
-      const uint32_t length = std::min(chunk_max, size - done);
-      set_varlena_size_4b(chunk.data(), length + VARHDRSZ);
-      std::memcpy(chunk.data() + VARHDRSZ, data + done, length);
-      const Datum values[chunk_columns] = {pointer->va_valueid, static_cast<Datum>(next_seq),
-                                           pointer_datum(chunk.data())};
-      RETURN_IF_ERROR(heap_form_for_insert(backend, chunks_, values, nullptr, options, &batch));
-      done += length;
-      ++next_seq;
-    }
-    RETURN_IF_ERROR(heap_multi_insert(backend, chunks_, batch.tuples(), options, nullptr));
-    int32_t seq = first_seq;
-    for (const NewTuple& tuple : batch.tuples()) {
-      RETURN_IF_ERROR(index_.insert(backend, pointer->va_valueid, seq++, tuple.self));
-    }
+  for (int32_t seq = 0; done < size; ++seq) {
+    const uint32_t length = std::min(chunk_max, size - done);
+    set_varlena_size_4b(chunk.data(), length + VARHDRSZ);
+    std::memcpy(chunk.data() + VARHDRSZ, data + done, length);
+    const Datum values[chunk_columns] = {pointer->va_valueid, static_cast<Datum>(seq),
+                                         pointer_datum(chunk.data())};
+    ItemPointer tid;
+    RETURN_IF_ERROR(heap_insert(backend, chunks_, values, nullptr, options, nullptr, &tid));
+    RETURN_IF_ERROR(index_.insert(backend, pointer->va_valueid, seq, tid));
+    done += length;
   }
   return Status::ok;
 }
