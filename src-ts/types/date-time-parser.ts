@@ -671,7 +671,7 @@ class DateTimeReader implements DateTimeFields {
     let days: number
     if (this.hasAll(DATE_MASK)) {
       if (!isReachableMonth(this.year, this.month)) {
-        this.secondsWest = 0
+        this.secondsWest = 0 - (this.zone.unreachableSecondsEast ?? 0)
         return
       }
       days = dayNumber(this.year, this.month, this.day)

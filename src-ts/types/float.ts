@@ -202,10 +202,12 @@ export interface NumberRead {
   /** The value without its sign, as a double. */
   size: number
   negative: boolean
-  /** Where the number ends; equal to `start` when there is none. */
+  /** Where the number ends. */
   end: number
   /** The decimal literal without its sign, for exact comparison; absent for words. */
   literal?: string
+  /** A hexadecimal whose digits beyond a double's left a one in the last place. */
+  sticky?: number
   start: number
 }
 
@@ -236,7 +238,10 @@ export function readFloat(text: string, at: number): NumberRead | undefined {
 }
 
 /** The rest of a C99 hexadecimal constant, rounded to a double. */
-function readHexadecimal(text: string, at: number): { size: number; end: number } | undefined {
+function readHexadecimal(
+  text: string,
+  at: number,
+): { size: number; sticky: number; end: number } | undefined {
   let mantissa = 0n
   let exponent = 0
   let count = 0
@@ -261,22 +266,32 @@ function readHexadecimal(text: string, at: number): { size: number; end: number 
       at += 1 + power[0].length
     }
   }
-  // Number(bigint) rounds to even; keep at most 64 bits and let the lost ones be sticky.
-  const bits = mantissa.toString(2).length
-  if (bits > 64) {
-    const drop = BigInt(bits - 64)
-    const kept = mantissa >> drop
-    mantissa = kept << drop === mantissa ? kept : kept | 1n
-    exponent += bits - 64
+  return {
+    size: scale(withSticky(mantissa, 64), exponent, mantissa),
+    sticky: scale(withSticky(mantissa, 53), exponent, mantissa),
+    end: at,
   }
-  // In steps, because 2^exponent alone may be out of range where the product is not.
-  let size = Number(mantissa)
-  while (exponent !== 0 && size !== 0 && Number.isFinite(size)) {
-    const step = Math.max(-512, Math.min(512, exponent))
+}
+
+/** The leading bits of a number, the last of them set if any bit after them was. */
+function withSticky(mantissa: bigint, bitsMax: number): bigint {
+  const drop = mantissa.toString(2).length - bitsMax
+  if (drop <= 0) return mantissa
+  const kept = mantissa >> BigInt(drop)
+  return kept << BigInt(drop) === mantissa ? kept : kept | 1n
+}
+
+/** kept * 2^exponent, times what was cut from `mantissa` to make `kept`; rounded once. */
+function scale(kept: bigint, exponent: number, mantissa: bigint): number {
+  let left = exponent + mantissa.toString(2).length - kept.toString(2).length
+  // In steps, because 2^left alone may be out of range where the product is not.
+  let size = Number(kept)
+  while (left !== 0 && size !== 0 && Number.isFinite(size)) {
+    const step = Math.max(-512, Math.min(512, left))
     size *= 2 ** step
-    exponent -= step
+    left -= step
   }
-  return { size, end: at }
+  return size
 }
 
 /** True if a decimal literal has a digit other than zero before its exponent. */
@@ -317,7 +332,7 @@ function parseFloat8(text: string): number {
 /** A decimal rounded once, to float4: through a double it would be rounded twice. */
 function narrowToFloat4(read: NumberRead): number {
   const { size, literal } = read
-  const near = Math.fround(size)
+  const near = Math.fround(read.sticky ?? size)
   if (near === size || literal === undefined) return near
   if (size >= 2 ** 129 || size < 2 ** -151) return near
   const isUp = near > size

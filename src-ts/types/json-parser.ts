@@ -14,8 +14,8 @@ export class JsonNumber {
 /** An object is a Map: a key that is repeated keeps its last value. */
 export type JsonNode = null | boolean | string | JsonNumber | JsonNode[] | Map<string, JsonNode>
 
-/** Levels of arrays and objects. PostgreSQL's limit is the size of its stack, and is not lower. */
-export const JSON_DEPTH_MAX = 4000
+/** Levels of arrays and objects. PostgreSQL's limit is the size of its stack, some more than this. */
+export const JSON_DEPTH_MAX = 10000
 
 export function nestedTooDeep(): PgError {
   return refusal(
@@ -23,6 +23,13 @@ export function nestedTooDeep(): PgError {
     'stack depth limit exceeded',
     `JSON is nested more than ${JSON_DEPTH_MAX} levels deep.`,
   )
+}
+
+/** An array or object that is being read, without recursion: the depth is not ours to limit. */
+interface OpenContainer {
+  readonly node: JsonNode[] | Map<string, JsonNode>
+  /** The key whose value comes next. */
+  key: string
 }
 
 const QUOTE = 34
@@ -41,13 +48,12 @@ const escapes: Readonly<Record<string, string>> = {
 
 class JsonReader {
   private at = 0
-  private depth = 0
 
   constructor(private readonly text: string) {}
 
   readDocument(): JsonNode {
     this.skipSpaces()
-    const node = this.readValue('Expected JSON value')
+    const node = this.readValue()
     this.skipSpaces()
     if (this.at !== this.text.length) throw this.unexpected('Expected end of input')
     return node
@@ -61,16 +67,86 @@ class JsonReader {
     }
   }
 
-  private readValue(expected: string): JsonNode {
-    const code = this.text.charCodeAt(this.at)
-    switch (code) {
-      case QUOTE:
-        return this.readString()
-      case 123:
-        return this.readObject()
-      case 91:
-        return this.readArray()
+  private skip(): void {
+    this.at++
+    this.skipSpaces()
+  }
+
+  private readValue(): JsonNode {
+    const open: OpenContainer[] = []
+    let expected = 'Expected JSON value'
+    for (;;) {
+      const code = this.text.charCodeAt(this.at)
+      let node: JsonNode
+      if (code === 91 || code === 123) {
+        if (open.length === JSON_DEPTH_MAX) throw nestedTooDeep()
+        const container = this.openContainer(code === 91)
+        if (container.key !== undefined) {
+          open.push({ node: container.node, key: container.key })
+          expected = code === 91 ? 'Expected array element or "]"' : 'Expected JSON value'
+          continue
+        }
+        node = container.node
+      } else {
+        node = this.readScalar(code, expected)
+      }
+      const root = this.attach(open, node)
+      if (root !== undefined) return root
+      expected = 'Expected JSON value'
     }
+  }
+
+  /** Reads up to the first value; an empty container is read whole, and has no key. */
+  private openContainer(isArray: boolean): {
+    node: OpenContainer['node']
+    key: string | undefined
+  } {
+    this.skip()
+    const isEmpty = this.text.charCodeAt(this.at) === (isArray ? 93 : 125)
+    if (isEmpty) this.at++
+    if (isArray) return { node: [], key: isEmpty ? undefined : '' }
+    return { node: new Map(), key: isEmpty ? undefined : this.readKey('Expected string or "}"') }
+  }
+
+  private readKey(expected: string): string {
+    if (this.text.charCodeAt(this.at) !== QUOTE) throw this.unexpected(expected)
+    const key = this.readString()
+    this.skipSpaces()
+    if (this.text.charCodeAt(this.at) !== 58) throw this.unexpected('Expected ":"')
+    this.skip()
+    return key
+  }
+
+  /**
+   * Puts a value where it belongs and closes what ends after it. Returns the document when that is
+   * complete; otherwise the next value comes.
+   */
+  private attach(open: OpenContainer[], value: JsonNode): JsonNode | undefined {
+    let node = value
+    for (;;) {
+      const container = open[open.length - 1]
+      if (container === undefined) return node
+      const isArray = Array.isArray(container.node)
+      if (Array.isArray(container.node)) container.node.push(node)
+      else container.node.set(container.key, node)
+      this.skipSpaces()
+      const code = this.text.charCodeAt(this.at)
+      if (code === 44) {
+        this.skip()
+        if (!isArray) container.key = this.readKey('Expected string')
+        return undefined
+      }
+      if (code !== (isArray ? 93 : 125)) {
+        throw this.unexpected(isArray ? 'Expected "," or "]"' : 'Expected "," or "}"')
+      }
+      this.at++
+      open.pop()
+      node = container.node
+    }
+  }
+
+  private readScalar(code: number, expected: string): JsonNode {
+    if (code === QUOTE) return this.readString()
     if (code === 45 || isDigit(code)) return this.readNumber()
     const word = this.wordAt(this.at)
     if (word === 'true' || word === 'false' || word === 'null') {
@@ -78,61 +154,6 @@ class JsonReader {
       return word === 'null' ? null : word === 'true'
     }
     throw this.unexpected(expected)
-  }
-
-  private enter(): void {
-    this.depth++
-    if (this.depth > JSON_DEPTH_MAX) throw nestedTooDeep()
-    this.at++
-    this.skipSpaces()
-  }
-
-  private readArray(): JsonNode[] {
-    this.enter()
-    const nodes: JsonNode[] = []
-    if (this.text.charCodeAt(this.at) !== 93) {
-      let expected = 'Expected array element or "]"'
-      for (;;) {
-        nodes.push(this.readValue(expected))
-        this.skipSpaces()
-        const code = this.text.charCodeAt(this.at)
-        if (code === 93) break
-        if (code !== 44) throw this.unexpected('Expected "," or "]"')
-        this.at++
-        this.skipSpaces()
-        expected = 'Expected JSON value'
-      }
-    }
-    this.at++
-    this.depth--
-    return nodes
-  }
-
-  private readObject(): Map<string, JsonNode> {
-    this.enter()
-    const nodes = new Map<string, JsonNode>()
-    if (this.text.charCodeAt(this.at) !== 125) {
-      let expected = 'Expected string or "}"'
-      for (;;) {
-        if (this.text.charCodeAt(this.at) !== QUOTE) throw this.unexpected(expected)
-        const key = this.readString()
-        this.skipSpaces()
-        if (this.text.charCodeAt(this.at) !== 58) throw this.unexpected('Expected ":"')
-        this.at++
-        this.skipSpaces()
-        nodes.set(key, this.readValue('Expected JSON value'))
-        this.skipSpaces()
-        const code = this.text.charCodeAt(this.at)
-        if (code === 125) break
-        if (code !== 44) throw this.unexpected('Expected "," or "}"')
-        this.at++
-        this.skipSpaces()
-        expected = 'Expected string'
-      }
-    }
-    this.at++
-    this.depth--
-    return nodes
   }
 
   private readString(): string {

@@ -17,13 +17,7 @@ import type { BuiltinType } from './builtin-types.ts'
 import { readUint32, utf8Length, utf8Text, writeInt32, writeUtf8 } from './byte-text.ts'
 import type { CodecOptions, TypeCodec } from './codec.ts'
 import { stringifyJson } from './json.ts'
-import {
-  JSON_DEPTH_MAX,
-  type JsonNode,
-  JsonNumber,
-  nestedTooDeep,
-  parseJson,
-} from './json-parser.ts'
+import { type JsonNode, type JsonNumber, parseJson } from './json-parser.ts'
 import { decodeNumeric, encodeNumeric } from './numeric.ts'
 import { checkText, corrupted, refusal, wrongKind } from './refusal.ts'
 
@@ -44,19 +38,52 @@ const TRUE = 3
 const NULL = 4
 const CONTAINER = 5
 
-const LENGTH_MAX = LENGTH_MASK
+const BUFFER_BYTES = 4096
+const BUFFER_KEPT_MAX = 1 << 20
+
+/** A container that is being written, without recursion. */
+interface OpenContainer {
+  /** Where its data begins, padding included: what its own entry counts from. */
+  readonly from: number
+  /** Where its children's entries begin, and their data. */
+  readonly entries: number
+  readonly data: number
+  readonly keys: number
+  readonly values: readonly JsonNode[]
+  /** The value that comes next. */
+  index: number
+}
 
 /** Bytes being written; grows, and is copied from when a document is complete. */
 class JsonbWriter {
-  private bytes = new Uint8Array(4096)
+  private bytes = new Uint8Array(BUFFER_BYTES)
   private length = 0
 
-  encode(node: JsonNode): Uint8Array {
+  encode(root: JsonNode): Uint8Array {
     this.length = 0
-    if (node instanceof Map || Array.isArray(node)) this.writeContainer(node)
-    else this.writeArray([node], SCALAR_BIT)
+    const isContainer = root instanceof Map || Array.isArray(root)
+    const open = [
+      isContainer ? this.openContainer(root, 0) : this.openContainer([root], SCALAR_BIT),
+    ]
+    for (;;) {
+      const container = open[open.length - 1] as OpenContainer
+      if (container.index === container.values.length) {
+        open.pop()
+        const parent = open[open.length - 1]
+        if (parent === undefined) break
+        this.writeEntry(parent, CONTAINER, container.from)
+        continue
+      }
+      const node = container.values[container.index] as JsonNode
+      if (node instanceof Map || Array.isArray(node)) {
+        open.push(this.openContainer(node, 0))
+        continue
+      }
+      const from = this.length
+      this.writeEntry(container, this.writeScalar(node), from)
+    }
     const result = this.bytes.slice(0, this.length)
-    if (this.bytes.length > 1 << 20) this.bytes = new Uint8Array(4096)
+    if (this.bytes.length > BUFFER_KEPT_MAX) this.bytes = new Uint8Array(BUFFER_BYTES)
     return result
   }
 
@@ -77,66 +104,45 @@ class JsonbWriter {
     this.bytes.fill(0, at, at + padding)
   }
 
-  private writeContainer(node: JsonNode[] | Map<string, JsonNode>): void {
-    if (Array.isArray(node)) this.writeArray(node, 0)
-    else this.writeObject(node)
-  }
-
-  private writeArray(nodes: JsonNode[], flags: number): void {
-    const children = this.openContainer(nodes.length, ARRAY_BIT | flags, nodes.length)
-    const start = this.length
-    for (let index = 0; index < nodes.length; index++) {
-      const from = this.length
-      const type = this.writeNode(nodes[index] as JsonNode)
-      this.writeEntry(children, index, type, this.length - from, this.length - start, 'array')
-    }
-  }
-
-  private writeObject(nodes: Map<string, JsonNode>): void {
-    const keys = sortKeys([...nodes.keys()])
-    const count = keys.length
-    const children = this.openContainer(count, OBJECT_BIT, count * 2)
-    const start = this.length
-    for (let index = 0; index < count; index++) {
-      const from = this.length
-      this.writeString(keys[index] as string)
-      this.writeEntry(children, index, STRING, this.length - from, this.length - start, 'object')
-    }
-    for (let index = 0; index < count; index++) {
-      const from = this.length
-      const type = this.writeNode(nodes.get(keys[index] as string) as JsonNode)
-      const place = count + index
-      this.writeEntry(children, place, type, this.length - from, this.length - start, 'object')
-    }
-  }
-
-  /** Writes the header and makes room for the children's entries; returns where they begin. */
-  private openContainer(count: number, flags: number, entries: number): number {
+  /** Writes the header, room for the children's entries, and the keys of an object. */
+  private openContainer(node: JsonNode[] | Map<string, JsonNode>, flags: number): OpenContainer {
+    const from = this.length
+    const isArray = Array.isArray(node)
+    const keys = isArray ? [] : sortKeys([...node.keys()])
+    const values = isArray ? node : keys.map((key) => node.get(key) as JsonNode)
     this.align()
-    const at = this.reserve(4 + entries * 4)
-    writeInt32(this.bytes, at, count | flags)
-    return at + 4
+    const entries = this.reserve(4 + (keys.length + values.length) * 4) + 4
+    const kind = isArray ? ARRAY_BIT : OBJECT_BIT
+    writeInt32(this.bytes, entries - 4, values.length | kind | flags)
+    const container = { from, entries, data: this.length, keys: keys.length, values, index: 0 }
+    keys.forEach((key, place) => {
+      const start = this.length
+      this.writeString(key)
+      this.writePlace(container, place, STRING, start)
+    })
+    return container
   }
 
-  private writeEntry(
-    children: number,
-    index: number,
-    type: number,
-    size: number,
-    end: number,
-    kind: 'array' | 'object',
-  ): void {
-    if (end > LENGTH_MAX) {
+  /** The entry of the value that was just written from `from` on. */
+  private writeEntry(container: OpenContainer, type: number, from: number): void {
+    this.writePlace(container, container.keys + container.index, type, from)
+    container.index++
+  }
+
+  private writePlace(container: OpenContainer, place: number, type: number, from: number): void {
+    const end = this.length - container.data
+    if (end > LENGTH_MASK) {
+      const kind = container.keys > 0 ? 'object' : 'array'
       throw refusal(
         '54000',
-        `total size of jsonb ${kind} elements exceeds the maximum of ${LENGTH_MAX} bytes`,
+        `total size of jsonb ${kind} elements exceeds the maximum of ${LENGTH_MASK} bytes`,
       )
     }
-    const place = index % OFFSET_STRIDE === 0 ? end | HAS_OFFSET : size
-    writeInt32(this.bytes, children + index * 4, place | (type << TYPE_SHIFT))
+    const length = place % OFFSET_STRIDE === 0 ? end | HAS_OFFSET : this.length - from
+    writeInt32(this.bytes, container.entries + place * 4, length | (type << TYPE_SHIFT))
   }
 
-  private writeNode(node: JsonNode): number {
+  private writeScalar(node: null | boolean | string | JsonNumber): number {
     if (typeof node === 'string') {
       this.writeString(node)
       return STRING
@@ -144,16 +150,12 @@ class JsonbWriter {
     if (node === null) return NULL
     if (node === true) return TRUE
     if (node === false) return FALSE
-    if (node instanceof JsonNumber) {
-      const payload = encodeNumeric(node.text)
-      this.align()
-      const at = this.reserve(4 + payload.length)
-      writeInt32(this.bytes, at, (4 + payload.length) << 2)
-      this.bytes.set(payload, at + 4)
-      return NUMERIC
-    }
-    this.writeContainer(node)
-    return CONTAINER
+    const payload = encodeNumeric(node.text)
+    this.align()
+    const at = this.reserve(4 + payload.length)
+    writeInt32(this.bytes, at, (4 + payload.length) << 2)
+    this.bytes.set(payload, at + 4)
+    return NUMERIC
   }
 
   private writeString(text: string): void {
@@ -168,11 +170,11 @@ class JsonbWriter {
     if (index === length) return
     this.length = at
     const size = utf8Length(text)
-    if (size > LENGTH_MAX) {
+    if (size > LENGTH_MASK) {
       throw refusal(
         '54000',
         'string too long to represent as jsonb string',
-        `Due to an implementation restriction, jsonb strings cannot exceed ${LENGTH_MAX} bytes.`,
+        `Due to an implementation restriction, jsonb strings cannot exceed ${LENGTH_MASK} bytes.`,
       )
     }
     this.reserve(size)
@@ -251,53 +253,95 @@ const textBuilder: JsonbBuilder<string> = {
     `{${keys.map((key, index) => `${JSON.stringify(key)}: ${values[index]}`).join(', ')}}`,
 }
 
-function walkContainer<T>(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  builder: JsonbBuilder<T>,
-  depth: number,
-): T {
-  if (depth > JSON_DEPTH_MAX) throw nestedTooDeep()
+/** A container that is being read, without recursion. */
+interface WalkedContainer<T> {
+  readonly entries: number
+  readonly entryCount: number
+  /** How many of the entries are keys. */
+  readonly keyCount: number
+  readonly data: number
+  readonly end: number
+  readonly isObject: boolean
+  readonly isScalar: boolean
+  readonly keys: string[]
+  readonly items: T[]
+  /** The entry that comes next, and where its data begins. */
+  index: number
+  offset: number
+}
+
+function openWalked<T>(bytes: Uint8Array, start: number, end: number): WalkedContainer<T> {
   if (start + 4 > end) throw corrupted('jsonb')
   const header = readUint32(bytes, start)
   const count = header & COUNT_MASK
   const isObject = (header & OBJECT_BIT) !== 0
   if (isObject === ((header & ARRAY_BIT) !== 0)) throw corrupted('jsonb')
-  const entries = isObject ? count * 2 : count
-  const data = start + 4 + entries * 4
+  const isScalar = (header & SCALAR_BIT) !== 0
+  if (isScalar && (isObject || count !== 1)) throw corrupted('jsonb')
+  const entryCount = isObject ? count * 2 : count
+  const entries = start + 4
+  const data = entries + entryCount * 4
   if (data > end) throw corrupted('jsonb')
-
-  const keys: string[] = []
-  const items: T[] = []
-  let offset = 0
-  for (let index = 0; index < entries; index++) {
-    const entry = readUint32(bytes, start + 4 + index * 4)
-    const place = entry & LENGTH_MASK
-    const next = entry >= HAS_OFFSET ? place : offset + place
-    if (next < offset || data + next > end) throw corrupted('jsonb')
-    const type = (entry >>> TYPE_SHIFT) & 7
-    if (isObject && index < count) {
-      if (type !== STRING) throw corrupted('jsonb')
-      keys.push(utf8Text(bytes, data + offset, data + next))
-    } else {
-      items.push(walkChild(bytes, data + offset, data + next, type, builder, depth))
-    }
-    offset = next
+  const keyCount = isObject ? count : 0
+  return {
+    entries,
+    entryCount,
+    keyCount,
+    data,
+    end,
+    isObject,
+    isScalar,
+    keys: [],
+    items: [],
+    index: 0,
+    offset: 0,
   }
-  if (isObject) return builder.object(keys, items)
-  if ((header & SCALAR_BIT) === 0) return builder.array(items)
-  if (count !== 1 || depth !== 1) throw corrupted('jsonb')
-  return items[0] as T
 }
 
-function walkChild<T>(
+function walk<T>(bytes: Uint8Array, builder: JsonbBuilder<T>): T {
+  const open = [openWalked<T>(bytes, 0, bytes.length)]
+  for (;;) {
+    const container = open[open.length - 1] as WalkedContainer<T>
+    if (container.index === container.entryCount) {
+      open.pop()
+      const parent = open[open.length - 1]
+      if (container.isScalar && parent !== undefined) throw corrupted('jsonb')
+      const value = container.isObject
+        ? builder.object(container.keys, container.items)
+        : container.isScalar
+          ? (container.items[0] as T)
+          : builder.array(container.items)
+      if (parent === undefined) return value
+      parent.items.push(value)
+      continue
+    }
+    const entry = readUint32(bytes, container.entries + container.index * 4)
+    const place = entry & LENGTH_MASK
+    const next = entry >= HAS_OFFSET ? place : container.offset + place
+    if (next < container.offset || container.data + next > container.end) throw corrupted('jsonb')
+    const type = (entry >>> TYPE_SHIFT) & 7
+    const start = container.data + container.offset
+    const end = container.data + next
+    const isKey = container.index < container.keyCount
+    container.index++
+    container.offset = next
+    if (isKey) {
+      if (type !== STRING) throw corrupted('jsonb')
+      container.keys.push(utf8Text(bytes, start, end))
+    } else if (type === CONTAINER) {
+      open.push(openWalked<T>(bytes, (start + 3) & ~3, end))
+    } else {
+      container.items.push(readScalar(bytes, start, end, type, builder))
+    }
+  }
+}
+
+function readScalar<T>(
   bytes: Uint8Array,
   start: number,
   end: number,
   type: number,
   builder: JsonbBuilder<T>,
-  depth: number,
 ): T {
   switch (type) {
     case STRING:
@@ -314,8 +358,6 @@ function walkChild<T>(
       return builder.true
     case NULL:
       return builder.null
-    case CONTAINER:
-      return walkContainer(bytes, (start + 3) & ~3, end, builder, depth + 1)
     default:
       throw corrupted('jsonb')
   }
@@ -323,12 +365,12 @@ function walkChild<T>(
 
 /** jsonb_out: the text of the payload of a jsonb datum. */
 export function printJsonb(raw: Uint8Array): string {
-  return walkContainer(raw, 0, raw.length, textBuilder, 1)
+  return walk(raw, textBuilder)
 }
 
 /** The document as JavaScript values; numbers are what JSON.parse would make of them. */
 export function decodeJsonb(raw: Uint8Array): unknown {
-  return walkContainer(raw, 0, raw.length, valueBuilder, 1)
+  return walk(raw, valueBuilder)
 }
 
 export function jsonbCodec(

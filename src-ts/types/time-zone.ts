@@ -1,5 +1,7 @@
 // Time zones in date and time input: abbreviations, and names of the IANA database.
 
+import { calendarDate, dayNumber } from './calendar.ts'
+
 // The abbreviations of PostgreSQL 18's default set (timezonesets/Default): hours, or hours:minutes,
 // east of Greenwich; a name with a slash is a zone that decides.
 const abbreviationList = `
@@ -80,6 +82,8 @@ export interface TimeZone {
   secondsEastAt(unixSeconds: number): number
   /** The offset, when it never changes. */
   readonly fixedSecondsEast: number | undefined
+  /** The offset for a date beyond what PostgreSQL can reckon with; 0 by default. */
+  readonly unreachableSecondsEast?: number
 }
 
 const zones = new Map<string, TimeZone | undefined>()
@@ -95,6 +99,8 @@ export function timeZoneNamed(name: string): TimeZone | undefined {
 }
 
 const SECONDS_PER_DAY = 86400
+/** 2000-01-01. */
+const EPOCH_UNIX_SECONDS = 946684800
 
 /** POSIX allows a week. */
 const POSIX_HOURS_MAX = 167
@@ -135,26 +141,29 @@ function posixZone(name: string): TimeZone | undefined {
   return {
     fixedSecondsEast: undefined,
     secondsEastAt(unixSeconds) {
-      const year = new Date((unixSeconds + secondsEast) * 1000).getUTCFullYear()
-      const start = sundayOf(year, 2, 2) + 7200 - secondsEast
-      const end = sundayOf(year, 10, 1) + 7200 - daylightEast
+      const days = Math.floor((unixSeconds + secondsEast - EPOCH_UNIX_SECONDS) / SECONDS_PER_DAY)
+      const { year } = calendarDate(days, { year: 0, month: 0, day: 0 })
+      const start = sundayOf(year, 3, 2) + 7200 - secondsEast
+      const end = sundayOf(year, 11, 1) + 7200 - daylightEast
       return unixSeconds >= start && unixSeconds < end ? daylightEast : secondsEast
     },
   }
 }
 
-/** The Unix seconds of midnight of the first or second Sunday of a month, counted from 0. */
+/** The Unix seconds of midnight of the first or second Sunday of a month. */
 function sundayOf(year: number, month: number, which: 1 | 2): number {
-  const first = new Date(0)
-  first.setUTCFullYear(year, month, 1)
-  const day = ((7 - first.getUTCDay()) % 7) + (which - 1) * 7
-  return first.getTime() / 1000 + day * SECONDS_PER_DAY
+  const first = dayNumber(year, month, 1)
+  // 2000-01-01, day 0, was a Saturday.
+  const weekday = (((first + 6) % 7) + 7) % 7
+  const day = first + ((7 - weekday) % 7) + (which - 1) * 7
+  return day * SECONDS_PER_DAY + EPOCH_UNIX_SECONDS
 }
 
 // MSK was an hour more from 2011-03-27 to 2014-10-26. It is the one abbreviation whose zone has used it for
 // different offsets; the others follow their zone.
 const moscow: TimeZone = {
   fixedSecondsEast: undefined,
+  unreachableSecondsEast: 10800,
   secondsEastAt: (unixSeconds) =>
     unixSeconds >= 1301180400 && unixSeconds < 1414274400 ? 14400 : 10800,
 }

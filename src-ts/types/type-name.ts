@@ -4,7 +4,7 @@ import type { PgError } from '../errors/pg-error.ts'
 import { type BuiltinType, builtinTypeNamed, unsupportedTypeOid } from './builtin-types.ts'
 import { isDigit, isLetter, skipSpaces } from './character.ts'
 import { FULL_RANGE } from './interval.ts'
-import { notSupported, refusal } from './refusal.ts'
+import { notSupported, refusal, valueOutOfRange } from './refusal.ts'
 import { clipName } from './text.ts'
 import { hasSeconds, intervalRangeNamed, intervalTypmod, typmodOf } from './type-modifier.ts'
 
@@ -152,13 +152,13 @@ class TypeNameReader {
     const token = this.tokens[this.at]
     if (token?.kind !== 'number') throw this.syntaxError()
     const value = Number(token.text)
-    if (value > INT32_MAX) throw this.syntaxError()
     this.at++
     return negative ? -value : value
   }
 
   private readBound(): void {
-    if (this.readInteger() < 0) throw this.syntaxError()
+    const bound = this.readInteger()
+    if (bound < 0 || bound > INT32_MAX) throw this.syntaxError()
   }
 
   /** '(a, b)', or nothing. */
@@ -167,7 +167,22 @@ class TypeNameReader {
     const values = [this.readInteger()]
     while (this.takeSign(',')) values.push(this.readInteger())
     this.expectSign(')')
+    for (const value of values) {
+      if (Math.abs(value) > INT32_MAX) throw valueOutOfRange('integer', `${value}`)
+    }
     return values
+  }
+
+  /** '(n)' with one plain number, as the types with a grammar of their own have it. */
+  private readLength(): number[] | undefined {
+    if (!this.takeSign('(')) return undefined
+    const token = this.tokens[this.at]
+    if (token?.kind !== 'number') throw this.syntaxError()
+    const length = Number(token.text)
+    if (length > INT32_MAX) throw this.syntaxError()
+    this.at++
+    this.expectSign(')')
+    return [length]
   }
 
   private named(name: string, modifiers: readonly number[] | undefined): ScalarType {
@@ -187,6 +202,7 @@ class TypeNameReader {
     switch (token.text) {
       case 'double':
         this.at++
+        if (this.at === this.tokens.length) throw refusal('42704', 'type "double" does not exist')
         if (!this.takeWord('precision')) throw this.syntaxError()
         return this.named('float8', undefined)
       case 'float':
@@ -203,7 +219,7 @@ class TypeNameReader {
         return this.readCharacter()
       case 'varchar':
         this.at++
-        return this.named('varchar', this.readModifiers())
+        return this.named('varchar', this.readLength())
       case 'bit':
         throw notSupported('type bit')
       case 'time':
@@ -249,10 +265,8 @@ class TypeNameReader {
   }
 
   private readFloat(): ScalarType {
-    const modifiers = this.readModifiers()
-    if (modifiers === undefined) return this.named('float8', undefined)
-    const [bits] = modifiers
-    if (modifiers.length !== 1 || bits === undefined) throw this.syntaxError()
+    const bits = this.readLength()?.[0]
+    if (bits === undefined) return this.named('float8', undefined)
     if (bits < 1) throw refusal('22023', 'precision for type float must be at least 1 bit')
     if (bits > FLOAT8_BITS_MAX) {
       throw refusal('22023', 'precision for type float must be less than 54 bits')
@@ -262,16 +276,13 @@ class TypeNameReader {
 
   private readCharacter(): ScalarType {
     const isVarying = this.takeWord('varying')
-    const modifiers = this.readModifiers()
+    const modifiers = this.readLength()
     if (isVarying) return this.named('varchar', modifiers)
     return this.named('bpchar', modifiers ?? [1])
   }
 
   private readTime(name: string): ScalarType {
-    const modifiers = this.readModifiers()
-    if (modifiers !== undefined && (modifiers.length !== 1 || (modifiers[0] as number) < 0)) {
-      throw this.syntaxError()
-    }
+    const modifiers = this.readLength()
     const isZoned = this.takeWord('with', 'time', 'zone')
     if (!isZoned) this.takeWord('without', 'time', 'zone')
     return this.named(isZoned ? `${name}tz` : name, modifiers)
@@ -279,10 +290,8 @@ class TypeNameReader {
 
   private readInterval(): ScalarType {
     const { type } = this.named('interval', undefined)
-    const modifiers = this.readModifiers()
-    if (modifiers !== undefined) {
-      const [digits] = modifiers
-      if (modifiers.length !== 1 || digits === undefined || digits < 0) throw this.syntaxError()
+    const digits = this.readLength()?.[0]
+    if (digits !== undefined) {
       return { type, typmod: intervalTypmod(FULL_RANGE, digits) }
     }
     const token = this.tokens[this.at]
@@ -297,9 +306,8 @@ class TypeNameReader {
     }
     const range = intervalRangeNamed(name)
     if (range === undefined) throw this.syntaxError()
-    const digits = hasSeconds(range) ? this.readModifiers() : undefined
-    if (digits !== undefined && digits.length !== 1) throw this.syntaxError()
-    return { type, typmod: intervalTypmod(range, digits?.[0]) }
+    const ofSecond = hasSeconds(range) ? this.readLength() : undefined
+    return { type, typmod: intervalTypmod(range, ofSecond?.[0]) }
   }
 }
 
