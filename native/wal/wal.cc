@@ -657,6 +657,7 @@ Status Wal::continue_log(Lsn last_record, Lsn redo) {
     return Status::error(ErrorCode::feature_not_supported,
                          "cannot continue the write-ahead log of PostgreSQL %d", reader.major());
 
+  RETURN_IF_ERROR(local_->segment_files.remove_temporary());
   const Lsn end = reader.record().end_lsn;
   set_start(last_record, end, redo);
   const uint32_t used = geometry.page_offset(end);

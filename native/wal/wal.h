@@ -67,6 +67,8 @@ class WalRecord {
   static constexpr int blocks_max = XLR_MAX_BLOCK_ID + 1;
   static constexpr int pieces_max = 128;
 
+  WalRecord() {}
+
   // `info`: the resource manager's high bits, and perhaps XLR_SPECIAL_REL_UPDATE or XLR_CHECK_CONSISTENCY.
   void begin(RmgrId rmgr, uint8_t info, TransactionId xid);
   // A block the record changes. `page` is the page after the change, except that its LSN is still
@@ -122,7 +124,9 @@ class WalRecord {
   int16_t first_data_piece_ = -1;
   int16_t last_data_piece_ = -1;
   uint32_t data_size_ = 0;
-  Block blocks_[blocks_max];
+  union {
+    Block blocks_[blocks_max];  // Not initialised: most records have one or two.
+  };
   Piece pieces_[pieces_max];
   int16_t next_piece_[pieces_max];
 };

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t fill_bytes = 256 * 1024;
 alignas(direct_io_alignment) const std::byte fill_zeroes[fill_bytes] = {};
 
+constexpr const char* temporary_prefix = "xlogtemp.";
+
 // Segments looked at for a free name when somebody else made the wanted one meanwhile.
 constexpr uint64_t install_attempts = 64;
 
@@ -62,8 +64,8 @@ Status WalSegmentFiles::ensure(uint64_t segment) {
   }
 
   static std::atomic<uint32_t> serial{0};
-  const std::string temporary =
-      directory_ + "/xlogtemp." + std::to_string(getpid()) + "." + std::to_string(serial++);
+  const std::string temporary = directory_ + "/" + temporary_prefix + std::to_string(getpid()) +
+                                "." + std::to_string(serial++);
   if (Status status = fill(temporary); !status.is_ok()) {
     (void)files_.remove_file(temporary).is_ok();
     return status;
@@ -72,6 +74,15 @@ Status WalSegmentFiles::ensure(uint64_t segment) {
   uint64_t number = segment;
   RETURN_IF_ERROR(install(temporary, &number, segment + install_attempts, &installed));
   if (!installed) RETURN_IF_ERROR(files_.remove_file(temporary));
+  return Status::ok;
+}
+
+Status WalSegmentFiles::remove_temporary() {
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(files_.list(directory_, &names));
+  for (const std::string& name : names)
+    if (name.rfind(temporary_prefix, 0) == 0)
+      RETURN_IF_ERROR(files_.remove_file(directory_ + "/" + name));
   return Status::ok;
 }
 

@@ -46,6 +46,8 @@ class WalSegmentFiles {
   Status open(uint64_t segment, OpenFlags extra, std::unique_ptr<File>* file);
   // Makes a segment unless it exists.
   Status ensure(uint64_t segment);
+  // Removes half-filled files that a crash left. Only before anybody makes segments.
+  Status remove_temporary();
   // Recycles or removes the segments before `redo`'s, those waiting for the archiver excepted.
   Status remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes, uint64_t max_wal_bytes);
 
