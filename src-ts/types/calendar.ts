@@ -62,6 +62,26 @@ export function isReachableMonth(year: number, month: number): boolean {
   return year < 5874898 || (year === 5874898 && month < 6)
 }
 
+/** The number that two digits make, or -1 if they are not digits. */
+export function twoDigitsAt(text: string, at: number): number {
+  const high = text.charCodeAt(at) - 48
+  const low = text.charCodeAt(at + 1) - 48
+  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : -1
+}
+
+/** The day number that a text begins with as 'YYYY-MM-DD'; undefined if it does not. */
+export function readIsoDay(text: string): number | undefined {
+  if (text.charCodeAt(4) !== 45 || text.charCodeAt(7) !== 45) return undefined
+  const century = twoDigitsAt(text, 0)
+  const ofCentury = twoDigitsAt(text, 2)
+  const month = twoDigitsAt(text, 5)
+  const day = twoDigitsAt(text, 8)
+  const year = century * 100 + ofCentury
+  if (century < 0 || ofCentury < 0 || year < 1 || month < 1 || month > 12) return undefined
+  if (day < 1 || day > daysInMonth(year, month)) return undefined
+  return dayNumber(year, month, day)
+}
+
 const twoDigitTable = Array.from({ length: 100 }, (_, value) => `${value}`.padStart(2, '0'))
 
 /** 0 to 99 as two digits. */

@@ -7,6 +7,7 @@ import {
   dayNumber,
   isReachableMonth,
   printDate,
+  readIsoDay,
 } from './calendar.ts'
 import type { TypeCodec } from './codec.ts'
 import { parseDateTime } from './date-time-parser.ts'
@@ -30,6 +31,8 @@ export function printDays(days: number): string {
 }
 
 function parseDate(text: string): number {
+  const iso = text.length === 10 ? readIsoDay(text) : undefined
+  if (iso !== undefined) return iso
   const fields = parseDateTime(text, 'date')
   switch (fields.kind) {
     case 'late':

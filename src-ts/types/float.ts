@@ -121,6 +121,8 @@ function floatAfter(value: number, step: 1 | -1): number {
   return floatView[0] as number
 }
 
+const FLOAT4_NORMAL_MIN = 2 ** -126
+
 /** float4out; the value must be exact as a float4. */
 export function printFloat4(value: number): string {
   const size = Math.abs(value)
@@ -135,8 +137,11 @@ export function printFloat4(value: number): string {
   floatView[0] = size
   const isPowerOfTwo = ((floatBits[0] as number) & 0x7fffff) === 0
 
+  // Of six digits and fewer at most one decimal lies in the interval of a normal value, so the
+  // nearest of six is the shortest too.
   let decimal = size
-  for (let precision = 1; precision <= 9; precision++) {
+  const fewest = size < FLOAT4_NORMAL_MIN ? 1 : 6
+  for (let precision = fewest; precision <= 9; precision++) {
     const text = size.toExponential(precision - 1)
     if (precision === 9 || isStrictlyBetween(text, low, high)) {
       decimal = Number(evenOfTie(text, size))
@@ -159,6 +164,11 @@ export function printFloat4(value: number): string {
 
 /** toExponential rounds a tie up; PostgreSQL rounds it to the even digit. */
 function evenOfTie(decimal: string, size: number): string {
+  const point = decimal.indexOf('.')
+  const e = decimal.indexOf('e')
+  const unit = 10 ** (Number(decimal.substring(e + 1)) - (point < 0 ? 0 : e - point - 1))
+  // Nearly always the distance is not even close to half a unit.
+  if (Math.abs(Math.abs(Number(decimal) - size) * 2 - unit) > unit * 1e-3) return decimal
   const { digits, exponent } = decimalParts(decimal)
   if (digits % 2n === 0n) return decimal
   if (compareDecimal(digits * 2n - 1n, exponent, size * 2) !== 0) return decimal

@@ -6,11 +6,12 @@ import {
   type CalendarDate,
   calendarDate,
   dayNumber,
-  daysInMonth,
   EPOCH_JULIAN_DAY,
   isReachableMonth,
   printDate,
   printTimeOfDay,
+  readIsoDay,
+  twoDigitsAt,
 } from './calendar.ts'
 import { isDigit } from './character.ts'
 import type { TypeCodec } from './codec.ts'
@@ -93,27 +94,14 @@ function microsecondsOf(days: number, seconds: number, microsecond: number): Int
   return int64Of(whole + BigInt(microsecond))
 }
 
-function twoDigitsAt(text: string, at: number): number {
-  const high = text.charCodeAt(at) - 48
-  const low = text.charCodeAt(at + 1) - 48
-  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : -1
-}
-
 /**
  * 'YYYY-MM-DD', then perhaps a space or T and 'HH:MM:SS', a fraction of up to six digits, 'Z' or
  * '+HH', '+HH:MM'. Undefined when the text has any other form or is out of range.
  */
 function readIso(text: string, honoursZone: boolean): Int64 | undefined {
-  const length = text.length
-  if (length < 10 || text.charCodeAt(4) !== 45 || text.charCodeAt(7) !== 45) return undefined
-  const century = twoDigitsAt(text, 0)
-  const ofCentury = twoDigitsAt(text, 2)
-  const month = twoDigitsAt(text, 5)
-  const day = twoDigitsAt(text, 8)
-  const year = century * 100 + ofCentury
-  if (century < 0 || ofCentury < 0 || year < 1 || month < 1 || month > 12) return undefined
-  if (day < 1 || day > daysInMonth(year, month)) return undefined
-  const days = dayNumber(year, month, day)
+  const { length } = text
+  const days = readIsoDay(text)
+  if (days === undefined) return undefined
   if (length === 10) return microsecondsOf(days, 0, 0)
 
   const separator = text.charCodeAt(10)

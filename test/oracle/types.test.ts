@@ -176,3 +176,55 @@ for (const inputs of [...scalarInputs, ...arrayInputs]) {
     expect(texts.length).toBeGreaterThan(inputs.edges.length / 4)
   })
 }
+
+for (const [type, bits] of [
+  ['float4', 32],
+  ['float8', 64],
+] as const) {
+  test(`${type}: any bits print as PostgreSQL prints them`, { timeout: 120_000 }, async () => {
+    const random = new Random(seed)
+    const codec = codecOf(type)
+    const view = new DataView(new ArrayBuffer(8))
+    const values: number[] = []
+    const read = () => (bits === 32 ? view.getFloat32(0) : view.getFloat64(0))
+    // Every power of two with its neighbours: there the distances to the two neighbours differ.
+    for (let exponent = -1074; exponent < 1024; exponent++) {
+      const power = 2 ** exponent
+      if (bits === 32 && Math.fround(power) !== power) continue
+      for (const step of [-1, 0, 1]) {
+        if (bits === 32) {
+          view.setFloat32(0, power)
+          view.setUint32(0, view.getUint32(0) + step)
+        } else {
+          view.setFloat64(0, power)
+          view.setBigUint64(0, view.getBigUint64(0) + BigInt(step))
+        }
+        values.push(read())
+      }
+    }
+    for (let count = randomInputs * 20; count > 0; count--) {
+      view.setUint32(0, random.int(0, 0xffffffff))
+      view.setUint32(4, random.int(0, 0xffffffff))
+      // Half of them whole numbers, where a midpoint between neighbours can be a short decimal.
+      if (count % 2 === 0 && bits === 64) view.setUint16(0, random.int(0x4330, 0x4700))
+      values.push(read())
+    }
+    const finite = values.filter((value) => Number.isFinite(value) && value !== 0)
+    const { rows } = await client.query<{ ours: string; theirs: string }>({
+      text: `select ours, value::text as theirs
+               from (select ours, hex, ours::${type} as value
+                       from unnest($1::text[], $2::text[]) as inputs (ours, hex)) as read
+              where value::text <> ours or encode(${type}send(value), 'hex') <> hex`,
+      values: [
+        finite.map((value) => codec.toText(value)),
+        finite.map((value) => {
+          if (bits === 32) view.setFloat32(0, value)
+          else view.setFloat64(0, value)
+          return Buffer.from(view.buffer, 0, bits / 8).toString('hex')
+        }),
+      ],
+    })
+    expect(rows.slice(0, 10)).toEqual([])
+    expect(finite.length).toBeGreaterThan(randomInputs)
+  })
+}
