@@ -1,6 +1,17 @@
 // The entry of the addon: what JavaScript sees when it loads pgdata.node.
 #include <napi.h>
 
+#include "addon/cluster_object.h"
+#include "addon/control_object.h"
+#include "addon/environment.h"
+#include "addon/error.h"
+#include "addon/relation_object.h"
+#include "addon/scan_object.h"
+#include "addon/session_object.h"
+#include "base/crc32c.h"
+#include "file/file_system.h"
+#include "page/page.h"
+
 namespace pgdata {
 namespace {
 
@@ -9,8 +20,59 @@ Napi::Value version(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), PGDATA_VERSION);
 }
 
+// setErrorClass(constructor)
+Napi::Value set_error_class_of(const Napi::CallbackInfo& info) {
+  if (info[0].IsFunction()) set_error_class(info.Env(), info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+// syncDirectoryTree(directory)
+Napi::Value sync_directory_tree(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  THROW_IF_ERROR(env, posix_file_system().sync_file_system(info[0].ToString().Utf8Value()));
+  return env.Undefined();
+}
+
+// pageChecksum(page: Uint8Array, block: number): number
+Napi::Value page_checksum_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) THROW_IF_ERROR(env, bad_argument("page"));
+  const auto page = info[0].As<Napi::Uint8Array>();
+  const size_t size = page.ByteLength();
+  if (size < block_size_min || size > block_size_max || (size & (size - 1)) != 0)
+    THROW_IF_ERROR(env, bad_argument("page"));
+  return Napi::Number::New(env, page_checksum(reinterpret_cast<const std::byte*>(page.Data()),
+                                              static_cast<uint32_t>(size),
+                                              BlockNumber{info[1].ToNumber().Uint32Value()}));
+}
+
+// crc32c(bytes: Uint8Array): number
+Napi::Value crc32c_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) THROW_IF_ERROR(env, bad_argument("bytes"));
+  const auto bytes = info[0].As<Napi::Uint8Array>();
+  return Napi::Number::New(env,
+                           crc32c_finish(crc32c(crc32c_initial, bytes.Data(), bytes.ByteLength())));
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", Napi::Function::New(env, version, "version"));
+  auto* here = new Environment();
+  here->cluster_class = Napi::Persistent(ClusterObject::define(env));
+  here->session_class = Napi::Persistent(SessionObject::define(env));
+  here->relation_class = Napi::Persistent(RelationObject::define(env));
+  here->scan_class = Napi::Persistent(ScanObject::define(env));
+  env.SetInstanceData(here);
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("version", version);
+  add("setErrorClass", set_error_class_of);
+  add("openCluster", open_cluster);
+  add("initCluster", init_cluster);
+  add("readControlFile", read_control_file_object);
+  add("syncDirectoryTree", sync_directory_tree);
+  add("pageChecksum", page_checksum_of);
+  add("crc32c", crc32c_of);
   return exports;
 }
 

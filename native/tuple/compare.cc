@@ -165,6 +165,8 @@ constexpr OperatorClass operator_classes[] = {
     {397, 2277, compare_array, KeyShape::generic, false, Needs::element},
 };
 
+constexpr Oid any_array = 2277;
+
 // The class that orders a type by default: domains aside, what pg_opclass.opcdefault says.
 const OperatorClass* default_class(Oid type) {
   switch (type) {
@@ -264,6 +266,11 @@ bool is_bytewise_collation(Oid collation, bool default_collation_is_bytewise) {
 }
 
 Status select_comparator(const ComparatorRequest& request, KeyColumn* column) {
+  if (request.opfamily == invalid_oid) {
+    const OperatorClass* chosen = default_class(request.opcintype);
+    if (chosen == nullptr && request.element_type != invalid_oid) chosen = default_class(any_array);
+    if (chosen != nullptr) return apply(*chosen, request, column);
+  }
   for (const OperatorClass& candidate : operator_classes)
     if (candidate.opfamily == request.opfamily && candidate.opcintype == request.opcintype)
       return apply(candidate, request, column);

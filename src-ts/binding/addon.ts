@@ -1,14 +1,17 @@
 // The native addon, loaded once.
+import { PgError } from '../errors/pg-error.ts'
 import { loadAddon } from './load-addon.ts'
+import type { NativeBinding } from './native.ts'
 
-// What the addon exports.
-interface Addon {
-  version(): string
+export const binding = loadAddon() as NativeBinding
+binding.setErrorClass(PgError)
+
+/** The version of the package that the native binary was built for. */
+export function version(): string {
+  return binding.version()
 }
 
-const addon = loadAddon() as Addon
-
-// The version of the package that the native binary was built for.
-export function version(): string {
-  return addon.version()
+/** CRC-32C (Castagnoli) of the bytes, as PostgreSQL computes it. */
+export function crc32c(bytes: Uint8Array): number {
+  return binding.crc32c(bytes)
 }

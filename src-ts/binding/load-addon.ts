@@ -39,7 +39,7 @@ export function addonCandidates(packageRoot: string, platform: Platform): string
 
 // The nearest directory above this file that holds a package.json: the package itself, from src-ts/binding/
 // as well as from dist/.
-function findPackageRoot(): string {
+export function findPackageRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(directory, 'package.json'))) {
     const parent = dirname(directory)

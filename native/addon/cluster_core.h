@@ -1,0 +1,87 @@
+// ClusterCore: an engine as the objects of one Node environment share it, and its commits in flight.
+//
+// Lives as long as any object refers to it. Used on the JavaScript thread, except for the flush thread's report.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "addon/error.h"
+#include "base/invariant.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "engine/flush_thread.h"
+
+namespace pgdata {
+
+class SessionObject;
+
+class ClusterCore {
+ public:
+  ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine);
+  ~ClusterCore();
+  ClusterCore(const ClusterCore&) = delete;
+
+  // connection_does_not_exist once the cluster was closed, crash_shutdown once it is poisoned.
+  Status check() const;
+  Engine& engine() { return *engine_; }
+  bool is_open() const { return engine_ != nullptr; }
+
+  // A promise that resolves when the log is durable up to `upto`.
+  Napi::Promise when_durable(Napi::Env env, Lsn upto);
+
+  void add_session(SessionObject* session) { sessions_.push_back(session); }
+  void remove_session(SessionObject* session);
+
+  // Ends the sessions, stops the flush thread and takes the engine out, for closing it elsewhere.
+  std::unique_ptr<Engine> release();
+
+ private:
+  struct Report {
+    std::vector<FlushThread::Waiter> waiters;
+    Status status;
+  };
+  // Where the flush thread leaves its reports; outlives the core as long as a wake-up may be on its way.
+  struct Mailbox {
+    std::mutex mutex;
+    std::vector<Report> reports;
+    ClusterCore* core;  // null once released; JavaScript thread only
+  };
+  static void wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*);
+  using WakeFunction = Napi::TypedThreadSafeFunction<Mailbox, void, ClusterCore::wake>;
+  // Settles the promises of all commits that were reported.
+  void settle(Napi::Env env);
+
+  std::unique_ptr<Engine> engine_;
+  Napi::Env env_;
+  Mailbox* mailbox_ = nullptr;  // owned by the wake function
+  WakeFunction wake_function_;
+  std::unique_ptr<FlushThread> flush_thread_;
+  uint64_t next_ticket_ = 0;
+  std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
+  std::vector<SessionObject*> sessions_;
+};
+
+// Runs `body`, which may fail an INVARIANT: that poisons the cluster and is thrown as internal_error.
+template <typename Body>
+Napi::Value guarded(Napi::Env env, ClusterCore& core, Body&& body) {
+  try {
+    Status status = core.check();
+    if (!status.is_ok()) {
+      throw_error(env, status);
+      return env.Undefined();
+    }
+    return body();
+  } catch (const InvariantFailure& failure) {
+    if (core.is_open()) core.engine().state().poison(failure.what());
+    throw_error(env, Status::error(ErrorCode::internal_error, "%s", failure.what()));
+    return env.Undefined();
+  }
+}
+
+}  // namespace pgdata

@@ -1,0 +1,211 @@
+// ClusterObject: opening, checkpoints, closing.
+#include "addon/cluster_object.h"
+
+#include <utility>
+
+#include "addon/async_task.h"
+#include "addon/descriptor.h"
+#include "addon/environment.h"
+#include "addon/relation_object.h"
+#include "addon/session_object.h"
+
+namespace pgdata {
+
+Napi::Function ClusterObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeCluster",
+                     {
+                         InstanceMethod("blockSize", &ClusterObject::block_size),
+                         InstanceMethod("session", &ClusterObject::session),
+                         InstanceMethod("relation", &ClusterObject::relation),
+                         InstanceMethod("newOid", &ClusterObject::new_oid),
+                         InstanceMethod("blocks", &ClusterObject::blocks),
+                         InstanceMethod("checkpoint", &ClusterObject::checkpoint),
+                         InstanceMethod("close", &ClusterObject::close),
+                         InstanceMethod("abandon", &ClusterObject::abandon),
+                         InstanceMethod("statistics", &ClusterObject::statistics),
+                     });
+}
+
+ClusterObject::ClusterObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ClusterObject>(info) {}
+
+ClusterObject::~ClusterObject() { forget_exit_hook(); }
+
+Napi::Value ClusterObject::make(Napi::Env env, std::unique_ptr<Engine> engine) {
+  const Napi::Object object = environment(env).cluster_class.New({});
+  ClusterObject* made = Unwrap(object);
+  made->core_ = std::make_shared<ClusterCore>(env, std::move(engine));
+  if (!made->core_->engine().options().read_only) {
+    made->exit_hook_ = new std::shared_ptr<ClusterCore>(made->core_);
+    napi_add_env_cleanup_hook(env, &ClusterObject::close_at_exit, made->exit_hook_);
+  }
+  return object;
+}
+
+void ClusterObject::close_at_exit(void* argument) {
+  const auto* core = static_cast<std::shared_ptr<ClusterCore>*>(argument);
+  std::unique_ptr<Engine> engine = (*core)->release();
+  // Nobody is left to tell of an error; the next open finds an unclean shutdown.
+  if (engine && !engine->close().is_ok()) engine->abandon();
+  delete core;
+}
+
+void ClusterObject::forget_exit_hook() {
+  if (exit_hook_ == nullptr) return;
+  napi_remove_env_cleanup_hook(Env(), &ClusterObject::close_at_exit, exit_hook_);
+  delete exit_hook_;
+  exit_hook_ = nullptr;
+}
+
+Napi::Value ClusterObject::block_size(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    return Napi::Number::New(env, core_->engine().block_size());
+  });
+}
+
+// session(database): NativeSession
+Napi::Value ClusterObject::session(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    Napi::Value session;
+    THROW_IF_ERROR(env,
+                   SessionObject::make(env, core_, info[0].ToNumber().Uint32Value(), &session));
+    return session;
+  });
+}
+
+// relation(descriptor): NativeRelation
+Napi::Value ClusterObject::relation(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("descriptor"));
+    TableDefinition definition;
+    THROW_IF_ERROR(env, read_table_definition(info[0].As<Napi::Object>(), &definition));
+    std::shared_ptr<Table> table;
+    THROW_IF_ERROR(env, Table::create(std::move(definition), core_->engine().block_size(), &table));
+    return RelationObject::make(env, std::move(table));
+  });
+}
+
+Napi::Value ClusterObject::new_oid(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    Oid oid = invalid_oid;
+    THROW_IF_ERROR(env, core_->engine().transactions().new_oid(&oid));
+    return Napi::Number::New(env, oid);
+  });
+}
+
+// blocks(locator, fork): number, 0 for a fork that does not exist
+Napi::Value ClusterObject::blocks(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    RelFileLocator locator;
+    THROW_IF_ERROR(env, read_locator(info[0], &locator));
+    const uint32_t fork = info[1].ToNumber().Uint32Value();
+    if (fork >= static_cast<uint32_t>(fork_count)) THROW_IF_ERROR(env, bad_argument("fork"));
+    Storage& storage = core_->engine().services().storage;
+    bool exists = false;
+    uint32_t blocks = 0;
+    THROW_IF_ERROR(env, storage.exists(locator, static_cast<ForkNumber>(fork), &exists));
+    if (exists)
+      THROW_IF_ERROR(env, storage.block_count(locator, static_cast<ForkNumber>(fork), &blocks));
+    return Napi::Number::New(env, blocks);
+  });
+}
+
+Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    // The core, and with it the engine, stays while the task runs; closing waits for the checkpoint's mutex.
+    return run_async(
+        env, [core = core_] { return core->is_open() ? core->engine().checkpoint() : Status(); });
+  });
+}
+
+Napi::Value ClusterObject::close(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  forget_exit_hook();
+  std::shared_ptr<Engine> engine = core_->release();
+  return run_async(env, [engine] { return engine ? engine->close() : Status(); });
+}
+
+Napi::Value ClusterObject::abandon(const Napi::CallbackInfo& info) {
+  forget_exit_hook();
+  const std::unique_ptr<Engine> engine = core_->release();
+  if (engine) engine->abandon();
+  return info.Env().Undefined();
+}
+
+Napi::Value ClusterObject::statistics(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    StorageServices& services = core_->engine().services();
+    const BufferStatistics buffers = services.pool.statistics();
+    const Napi::Object result = Napi::Object::New(env);
+    const auto set = [&](const char* name, uint64_t value) {
+      result.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+    };
+    set("buffer_hits", buffers.hits);
+    set("buffer_reads", buffers.reads);
+    set("buffer_extends", buffers.extends);
+    set("buffer_writes", buffers.writes);
+    set("buffer_evictions", buffers.evictions);
+    if (!core_->engine().options().read_only) {
+      const WalStatistics wal = services.wal.statistics();
+      set("wal_records", wal.records);
+      set("wal_fpi", wal.full_page_images);
+      set("wal_bytes", wal.bytes);
+      set("wal_writes", wal.writes);
+      set("wal_syncs", wal.syncs);
+    }
+    return result;
+  });
+}
+
+namespace {
+
+using Opened = std::shared_ptr<std::unique_ptr<Engine>>;
+
+Napi::Value resolve_with_cluster(
+    Napi::Env env, EngineOptions options,
+    std::function<Status(EngineOptions, std::unique_ptr<Engine>*)> open) {
+  const Opened opened = std::make_shared<std::unique_ptr<Engine>>();
+  return run_async(
+      env,
+      [opened, options = std::move(options), open = std::move(open)] {
+        return open(options, opened.get());
+      },
+      [opened](Napi::Env result_env) {
+        return ClusterObject::make(result_env, std::move(*opened));
+      });
+}
+
+}  // namespace
+
+Napi::Value open_cluster(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("options"));
+  EngineOptions options;
+  THROW_IF_ERROR(env, read_engine_options(info[0].As<Napi::Object>(), &options));
+  return resolve_with_cluster(env, std::move(options),
+                              [](EngineOptions given, std::unique_ptr<Engine>* engine) {
+                                return Engine::open(posix_file_system(), std::move(given), engine);
+                              });
+}
+
+Napi::Value init_cluster(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("options"));
+  EngineOptions options;
+  InitParameters parameters;
+  THROW_IF_ERROR(env, read_engine_options(info[0].As<Napi::Object>(), &options));
+  THROW_IF_ERROR(env, read_init_parameters(info[0].As<Napi::Object>(), &parameters));
+  return resolve_with_cluster(
+      env, std::move(options), [parameters](EngineOptions given, std::unique_ptr<Engine>* engine) {
+        return Engine::init(posix_file_system(), std::move(given), parameters, engine);
+      });
+}
+
+}  // namespace pgdata

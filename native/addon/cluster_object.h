@@ -1,0 +1,42 @@
+// ClusterObject: NativeCluster of src-ts/binding/native.ts, an open engine that JavaScript holds.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/cluster_core.h"
+
+namespace pgdata {
+
+class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit ClusterObject(const Napi::CallbackInfo& info);
+  ~ClusterObject() override;
+
+  static Napi::Value make(Napi::Env env, std::unique_ptr<Engine> engine);
+
+ private:
+  Napi::Value block_size(const Napi::CallbackInfo& info);
+  Napi::Value session(const Napi::CallbackInfo& info);
+  Napi::Value relation(const Napi::CallbackInfo& info);
+  Napi::Value new_oid(const Napi::CallbackInfo& info);
+  Napi::Value blocks(const Napi::CallbackInfo& info);
+  Napi::Value checkpoint(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value abandon(const Napi::CallbackInfo& info);
+  Napi::Value statistics(const Napi::CallbackInfo& info);
+  // The environment ends with the cluster open: what a clean exit would have done.
+  static void close_at_exit(void* core);
+  void forget_exit_hook();
+
+  std::shared_ptr<ClusterCore> core_;
+  std::shared_ptr<ClusterCore>* exit_hook_ = nullptr;
+};
+
+// openCluster(options) and initCluster(options): Promise<NativeCluster>
+Napi::Value open_cluster(const Napi::CallbackInfo& info);
+Napi::Value init_cluster(const Napi::CallbackInfo& info);
+
+}  // namespace pgdata

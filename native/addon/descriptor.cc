@@ -1,0 +1,241 @@
+// Reading descriptors out of JavaScript objects. A field of the wrong type is our own TypeScript's error.
+#include "addon/descriptor.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "addon/error.h"
+#include "tuple/varlena.h"
+
+namespace pgdata {
+
+namespace {
+
+// Reads fields of one object; the first that is missing or of a wrong type is remembered.
+class Fields {
+ public:
+  explicit Fields(const Napi::Object& object) : object_(object) {}
+
+  uint32_t number(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) return fail(name), 0u;
+    return value.As<Napi::Number>().Uint32Value();
+  }
+  int32_t integer(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) return fail(name), 0;
+    return value.As<Napi::Number>().Int32Value();
+  }
+  uint64_t bytes(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) return fail(name), 0u;
+    return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
+  }
+  bool boolean(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsBoolean()) return fail(name), false;
+    return value.As<Napi::Boolean>().Value();
+  }
+  std::string text(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsString()) return fail(name), std::string();
+    return value.As<Napi::String>().Utf8Value();
+  }
+  // The first character of a string, 0 for an empty one.
+  char letter(const char* name) {
+    const std::string value = text(name);
+    return value.empty() ? '\0' : value[0];
+  }
+  Napi::Array array(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsArray()) return fail(name), Napi::Array::New(object_.Env(), 0);
+    return value.As<Napi::Array>();
+  }
+  RelFileLocator locator(const char* name) {
+    RelFileLocator locator;
+    if (!read_locator(object_.Get(name), &locator).is_ok()) fail(name);
+    return locator;
+  }
+  bool has(const char* name) { return !object_.Get(name).IsUndefined(); }
+  Napi::Value raw(const char* name) { return object_.Get(name); }
+
+  Status status() const { return failed_ == nullptr ? Status() : bad_argument(failed_); }
+
+ private:
+  void fail(const char* name) {
+    if (failed_ == nullptr) failed_ = name;
+  }
+  Napi::Object object_;
+  const char* failed_ = nullptr;
+};
+
+Status read_attribute(const Napi::Object& object, TableColumn* column) {
+  Fields fields(object);
+  Attribute& attribute = column->attribute;
+  std::snprintf(attribute.attname, sizeof(attribute.attname), "%s", fields.text("name").c_str());
+  attribute.atttypid = fields.number("typeOid");
+  attribute.attlen = static_cast<int16_t>(fields.integer("length"));
+  attribute.attbyval = fields.boolean("byValue");
+  attribute.attalign = fields.letter("align");
+  attribute.attstorage = fields.letter("storage");
+  attribute.attcompression = fields.letter("compression");
+  attribute.attnotnull = fields.boolean("notNull");
+  attribute.attisdropped = fields.boolean("dropped");
+  attribute.atttypmod = fields.integer("typmod");
+  attribute.attcollation = fields.number("collation");
+  column->element_type = fields.number("elementType");
+  const Napi::Value lane = fields.raw("lane");
+  if (lane.IsString()) {
+    column->lane = lane.As<Napi::String>().Utf8Value() == "text" ? Lane::text : Lane::bytes;
+  } else {
+    column->lane = static_cast<Lane>(fields.number("lane"));
+    switch (column->lane) {
+      case Lane::width1:
+      case Lane::width2:
+      case Lane::width4:
+      case Lane::width8:
+        break;
+      default:
+        return bad_argument("lane");
+    }
+  }
+  const Napi::Value missing = fields.raw("missing");
+  if (missing.IsTypedArray()) {
+    const auto bytes = missing.As<Napi::Uint8Array>();
+    attribute.has_missing = true;
+    if (attribute.attbyval) {
+      Datum datum = 0;
+      std::memcpy(&datum, bytes.Data(), std::min<size_t>(bytes.ByteLength(), sizeof(datum)));
+      attribute.missing = datum;
+    } else {
+      // A varlena comes without its header.
+      const size_t header = attribute.attlen == -1 ? VARHDRSZ : 0;
+      attribute.missing_bytes.resize(header + bytes.ByteLength());
+      std::memcpy(attribute.missing_bytes.data() + header, bytes.Data(), bytes.ByteLength());
+      if (header != 0)
+        set_varlena_size_4b(attribute.missing_bytes.data(),
+                            static_cast<uint32_t>(attribute.missing_bytes.size()));
+    }
+  }
+  return fields.status();
+}
+
+Status read_index(const Napi::Object& object, int column_count, TableIndexDefinition* index) {
+  Fields fields(object);
+  index->oid = fields.number("oid");
+  index->name = fields.text("name");
+  index->locator = fields.locator("locator");
+  index->unique = fields.boolean("unique");
+  index->nulls_not_distinct = fields.boolean("nullsNotDistinct");
+  index->usable = fields.boolean("usable");
+  index->key_count = fields.integer("keyCount");
+  index->fillfactor = fields.integer("fillfactor");
+  const Napi::Array columns = fields.array("columns");
+  for (uint32_t i = 0; i < columns.Length(); i++) {
+    const Napi::Value value = columns.Get(i);
+    if (!value.IsObject()) return bad_argument("columns");
+    Fields column(value.As<Napi::Object>());
+    TableIndexColumn made;
+    made.attribute = column.integer("attribute") - 1;
+    made.opfamily = column.number("family");
+    made.opcintype = column.number("operandType");
+    made.collation = column.number("collation");
+    made.descending = column.boolean("descending");
+    made.nulls_first = column.boolean("nullsFirst");
+    RETURN_IF_ERROR(column.status());
+    // Attribute 0 is an expression: an index that is not usable.
+    if (made.attribute >= column_count || (made.attribute < 0 && index->usable))
+      return bad_argument("attribute");
+    index->columns.push_back(made);
+  }
+  if (index->key_count < 1 || index->key_count > static_cast<int>(index->columns.size()))
+    return bad_argument("keyCount");
+  return fields.status();
+}
+
+}  // namespace
+
+Status read_locator(const Napi::Value& value, RelFileLocator* locator) {
+  if (!value.IsObject()) return bad_argument("locator");
+  Fields fields(value.As<Napi::Object>());
+  locator->spcOid = fields.number("spcOid");
+  locator->dbOid = fields.number("dbOid");
+  locator->relNumber = fields.number("relNumber");
+  return fields.status();
+}
+
+Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
+  Fields fields(object);
+  options->data_directory = fields.text("dataDirectory");
+  options->read_only = fields.boolean("readOnly");
+  options->shared_buffers = fields.number("sharedBuffers");
+  options->wal_buffers = fields.number("walBuffers");
+  options->io_mode = fields.text("ioMode") == "direct" ? IoMode::direct : IoMode::buffered;
+  const std::string method = fields.text("walSyncMethod");
+  options->wal_sync_method = method == "fsync"           ? WalSyncMethod::fsync
+                             : method == "open_datasync" ? WalSyncMethod::open_datasync
+                             : method == "open_datasync_direct"
+                                 ? WalSyncMethod::open_datasync_direct
+                                 : WalSyncMethod::fdatasync;
+  options->fsync = fields.boolean("fsync");
+  options->full_page_writes = fields.boolean("fullPageWrites");
+  options->max_backends = fields.number("maxBackends");
+  options->min_wal_bytes = fields.bytes("minWalSize");
+  options->max_wal_bytes = fields.bytes("maxWalSize");
+  return fields.status();
+}
+
+Status read_init_parameters(const Napi::Object& object, InitParameters* parameters) {
+  Fields fields(object);
+  parameters->block_size = fields.number("blockSize");
+  parameters->wal_segment_bytes = fields.number("walSegmentSize");
+  parameters->data_checksums = fields.boolean("dataChecksums");
+  parameters->next_xid = fields.number("nextXid");
+  parameters->next_oid = fields.number("nextOid");
+  parameters->oldest_xid_database = fields.number("oldestXidDatabase");
+  const Napi::Value identifier = fields.raw("systemIdentifier");
+  if (!identifier.IsBigInt()) return bad_argument("systemIdentifier");
+  bool lossless = false;
+  parameters->system_identifier = identifier.As<Napi::BigInt>().Uint64Value(&lossless);
+  return fields.status();
+}
+
+Status read_table_definition(const Napi::Object& object, TableDefinition* definition) {
+  Fields fields(object);
+  definition->oid = fields.number("oid");
+  definition->schema = fields.text("schema");
+  definition->name = fields.text("name");
+  definition->locator = fields.locator("locator");
+  definition->logged = fields.text("persistence") == "p";
+  definition->fillfactor = fields.number("fillfactor");
+  definition->bytewise_default_collation = fields.boolean("bytewiseDefaultCollation");
+  const Napi::Array attributes = fields.array("attributes");
+  for (uint32_t i = 0; i < attributes.Length(); i++) {
+    const Napi::Value value = attributes.Get(i);
+    if (!value.IsObject()) return bad_argument("attributes");
+    definition->columns.emplace_back();
+    RETURN_IF_ERROR(read_attribute(value.As<Napi::Object>(), &definition->columns.back()));
+  }
+  const Napi::Array indexes = fields.array("indexes");
+  for (uint32_t i = 0; i < indexes.Length(); i++) {
+    const Napi::Value value = indexes.Get(i);
+    if (!value.IsObject()) return bad_argument("indexes");
+    definition->indexes.emplace_back();
+    RETURN_IF_ERROR(read_index(value.As<Napi::Object>(), static_cast<int>(attributes.Length()),
+                               &definition->indexes.back()));
+  }
+  const Napi::Value toast = fields.raw("toast");
+  if (toast.IsObject()) {
+    Fields toast_fields(toast.As<Napi::Object>());
+    definition->has_toast = true;
+    definition->toast_oid = toast_fields.number("oid");
+    definition->toast_locator = toast_fields.locator("locator");
+    definition->toast_index_locator = toast_fields.locator("indexLocator");
+    RETURN_IF_ERROR(toast_fields.status());
+  }
+  return fields.status();
+}
+
+}  // namespace pgdata

@@ -1,0 +1,27 @@
+// RelationObject: NativeRelation of src-ts/binding/native.ts, a Table that JavaScript holds.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "table/table.h"
+
+namespace pgdata {
+
+class RelationObject final : public Napi::ObjectWrap<RelationObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit RelationObject(const Napi::CallbackInfo& info);
+
+  // The object for a table.
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table);
+  // The table of an argument, or null if it is no RelationObject.
+  static std::shared_ptr<Table> table_of(Napi::Env env, const Napi::Value& value);
+
+ private:
+  Napi::Value layout(const Napi::CallbackInfo& info);
+  std::shared_ptr<Table> table_;
+};
+
+}  // namespace pgdata

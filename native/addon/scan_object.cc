@@ -1,0 +1,74 @@
+// ScanObject: batches on request.
+#include "addon/scan_object.h"
+
+#include <utility>
+
+#include "addon/environment.h"
+
+namespace pgdata {
+
+Napi::Function ScanObject::define(Napi::Env env) {
+  return DefineClass(
+      env, "NativeScan",
+      {InstanceMethod("next", &ScanObject::next), InstanceMethod("close", &ScanObject::close)});
+}
+
+ScanObject::ScanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanObject>(info) {}
+
+ScanObject::~ScanObject() { finish(); }
+
+Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> session,
+                             std::shared_ptr<Table> table, const RowLayout& layout,
+                             std::unique_ptr<TableScan> scan) {
+  const Napi::Object object = environment(env).scan_class.New({});
+  ScanObject* made = Unwrap(object);
+  made->implicit_ = !session->explicit_transaction;
+  made->transaction_ = session->transaction;
+  if (made->implicit_) session->implicit_scans++;
+  session->scans.insert(made);
+  made->session_ = std::move(session);
+  made->table_ = std::move(table);
+  made->layout_ = &layout;
+  made->scan_ = std::move(scan);
+  return object;
+}
+
+// next(batch: Uint8Array): number of rows
+Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (session_ == nullptr || scan_ == nullptr)
+    THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
+  return guarded(env, *session_->core, [&]() -> Napi::Value {
+    THROW_IF_ERROR(env, session_->check());
+    if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
+      THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state,
+                                        "the transaction of the scan has ended"));
+    if (info.Length() != 1 || !info[0].IsTypedArray()) THROW_IF_ERROR(env, bad_argument("batch"));
+    auto batch = info[0].As<Napi::Uint8Array>();
+    if (batch.ByteLength() < layout_->heap()) THROW_IF_ERROR(env, bad_argument("batch"));
+    RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength());
+    THROW_IF_ERROR(env, scan_->next(&writer));
+    return Napi::Number::New(env, writer.rows());
+  });
+}
+
+Napi::Value ScanObject::close(const Napi::CallbackInfo& info) {
+  finish();
+  return info.Env().Undefined();
+}
+
+void ScanObject::finish() {
+  if (session_ == nullptr) return;
+  scan_.reset();
+  session_->scans.erase(this);
+  if (implicit_ && --session_->implicit_scans == 0 && !session_->ended && session_->backend &&
+      !session_->explicit_transaction && session_->backend->in_transaction()) {
+    Lsn upto = invalid_lsn;
+    // It wrote nothing, so nothing can fail.
+    if (!session_->backend->commit(false, &upto).is_ok()) session_->backend->abort();
+  }
+  session_.reset();
+  table_.reset();
+}
+
+}  // namespace pgdata

@@ -1,0 +1,37 @@
+// ScanObject: NativeScan of src-ts/binding/native.ts, a scan in progress.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/session_object.h"
+#include "table/table_read.h"
+
+namespace pgdata {
+
+class ScanObject final : public Napi::ObjectWrap<ScanObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit ScanObject(const Napi::CallbackInfo& info);
+  ~ScanObject() override;
+
+  static Napi::Value make(Napi::Env env, std::shared_ptr<SessionState> session,
+                          std::shared_ptr<Table> table, const RowLayout& layout,
+                          std::unique_ptr<TableScan> scan);
+  // Gives pins and snapshot back; the object stays, refusing calls.
+  void finish();
+
+ private:
+  Napi::Value next(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<SessionState> session_;
+  std::shared_ptr<Table> table_;
+  const RowLayout* layout_ = nullptr;
+  std::unique_ptr<TableScan> scan_;
+  uint64_t transaction_ = 0;
+  bool implicit_ = false;
+};
+
+}  // namespace pgdata

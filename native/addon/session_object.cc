@@ -1,0 +1,672 @@
+// SessionObject: transactions, writing, reading and files, call by call.
+#include "addon/session_object.h"
+
+#include <utility>
+#include <vector>
+
+#include "addon/async_task.h"
+#include "addon/descriptor.h"
+#include "addon/environment.h"
+#include "addon/relation_object.h"
+#include "addon/scan_object.h"
+#include "engine/database_files.h"
+
+namespace pgdata {
+
+namespace {
+
+// A Uint8Array argument.
+bool bytes_of(const Napi::Value& value, std::byte** bytes, size_t* size) {
+  if (!value.IsTypedArray()) return false;
+  auto array = value.As<Napi::Uint8Array>();
+  *bytes = reinterpret_cast<std::byte*>(array.Data());
+  *size = array.ByteLength();
+  return true;
+}
+
+// The staged rows of two arguments: a layout's number and a batch.
+struct Staged {
+  const RowLayout* layout = nullptr;
+  std::byte* bytes = nullptr;
+  size_t size = 0;
+};
+
+Status staged_of(const Table& table, const Napi::Value& layout, const Napi::Value& batch,
+                 Staged* staged) {
+  if (!layout.IsNumber()) return bad_argument("layout");
+  staged->layout = table.row_layout(layout.As<Napi::Number>().Uint32Value());
+  if (staged->layout == nullptr || !bytes_of(batch, &staged->bytes, &staged->size))
+    return bad_argument("batch");
+  if (staged->size < staged->layout->heap()) return bad_argument("batch");
+  return Status::ok;
+}
+
+Status tid_of(const Napi::Value& block, const Napi::Value& offset, ItemPointer* tid) {
+  if (!block.IsNumber() || !offset.IsNumber()) return bad_argument("tid");
+  const uint32_t number = offset.As<Napi::Number>().Uint32Value();
+  if (number == 0 || number > 0xFFFF) return bad_argument("tid");
+  *tid = ItemPointer(BlockNumber{block.As<Napi::Number>().Uint32Value()},
+                     static_cast<OffsetNumber>(number));
+  return Status::ok;
+}
+
+const char* result_name(UpdateResult result) {
+  switch (result) {
+    case UpdateResult::ok:
+      return "ok";
+    case UpdateResult::invisible:
+      return "invisible";
+    case UpdateResult::self_modified:
+      return "self_modified";
+    case UpdateResult::updated:
+      return "updated";
+    case UpdateResult::deleted:
+      return "deleted";
+    case UpdateResult::being_modified:
+      return "being_modified";
+  }
+  return "invisible";
+}
+
+Status operator_of(const std::string& name, FilterOperator* op) {
+  struct Entry {
+    const char* name;
+    FilterOperator op;
+  };
+  constexpr Entry entries[] = {
+      {"=", FilterOperator::equal},         {"<>", FilterOperator::not_equal},
+      {"<", FilterOperator::less},          {"<=", FilterOperator::less_or_equal},
+      {">", FilterOperator::greater},       {">=", FilterOperator::greater_or_equal},
+      {"is null", FilterOperator::is_null}, {"is not null", FilterOperator::is_not_null},
+  };
+  for (const Entry& entry : entries) {
+    if (name != entry.name) continue;
+    *op = entry.op;
+    return Status::ok;
+  }
+  return bad_argument("operator");
+}
+
+// Three arguments: the filters, their layout's number, and the constants (undefined when there are none).
+Status filter_of(const Table& table, const Napi::Value& filters, const Napi::Value& layout,
+                 const Napi::Value& constants, std::unique_ptr<Filter>* filter) {
+  if (!filters.IsArray()) return bad_argument("filters");
+  const auto array = filters.As<Napi::Array>();
+  std::vector<FilterCondition> conditions;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value value = array.Get(i);
+    if (!value.IsObject()) return bad_argument("filters");
+    const auto object = value.As<Napi::Object>();
+    FilterCondition condition;
+    condition.attribute = object.Get("attribute").ToNumber().Int32Value() - 1;
+    if (condition.attribute < 0 || condition.attribute >= table.natts())
+      return bad_argument("attribute");
+    RETURN_IF_ERROR(operator_of(object.Get("operator").ToString().Utf8Value(), &condition.op));
+    conditions.push_back(condition);
+  }
+  if (constants.IsUndefined()) return Filter::create(table, conditions, nullptr, nullptr, filter);
+  Staged staged;
+  RETURN_IF_ERROR(staged_of(table, layout, constants, &staged));
+  const RowReader reader(*staged.layout, staged.bytes, staged.size);
+  RETURN_IF_ERROR(reader.check());
+  return Filter::create(table, conditions, staged.layout, &reader, filter);
+}
+
+}  // namespace
+
+Status SessionState::check() const {
+  if (ended) return Status::error(ErrorCode::connection_does_not_exist, "the session is closed");
+  return Status::ok;
+}
+
+Napi::Function SessionObject::define(Napi::Env env) {
+  return DefineClass(
+      env, "NativeSession",
+      {
+          InstanceMethod("inTransaction", &SessionObject::in_transaction),
+          InstanceMethod("begin", &SessionObject::begin),
+          InstanceMethod("commit", &SessionObject::commit),
+          InstanceMethod("commitAsync", &SessionObject::commit_async),
+          InstanceMethod("abort", &SessionObject::abort),
+          InstanceMethod("assignXid", &SessionObject::assign_xid),
+          InstanceMethod("advanceCommand", &SessionObject::advance_command),
+          InstanceMethod("insert", &SessionObject::insert),
+          InstanceMethod("insertedTids", &SessionObject::inserted_tids),
+          InstanceMethod("failedRow", &SessionObject::failed_row),
+          InstanceMethod("update", &SessionObject::update),
+          InstanceMethod("delete", &SessionObject::remove),
+          InstanceMethod("lookup", &SessionObject::lookup),
+          InstanceMethod("scan", &SessionObject::scan),
+          InstanceMethod("range", &SessionObject::range),
+          InstanceMethod("aggregate", &SessionObject::aggregate),
+          InstanceMethod("createStorage", &SessionObject::create_storage),
+          InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),
+          InstanceMethod("buildIndex", &SessionObject::build_index),
+          InstanceMethod("buildToastIndex", &SessionObject::build_toast_index),
+          InstanceMethod("copyDatabase", &SessionObject::copy_database),
+          InstanceMethod("dropDatabaseFiles", &SessionObject::drop_database_files),
+          InstanceMethod("createTablespace", &SessionObject::create_tablespace),
+          InstanceMethod("dropTablespace", &SessionObject::drop_tablespace),
+          InstanceMethod("writeRelationMap", &SessionObject::write_relation_map),
+          InstanceMethod("close", &SessionObject::close),
+      });
+}
+
+SessionObject::SessionObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SessionObject>(info), state_(std::make_shared<SessionState>()) {
+  state_->ended = true;
+}
+
+SessionObject::~SessionObject() { end(); }
+
+Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& core, Oid database,
+                           Napi::Value* session) {
+  std::unique_ptr<Backend> backend;
+  Engine& engine = core->engine();
+  if (!engine.options().read_only)
+    RETURN_IF_ERROR(Backend::create(engine.services(), engine.transactions(), database, &backend));
+  const Napi::Object object = environment(env).session_class.New({});
+  SessionObject* made = Unwrap(object);
+  if (backend) made->state_->writer = std::make_unique<TableWriter>(*backend);
+  made->state_->backend = std::move(backend);
+  made->state_->core = core;
+  made->state_->ended = false;
+  core->add_session(made);
+  *session = object;
+  return Status::ok;
+}
+
+void SessionObject::end() {
+  if (state_->ended) return;
+  state_->ended = true;
+  while (!state_->scans.empty()) (*state_->scans.begin())->finish();
+  state_->writer.reset();
+  state_->backend.reset();
+  state_->core->remove_session(this);
+}
+
+template <typename Body>
+Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
+  const Napi::Env env = info.Env();
+  THROW_IF_ERROR(env, state_->check());
+  return guarded(env, *state_->core, [&]() -> Napi::Value {
+    if (info.Length() != arguments) THROW_IF_ERROR(env, bad_argument("number of arguments"));
+    return body();
+  });
+}
+
+// As `call`, with what is visible now; outside a transaction a snapshot is taken for the call alone.
+template <typename Body>
+Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
+  return call(info, arguments, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (state_->backend == nullptr) {
+      Snapshot everything;
+      everything.all_committed = true;
+      Engine& engine = state_->core->engine();
+      return body(
+          ReadView{ReadContext(engine.services().pool, engine.transactions()), &everything});
+    }
+    Backend& backend = *state_->backend;
+    const bool implicit = !backend.in_transaction();
+    if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
+    const Snapshot* snapshot = nullptr;
+    Status status = backend.statement_snapshot(&snapshot);
+    Napi::Value result = env.Undefined();
+    if (status.is_ok())
+      result = body(ReadView{ReadContext(backend), snapshot});
+    else
+      throw_error(env, status);
+    // A scan that was opened keeps the transaction, and ends it.
+    if (implicit && state_->implicit_scans == 0) {
+      Lsn upto = invalid_lsn;
+      status = backend.commit(false, &upto);
+      if (!status.is_ok()) throw_error(env, status);
+    }
+    return result;
+  });
+}
+
+Status SessionObject::check_transaction() const {
+  if (state_->backend == nullptr)
+    return Status::error(ErrorCode::read_only_sql_transaction,
+                         "the cluster is open for reading only");
+  if (!state_->explicit_transaction)
+    return Status::error(ErrorCode::no_active_sql_transaction,
+                         "there is no transaction in progress");
+  return Status::ok;
+}
+
+Napi::Value SessionObject::in_transaction(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), !state_->ended && state_->explicit_transaction);
+}
+
+// begin(isolation: string, readOnly: boolean)
+Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const bool read_only = info[1].ToBoolean().Value();
+    if (state_->explicit_transaction)
+      THROW_IF_ERROR(env, Status::error(ErrorCode::active_sql_transaction,
+                                        "there is already a transaction in progress"));
+    if (state_->backend == nullptr) {
+      if (!read_only)
+        THROW_IF_ERROR(env, Status::error(ErrorCode::read_only_sql_transaction,
+                                          "the cluster is open for reading only"));
+    } else {
+      const std::string name = info[0].ToString().Utf8Value();
+      const IsolationLevel level = name == "serializable"      ? IsolationLevel::serializable
+                                   : name == "repeatable read" ? IsolationLevel::repeatable_read
+                                                               : IsolationLevel::read_committed;
+      Backend& backend = *state_->backend;
+      // Scans outside a transaction have snapshots of their own.
+      if (backend.in_transaction()) {
+        Lsn upto = invalid_lsn;
+        THROW_IF_ERROR(env, backend.commit(false, &upto));
+      }
+      THROW_IF_ERROR(env, backend.begin(level, read_only));
+    }
+    state_->explicit_transaction = true;
+    state_->transaction++;
+    return env.Undefined();
+  });
+}
+
+// commit(): durable when it returns
+Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    if (state_->backend) {
+      state_->writer->end_of_transaction();
+      Lsn upto = invalid_lsn;
+      THROW_IF_ERROR(env, state_->backend->commit(true, &upto));
+    }
+    state_->explicit_transaction = false;
+    return env.Undefined();
+  });
+}
+
+// commitAsync(): Promise<void>
+Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    Lsn upto = invalid_lsn;
+    if (state_->backend) {
+      state_->writer->end_of_transaction();
+      THROW_IF_ERROR(env, state_->backend->commit(false, &upto));
+    }
+    state_->explicit_transaction = false;
+    return state_->core->when_durable(env, upto);
+  });
+}
+
+Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  // Rolling back what has already gone down with the session or the cluster is no error.
+  if (state_->ended || !state_->core->check().is_ok() || !state_->explicit_transaction) {
+    state_->explicit_transaction = false;
+    return env.Undefined();
+  }
+  return call(info, 0, [&]() -> Napi::Value {
+    state_->explicit_transaction = false;
+    if (state_->backend) {
+      state_->writer->end_of_transaction();
+      state_->backend->abort();
+    }
+    return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::assign_xid(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    return Napi::Number::New(env, value_of(xid));
+  });
+}
+
+Napi::Value SessionObject::advance_command(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, state_->backend->advance_command());
+    return env.Undefined();
+  });
+}
+
+// insert(relation, layout, batch, frozen): number
+Napi::Value SessionObject::insert(const Napi::CallbackInfo& info) {
+  return call(info, 4, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    Staged staged;
+    THROW_IF_ERROR(env, staged_of(*table, info[1], info[2], &staged));
+    const RowReader reader(*staged.layout, staged.bytes, staged.size);
+    THROW_IF_ERROR(
+        env, state_->writer->insert(*table, *staged.layout, reader, info[3].ToBoolean().Value()));
+    return Napi::Number::New(env, reader.rows());
+  });
+}
+
+// insertedTids(): Uint32Array of block, offset pairs
+Napi::Value SessionObject::inserted_tids(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::vector<ItemPointer>& tids = state_->writer->inserted();
+    auto array = Napi::Uint32Array::New(env, tids.size() * 2);
+    for (size_t i = 0; i < tids.size(); i++) {
+      array[i * 2] = value_of(tids[i].block());
+      array[i * 2 + 1] = tids[i].offset();
+    }
+    return array;
+  });
+}
+
+Napi::Value SessionObject::failed_row(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    return Napi::Number::New(env, state_->writer ? state_->writer->failed_row() : 0);
+  });
+}
+
+// update(relation, layout, batch, block, offset): string
+Napi::Value SessionObject::update(const Napi::CallbackInfo& info) {
+  return call(info, 5, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    Staged staged;
+    THROW_IF_ERROR(env, staged_of(*table, info[1], info[2], &staged));
+    ItemPointer tid;
+    THROW_IF_ERROR(env, tid_of(info[3], info[4], &tid));
+    const RowReader reader(*staged.layout, staged.bytes, staged.size);
+    if (reader.rows() != 1) THROW_IF_ERROR(env, bad_argument("batch"));
+    UpdateResult result = UpdateResult::ok;
+    THROW_IF_ERROR(env, state_->writer->update(*table, *staged.layout, reader, tid, &result));
+    return Napi::String::New(env, result_name(result));
+  });
+}
+
+// delete(relation, block, offset): string
+Napi::Value SessionObject::remove(const Napi::CallbackInfo& info) {
+  return call(info, 3, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    ItemPointer tid;
+    THROW_IF_ERROR(env, tid_of(info[1], info[2], &tid));
+    UpdateResult result = UpdateResult::ok;
+    THROW_IF_ERROR(env, state_->writer->remove(*table, tid, &result));
+    return Napi::String::New(env, result_name(result));
+  });
+}
+
+// lookup(relation, index, keyLayout, keys, layout, batch, hits): number
+Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
+  return read(info, 7, [&](const ReadView& view) -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    const size_t index = info[1].As<Napi::Number>().Uint32Value();
+    Staged keys;
+    THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
+    const RowReader reader(*keys.layout, keys.bytes, keys.size);
+    THROW_IF_ERROR(env, reader.check());
+    Staged batch;
+    THROW_IF_ERROR(env, staged_of(*table, info[4], info[5], &batch));
+    std::byte* hits = nullptr;
+    size_t hits_size = 0;
+    if (!info[6].IsUndefined() &&
+        (!bytes_of(info[6], &hits, &hits_size) || hits_size < reader.rows()))
+      THROW_IF_ERROR(env, bad_argument("hits"));
+    RowWriter writer(*batch.layout, batch.bytes, batch.size);
+    RowOutput output(*table, *batch.layout);
+    uint32_t answered = 0;
+    THROW_IF_ERROR(env, lookup_rows(view, *table, index, *keys.layout, reader, output, &writer,
+                                    reinterpret_cast<uint8_t*>(hits), &answered));
+    return Napi::Number::New(env, answered);
+  });
+}
+
+// scan(relation, layout, filters, filterLayout, constants): NativeScan
+Napi::Value SessionObject::scan(const Napi::CallbackInfo& info) {
+  return read(info, 5, [&](const ReadView& view) -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
+    if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    std::unique_ptr<Filter> filter;
+    THROW_IF_ERROR(env, filter_of(*table, info[2], info[3], info[4], &filter));
+    return ScanObject::make(
+        env, state_, table, *layout,
+        scan_heap(view.context, *view.snapshot, table, *layout, std::move(filter)));
+  });
+}
+
+// range(relation, layout, range, boundsLayout, bounds, filters, filterLayout, constants): NativeScan
+Napi::Value SessionObject::range(const Napi::CallbackInfo& info) {
+  return read(info, 8, [&](const ReadView& view) -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsNumber() || !info[2].IsObject())
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
+    if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    const auto object = info[2].As<Napi::Object>();
+    IndexRange range;
+    range.index = object.Get("index").ToNumber().Uint32Value();
+    range.backward = object.Get("backward").ToBoolean().Value();
+    range.lower_count = object.Get("lowerCount").ToNumber().Int32Value();
+    range.lower_inclusive = object.Get("lowerInclusive").ToBoolean().Value();
+    range.upper_count = object.Get("upperCount").ToNumber().Int32Value();
+    range.upper_inclusive = object.Get("upperInclusive").ToBoolean().Value();
+    Staged bounds;
+    THROW_IF_ERROR(env, staged_of(*table, info[3], info[4], &bounds));
+    const RowReader reader(*bounds.layout, bounds.bytes, bounds.size);
+    THROW_IF_ERROR(env, reader.check());
+    std::unique_ptr<Filter> filter;
+    THROW_IF_ERROR(env, filter_of(*table, info[5], info[6], info[7], &filter));
+    std::unique_ptr<TableScan> scan;
+    THROW_IF_ERROR(env, scan_index(view.context, *view.snapshot, table, *layout, range,
+                                   *bounds.layout, reader, std::move(filter), &scan));
+    return ScanObject::make(env, state_, table, *layout, std::move(scan));
+  });
+}
+
+// aggregate(relation, aggregates, filters, filterLayout, constants): (number | bigint | null)[]
+Napi::Value SessionObject::aggregate(const Napi::CallbackInfo& info) {
+  return read(info, 5, [&](const ReadView& view) -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsArray()) THROW_IF_ERROR(env, bad_argument("relation"));
+    const auto array = info[1].As<Napi::Array>();
+    std::vector<AggregateRequest> requests;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+      const Napi::Object object = Napi::Value(array.Get(i)).ToObject();
+      const std::string kind = object.Get("kind").ToString().Utf8Value();
+      AggregateRequest request;
+      request.kind = kind == "sum"   ? AggregateKind::sum
+                     : kind == "min" ? AggregateKind::min
+                     : kind == "max" ? AggregateKind::max
+                     : kind == "avg" ? AggregateKind::avg
+                                     : AggregateKind::count;
+      request.attribute = object.Get("attribute").ToNumber().Int32Value() - 1;
+      if (request.attribute >= table->natts()) THROW_IF_ERROR(env, bad_argument("attribute"));
+      requests.push_back(request);
+    }
+    std::unique_ptr<Filter> filter;
+    THROW_IF_ERROR(env, filter_of(*table, info[2], info[3], info[4], &filter));
+    std::vector<AggregateValue> values;
+    THROW_IF_ERROR(env, aggregate_rows(view, *table, requests, *filter, &values));
+    Napi::Array result = Napi::Array::New(env, values.size());
+    constexpr __int128 exact = __int128{1} << 53;
+    for (uint32_t i = 0; i < values.size(); i++) {
+      const AggregateValue& value = values[i];
+      if (value.kind == AggregateValue::Kind::null) {
+        result.Set(i, env.Null());
+      } else if (value.kind == AggregateValue::Kind::real) {
+        result.Set(i, Napi::Number::New(env, value.real));
+      } else if (value.integer <= exact && value.integer >= -exact) {
+        result.Set(i, Napi::Number::New(env, static_cast<double>(value.integer)));
+      } else {
+        const bool negative = value.integer < 0;
+        const auto magnitude = negative ? -static_cast<unsigned __int128>(value.integer)
+                                        : static_cast<unsigned __int128>(value.integer);
+        const uint64_t words[2] = {static_cast<uint64_t>(magnitude),
+                                   static_cast<uint64_t>(magnitude >> 64)};
+        result.Set(i, Napi::BigInt::New(env, negative ? 1 : 0, 2, words));
+      }
+    }
+    return result;
+  });
+}
+
+// createStorage(locator, persistence)
+Napi::Value SessionObject::create_storage(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    RelFileLocator locator;
+    THROW_IF_ERROR(env, read_locator(info[0], &locator));
+    const bool logged = info[1].ToString().Utf8Value() == "p";
+    THROW_IF_ERROR(env, state_->backend->create_storage(locator, logged));
+    return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::drop_storage_at_commit(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    RelFileLocator locator;
+    THROW_IF_ERROR(env, read_locator(info[0], &locator));
+    state_->backend->drop_storage_at_commit(locator);
+    return env.Undefined();
+  });
+}
+
+// buildIndex(relation, index)
+Napi::Value SessionObject::build_index(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    THROW_IF_ERROR(env,
+                   state_->writer->build_index(*table, info[1].As<Napi::Number>().Uint32Value()));
+    return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::build_toast_index(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || table->toast() == nullptr)
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    THROW_IF_ERROR(env, state_->writer->build_toast_index(*table));
+    return env.Undefined();
+  });
+}
+
+// copyDatabase(sourceDb, sourceSpc, targetDb, targetSpc): Promise<void>
+Napi::Value SessionObject::copy_database(const Napi::CallbackInfo& info) {
+  return call(info, 4, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    DatabaseLocation places[2];
+    for (size_t i = 0; i < 2; i++)
+      places[i] = {info[2 * i].ToNumber().Uint32Value(), info[2 * i + 1].ToNumber().Uint32Value()};
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    state_->backend->force_sync_commit();
+    return run_async(env, [state = state_, xid, source = places[0], target = places[1]] {
+      return copy_database_files(state->core->engine().services(), xid, source, target);
+    });
+  });
+}
+
+// dropDatabaseFiles(db, spcs): Promise<void>
+Napi::Value SessionObject::drop_database_files(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    if (!info[1].IsArray()) THROW_IF_ERROR(env, bad_argument("tablespaces"));
+    const Oid database = info[0].ToNumber().Uint32Value();
+    const auto array = info[1].As<Napi::Array>();
+    std::vector<Oid> tablespaces;
+    for (uint32_t i = 0; i < array.Length(); i++)
+      tablespaces.push_back(Napi::Value(array.Get(i)).ToNumber().Uint32Value());
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    state_->backend->force_sync_commit();
+    return run_async(env, [state = state_, xid, database, tablespaces] {
+      return pgdata::drop_database_files(state->core->engine().services(), xid, database,
+                                         tablespaces);
+    });
+  });
+}
+
+// createTablespace(oid, path)
+Napi::Value SessionObject::create_tablespace(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    state_->backend->force_sync_commit();
+    THROW_IF_ERROR(env, create_tablespace_directory(state_->core->engine().services(), xid,
+                                                    info[0].ToNumber().Uint32Value(),
+                                                    info[1].ToString().Utf8Value()));
+    return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::drop_tablespace(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    state_->backend->force_sync_commit();
+    THROW_IF_ERROR(env, drop_tablespace_directory(state_->core->engine().services(), xid,
+                                                  info[0].ToNumber().Uint32Value()));
+    return env.Undefined();
+  });
+}
+
+// writeRelationMap(db, spc, map: Uint8Array): the file's bytes
+Napi::Value SessionObject::write_relation_map(const Napi::CallbackInfo& info) {
+  return call(info, 3, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    std::byte* bytes = nullptr;
+    size_t size = 0;
+    if (!bytes_of(info[2], &bytes, &size)) THROW_IF_ERROR(env, bad_argument("map"));
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    THROW_IF_ERROR(env, pgdata::write_relation_map(
+                            state_->core->engine().services(), xid,
+                            {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()},
+                            {reinterpret_cast<const char*>(bytes), size}));
+    return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::close(const Napi::CallbackInfo& info) {
+  end();
+  return info.Env().Undefined();
+}
+
+}  // namespace pgdata

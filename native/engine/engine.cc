@@ -1,0 +1,197 @@
+// Engine: opening, initialising and closing a data directory.
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "engine/checkpoint.h"
+#include "engine/control_file.h"
+
+namespace pgdata {
+
+namespace {
+
+constexpr const char* state_range = "cluster state";
+
+const char* unclean_state_hint =
+    "Start stock PostgreSQL 18 on the directory once and stop it cleanly; it recovers from the "
+    "log.";
+
+uint32_t log2_of(uint64_t value) {
+  uint32_t bits = 0;
+  while (value > 1) value >>= 1, bits++;
+  return bits;
+}
+
+}  // namespace
+
+Engine::Engine(FileSystem& files, EngineOptions options)
+    : files_(files), options_(std::move(options)) {}
+
+Engine::~Engine() { abandon(); }
+
+Status Engine::lock_directory() {
+  if (options_.read_only) return Status::ok;
+  directory_lock_ = ::open(options_.data_directory.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+  if (directory_lock_ < 0)
+    return Status::os_error(errno, "could not open directory \"%s\"",
+                            options_.data_directory.c_str());
+  if (::flock(directory_lock_, LOCK_EX | LOCK_NB) == 0) return Status::ok;
+  if (errno != EWOULDBLOCK)
+    return Status::os_error(errno, "could not lock directory \"%s\"",
+                            options_.data_directory.c_str());
+  return Status::error(ErrorCode::lock_file_exists, "data directory \"%s\" is in use",
+                       options_.data_directory.c_str());
+}
+
+Status Engine::build() {
+  const uint32_t block_size = control_.blcksz;
+  WalOptions wal_options;
+  wal_options.directory = options_.data_directory + "/pg_wal";
+  wal_options.block_size = control_.xlog_blcksz;
+  wal_options.segment_bytes = control_.xlog_seg_size;
+  wal_options.buffer_pages = options_.read_only ? 16 : options_.wal_buffers;
+  wal_options.timeline = control_.checkPointCopy.ThisTimeLineID;
+  wal_options.system_identifier = control_.system_identifier;
+  wal_options.sync_method = options_.wal_sync_method;
+  wal_options.fsync = options_.fsync;
+  wal_options.full_page_writes = options_.full_page_writes;
+  wal_options.min_wal_bytes = options_.min_wal_bytes;
+  wal_options.max_wal_bytes = options_.max_wal_bytes;
+
+  BufferPoolOptions pool_options;
+  pool_options.buffers = options_.shared_buffers;
+  pool_options.block_size = block_size;
+  pool_options.data_checksums = control_.data_checksum_version != 0;
+  pool_options.read_only = options_.read_only;
+
+  TransactionSystemOptions transaction_options;
+  transaction_options.block_size = block_size;
+  transaction_options.max_backends = options_.max_backends;
+  transaction_options.read_only = options_.read_only;
+
+  SegmentPlan plan;
+  plan.reserve(state_range, sizeof(ClusterState));
+  Wal::plan(plan, wal_options);
+  BufferPool::plan(plan, pool_options);
+  TransactionSystem::plan(plan, transaction_options);
+  // Until other processes can attach, the segment needs no name, and so can never be left behind.
+  RETURN_IF_ERROR(Segment::create("", plan, &segment_));
+  state_ = new (segment_->find(state_range)) ClusterState();
+
+  StorageOptions storage_options;
+  storage_options.data_directory = options_.data_directory;
+  storage_options.block_size = block_size;
+  storage_options.segment_blocks = control_.relseg_size;
+  storage_options.io_mode = options_.io_mode;
+  storage_options.read_only = options_.read_only;
+  storage_options.fsync = options_.fsync;
+  storage_options.tablespace_version_directory = tablespace_version_directory(control_);
+  storage_ = std::make_unique<Storage>(files_, storage_options);
+  wal_ = std::make_unique<Wal>(files_, *segment_, *state_, wal_options);
+  pool_ = std::make_unique<BufferPool>(
+      *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, pool_options);
+  services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
+  transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
+  return Status::ok;
+}
+
+Status Engine::enter_production() {
+  control_.state = DBState::DB_IN_PRODUCTION;
+  RETURN_IF_ERROR(write_control_file(files_, options_.data_directory, control_));
+  in_production_ = true;
+  return Status::ok;
+}
+
+Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine) {
+  std::unique_ptr<Engine> opened(new Engine(files, std::move(options)));
+  RETURN_IF_ERROR(opened->lock_directory());
+  RETURN_IF_ERROR(read_control_file(files, opened->options_.data_directory, &opened->control_));
+  const ControlFile& control = opened->control_;
+  const bool read_only = opened->options_.read_only;
+  if (!read_only && control.pg_control_version != 1800)
+    return Status::error(ErrorCode::feature_not_supported,
+                         "the cluster was made by another release of PostgreSQL than 18")
+        .with_hint("It can be opened read-only.");
+  if (!read_only && control.state != DBState::DB_SHUTDOWNED)
+    return Status::error(ErrorCode::object_not_in_prerequisite_state,
+                         "database system was not shut down cleanly")
+        .with_detail(std::string("Its state is \"") + db_state_name(control.state) + "\".")
+        .with_hint(unclean_state_hint);
+  RETURN_IF_ERROR(opened->build());
+  if (!read_only)
+    RETURN_IF_ERROR(opened->wal_->continue_log(control.checkPoint, control.checkPointCopy.redo));
+  RETURN_IF_ERROR(opened->transactions_->start(counters_of(control.checkPointCopy)));
+  if (!read_only) RETURN_IF_ERROR(opened->enter_production());
+  *engine = std::move(opened);
+  return Status::ok;
+}
+
+Status Engine::init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
+                    std::unique_ptr<Engine>* engine) {
+  std::unique_ptr<Engine> made(new Engine(files, std::move(options)));
+  RETURN_IF_ERROR(made->lock_directory());
+  ControlFile& control = made->control_;
+  control = new_control_file(parameters.system_identifier);
+  control.blcksz = parameters.block_size;
+  control.xlog_blcksz = parameters.block_size;
+  control.xlog_seg_size = parameters.wal_segment_bytes;
+  // Segment files of 1 GiB, whatever the block size.
+  control.relseg_size = 1u << (30 - log2_of(parameters.block_size));
+  control.data_checksum_version = parameters.data_checksums ? 1 : 0;
+  TransactionCounters counters;
+  counters.nextXid = parameters.next_xid;
+  counters.nextOid = parameters.next_oid;
+  counters.oldestXidDB = parameters.oldest_xid_database;
+  counters.oldestMultiDB = parameters.oldest_xid_database;
+  RETURN_IF_ERROR(made->build());
+  RETURN_IF_ERROR(made->wal_->create_log());
+  RETURN_IF_ERROR(made->transactions_->create(counters));
+  RETURN_IF_ERROR(write_first_checkpoint(files, made->options_.data_directory, *made->services_,
+                                         *made->transactions_, &control));
+  RETURN_IF_ERROR(made->enter_production());
+  *engine = std::move(made);
+  return Status::ok;
+}
+
+Status Engine::checkpoint() {
+  const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  RETURN_IF_ERROR(state_->check());
+  return create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
+                           CheckpointKind::online, &control_);
+}
+
+Status Engine::close() {
+  Status status;
+  if (in_production_) {
+    const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+    status = state_->check();
+    if (status.is_ok())
+      status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
+                                 CheckpointKind::shutdown, &control_);
+    in_production_ = false;
+  }
+  abandon();
+  return status;
+}
+
+void Engine::abandon() {
+  in_production_ = false;
+  transactions_.reset();
+  services_.reset();
+  pool_.reset();
+  wal_.reset();
+  storage_.reset();
+  state_ = nullptr;
+  segment_.reset();
+  if (directory_lock_ >= 0) ::close(directory_lock_);
+  directory_lock_ = -1;
+}
+
+}  // namespace pgdata

@@ -1,0 +1,99 @@
+// Engine: one open data directory: its segment, and the parts of the data plane put together over it.
+//
+// `open` takes a cluster that was shut down cleanly (or any, read-only), `init` makes the log and control file of
+// a new one; both leave it in production. `close` writes the shutdown checkpoint. The directory itself is locked
+// (flock) as long as a writing Engine lives, whatever happens to the process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "buffer/buffer_pool.h"
+#include "change/change.h"
+#include "file/file_system.h"
+#include "file/storage.h"
+#include "layout/control_file.h"
+#include "shmem/cluster_state.h"
+#include "shmem/segment.h"
+#include "wal/wal.h"
+#include "xact/transaction_system.h"
+
+namespace pgdata {
+
+struct EngineOptions {
+  std::string data_directory;
+  bool read_only = false;
+  uint32_t shared_buffers = 16384;  // blocks
+  uint32_t wal_buffers = 512;       // pages
+  IoMode io_mode = IoMode::buffered;
+  WalSyncMethod wal_sync_method = WalSyncMethod::fdatasync;
+  bool fsync = true;
+  bool full_page_writes = true;
+  uint32_t max_backends = 128;
+  uint64_t min_wal_bytes = 80ull << 20;
+  uint64_t max_wal_bytes = 1024ull << 20;
+};
+
+// What a new cluster is made with.
+struct InitParameters {
+  uint32_t block_size = default_block_size;
+  uint32_t wal_segment_bytes = 16u << 20;
+  bool data_checksums = true;
+  uint64_t system_identifier = 0;
+  FullTransactionId next_xid = 3;
+  Oid next_oid = first_unpinned_object_id;
+  Oid oldest_xid_database = 1;
+};
+
+class Engine {
+ public:
+  // object_not_in_prerequisite_state when the cluster was not shut down cleanly, lock_file_exists when
+  // another engine has the directory.
+  static Status open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine);
+  // The directories exist; pg_control and the log do not.
+  static Status init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
+                     std::unique_ptr<Engine>* engine);
+  ~Engine();  // as `abandon`
+  Engine(const Engine&) = delete;
+
+  const EngineOptions& options() const { return options_; }
+  const ControlFile& control() const { return control_; }
+  FileSystem& files() const { return files_; }
+  StorageServices& services() { return *services_; }
+  TransactionSystem& transactions() { return *transactions_; }
+  ClusterState& state() { return *state_; }
+  uint32_t block_size() const { return control_.blcksz; }
+
+  // An online checkpoint. Waits for one that is running.
+  Status checkpoint();
+  // The shutdown checkpoint; afterwards only destruction is allowed. No backend may be left.
+  Status close();
+  // Gives everything back without a checkpoint, as a crash would.
+  void abandon();
+
+ private:
+  Engine(FileSystem& files, EngineOptions options);
+  Status lock_directory();
+  Status build();
+  Status enter_production();
+
+  FileSystem& files_;
+  EngineOptions options_;
+  ControlFile control_;
+  int directory_lock_ = -1;
+  bool in_production_ = false;
+  std::mutex checkpoint_mutex_;
+  std::unique_ptr<Segment> segment_;
+  ClusterState* state_ = nullptr;  // in the segment
+  std::unique_ptr<Storage> storage_;
+  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<BufferPool> pool_;
+  std::unique_ptr<StorageServices> services_;
+  std::unique_ptr<TransactionSystem> transactions_;
+};
+
+}  // namespace pgdata

@@ -1,0 +1,281 @@
+// Writing tables: the heap first, then every index.
+#include "table/table_write.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "btree/btree_build.h"
+#include "btree/btree_insert.h"
+#include "heap/heap_scan.h"
+#include "heap/toast.h"
+#include "table/filter.h"
+#include "table/row_source.h"
+#include "tuple/deform.h"
+
+namespace pgdata {
+
+namespace {
+
+// Batches from this many rows on go in bulk: a ring of buffers, and extension by many pages.
+constexpr uint32_t bulk_rows = 100;
+
+// What the unique check asks of the heap.
+class HeapUniqueChecker final : public UniqueChecker {
+ public:
+  HeapUniqueChecker(Backend& backend, const HeapRelation& heap) : backend_(backend), heap_(heap) {}
+
+  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid) override {
+    HeapTuple tuple;
+    DirtyVerdict verdict;
+    bool found = false;
+    BufferRef buffer;
+    RETURN_IF_ERROR(
+        heap_hot_search_dirty(backend_, heap_, tid, &buffer, &tuple, &verdict, &found, nullptr));
+    *live = false;
+    *wait_xid = invalid_transaction_id;
+    if (!found) return Status::ok;
+    if (is_valid(verdict.xmin))
+      *wait_xid = verdict.xmin;
+    else if (is_valid(verdict.xmax))
+      *wait_xid = verdict.xmax;
+    else
+      *live = true;
+    return Status::ok;
+  }
+
+ private:
+  Backend& backend_;
+  const HeapRelation& heap_;
+};
+
+Status unique_violation(const Table& table, const TableIndexDefinition& index, bool building) {
+  Status status = building
+                      ? Status::error(ErrorCode::unique_violation,
+                                      "could not create unique index \"%s\"", index.name.c_str())
+                      : Status::error(ErrorCode::unique_violation,
+                                      "duplicate key value violates unique constraint \"%s\"",
+                                      index.name.c_str());
+  status.report().constraint = index.name;
+  return table.with_names(std::move(status));
+}
+
+// The index's columns of a row, plain.
+class IndexValues {
+ public:
+  IndexValues(const ReadContext& context, const Table& table, const TableIndexDefinition& index)
+      : context_(context), table_(table), index_(index), storage_(index.columns.size()) {}
+
+  Status take(const Datum* values, const bool* nulls) {
+    for (size_t i = 0; i < index_.columns.size(); i++) {
+      const int attribute = index_.columns[i].attribute;
+      nulls_[i] = nulls[attribute];
+      values_[i] = 0;
+      if (!nulls_[i])
+        RETURN_IF_ERROR(
+            plain_value(context_, table_, attribute, values[attribute], &storage_[i], &values_[i]));
+    }
+    return Status::ok;
+  }
+  const Datum* values() const { return values_; }
+  const bool* nulls() const { return nulls_; }
+
+ private:
+  ReadContext context_;
+  const Table& table_;
+  const TableIndexDefinition& index_;
+  std::vector<std::vector<std::byte>> storage_;
+  Datum values_[INDEX_MAX_KEYS];
+  bool nulls_[INDEX_MAX_KEYS];
+};
+
+}  // namespace
+
+void TableWriter::end_of_transaction() {
+  bulk_.reset();
+  bulk_table_ = nullptr;
+}
+
+Status TableWriter::insert_index_entries(Table& table, const Datum* values, const bool* nulls,
+                                         ItemPointer tid) {
+  for (const Table::Index& index : table.indexes()) {
+    IndexValues entry(backend_, table, index.definition);
+    RETURN_IF_ERROR(entry.take(values, nulls));
+    HeapUniqueChecker checker(backend_, table.heap());
+    BtreeInsertResult result;
+    RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
+                                 entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
+                                 &result));
+    if (result.conflict) return unique_violation(table, index.definition, false);
+    if (!result.inserted)
+      return table.with_names(
+          Status::error(
+              ErrorCode::lock_not_available,
+              "another transaction is inserting or changing a row with the same key in \"%s\"",
+              index.definition.name.c_str())
+              .with_hint("Try again when it has ended."));
+  }
+  return Status::ok;
+}
+
+Status TableWriter::insert(Table& table, const RowLayout& layout, const RowReader& rows,
+                           bool frozen) {
+  failed_row_ = 0;
+  inserted_.clear();
+  batch_.clear();
+  RETURN_IF_ERROR(rows.check());
+  RETURN_IF_ERROR(table.check_writable());
+  TransactionId xid;
+  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  const auto natts = static_cast<size_t>(table.natts());
+  const uint32_t count = rows.rows();
+  values_.resize(natts * count);
+  nulls_.resize(natts * count);
+  static_assert(sizeof(bool) == sizeof(uint8_t));
+  auto* nulls = reinterpret_cast<bool*>(nulls_.data());
+  const uint32_t options = frozen ? HEAP_INSERT_FROZEN : 0;
+  if (count >= bulk_rows && bulk_table_ != &table) {
+    bulk_ = std::make_unique<BulkInsertState>(backend_.pool());
+    bulk_table_ = &table;
+  }
+  BulkInsertState* bulk = bulk_table_ == &table ? bulk_.get() : nullptr;
+
+  RowSource source(table, layout, rows);
+  for (uint32_t row = 0; row < count; row++) {
+    failed_row_ = row;
+    Datum* row_values = values_.data() + row * natts;
+    bool* row_nulls = nulls + row * natts;
+    RETURN_IF_ERROR(source.next(row_values, row_nulls));
+    RETURN_IF_ERROR(table.with_names(
+        heap_form_for_insert(backend_, table.heap(), row_values, row_nulls, options, &batch_)));
+  }
+  RETURN_IF_ERROR(
+      table.with_names(heap_multi_insert(backend_, table.heap(), batch_.tuples(), options, bulk)));
+  for (uint32_t row = 0; row < count; row++) {
+    failed_row_ = row;
+    const ItemPointer tid = batch_.tuples()[row].self;
+    inserted_.push_back(tid);
+    RETURN_IF_ERROR(
+        insert_index_entries(table, values_.data() + row * natts, nulls + row * natts, tid));
+  }
+  backend_.use_command();
+  return Status::ok;
+}
+
+Status TableWriter::update(Table& table, const RowLayout& layout, const RowReader& rows,
+                           ItemPointer tid, UpdateResult* result) {
+  failed_row_ = 0;
+  RETURN_IF_ERROR(rows.check());
+  RETURN_IF_ERROR(table.check_writable());
+  TransactionId xid;
+  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  const auto natts = static_cast<size_t>(table.natts());
+  const Snapshot* snapshot = nullptr;
+  RETURN_IF_ERROR(backend_.statement_snapshot(&snapshot));
+  BufferRef buffer;
+  HeapTuple old;
+  bool found = false;
+  RETURN_IF_ERROR(heap_fetch(backend_, table.heap(), tid, *snapshot, &buffer, &old, &found));
+  if (!found) {
+    *result = UpdateResult::invisible;
+    return Status::ok;
+  }
+  // The old values may point into the page: its pin is kept until the new row is written.
+  values_.resize(natts);
+  nulls_.resize(natts);
+  auto* nulls = reinterpret_cast<bool*>(nulls_.data());
+  RETURN_IF_ERROR(deform_heap_tuple(table.layout(), old.bytes, old.length, values_.data(), nulls));
+  RowSource source(table, layout, rows);
+  std::vector<Datum> new_values(natts);
+  std::unique_ptr<bool[]> new_nulls(new bool[natts]);
+  source.next_cells(new_values.data(), new_nulls.get());
+  for (size_t i = 0; i < layout.columns().size(); i++) {
+    const auto attribute = static_cast<size_t>(layout.columns()[i].attribute);
+    const Attribute& column = table.desc().attributes[attribute];
+    if (new_nulls[i] && column.attnotnull) {
+      Status status = Status::error(
+          ErrorCode::not_null_violation,
+          "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+          column.attname, table.definition().name.c_str());
+      status.report().column = column.attname;
+      return table.with_names(std::move(status));
+    }
+    values_[attribute] = new_values[i];
+    nulls[attribute] = new_nulls[i];
+  }
+  std::unique_ptr<bool[]> indexed(new bool[natts]);
+  std::copy(table.indexed_attributes().begin(), table.indexed_attributes().end(), indexed.get());
+  ChangeOutcome outcome;
+  RETURN_IF_ERROR(
+      table.with_names(heap_update(backend_, table.heap(), tid, values_.data(), nulls,
+                                   {{indexed.get(), natts}, {indexed.get(), natts}}, &outcome)));
+  *result = outcome.result;
+  if (outcome.result == UpdateResult::being_modified)
+    return table.with_names(change_conflict(table.heap(), outcome));
+  if (outcome.result != UpdateResult::ok) return Status::ok;
+  backend_.use_command();
+  if (outcome.heap_only) return Status::ok;
+  return insert_index_entries(table, values_.data(), nulls, outcome.new_tid);
+}
+
+Status TableWriter::remove(Table& table, ItemPointer tid, UpdateResult* result) {
+  RETURN_IF_ERROR(table.check_writable());
+  TransactionId xid;
+  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  ChangeOutcome outcome;
+  RETURN_IF_ERROR(table.with_names(heap_delete(backend_, table.heap(), tid, &outcome)));
+  *result = outcome.result;
+  if (outcome.result == UpdateResult::being_modified)
+    return table.with_names(change_conflict(table.heap(), outcome));
+  if (outcome.result == UpdateResult::ok) backend_.use_command();
+  return Status::ok;
+}
+
+Status TableWriter::build_index(Table& table, size_t number) {
+  RETURN_IF_ERROR(table.check_writable());
+  INVARIANT(number < table.indexes().size());
+  const Table::Index& index = table.indexes()[number];
+  TransactionId xid;
+  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  const Snapshot* snapshot = nullptr;
+  RETURN_IF_ERROR(backend_.statement_snapshot(&snapshot));
+  BtreeBuilder builder(backend_.services(), xid, *index.btree);
+  int needed = 0;
+  for (const TableIndexColumn& column : index.definition.columns)
+    needed = std::max(needed, column.attribute + 1);
+  values_.resize(static_cast<size_t>(table.natts()));
+  nulls_.resize(static_cast<size_t>(table.natts()));
+  auto* nulls = reinterpret_cast<bool*>(nulls_.data());
+  const Snapshot copy = *snapshot;
+  HeapScan scan(backend_, table.heap(), copy);
+  RETURN_IF_ERROR(scan.begin());
+  for (;;) {
+    HeapTuple tuple;
+    bool found = false;
+    RETURN_IF_ERROR(scan.next(&tuple, &found));
+    if (!found) break;
+    RETURN_IF_ERROR(deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, needed,
+                                      values_.data(), nulls));
+    IndexValues entry(backend_, table, index.definition);
+    RETURN_IF_ERROR(entry.take(values_.data(), nulls));
+    RETURN_IF_ERROR(builder.add(entry.values(), entry.nulls(), tuple.self));
+  }
+  BtreeBuildResult result;
+  RETURN_IF_ERROR(builder.finish(&result));
+  if (result.duplicate) {
+    // Known to the caller as the rows at these addresses.
+    inserted_.assign(std::begin(result.duplicate_tids), std::end(result.duplicate_tids));
+    return unique_violation(table, index.definition, true);
+  }
+  backend_.use_command();
+  return Status::ok;
+}
+
+Status TableWriter::build_toast_index(Table& table) {
+  INVARIANT(table.toast() != nullptr);
+  TransactionId xid;
+  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  return build_empty_btree(backend_.services(), xid, table.toast()->index(), ForkNumber::main);
+}
+
+}  // namespace pgdata

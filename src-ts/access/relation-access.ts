@@ -1,0 +1,463 @@
+// RelationAccess: one relation as its reader and writer see it, in terms of JavaScript rows.
+//
+// Used for user tables and for the system catalogs alike. It knows columns, codecs and batches; what a key or a
+// condition means to the user is decided above. Not bound to a session: every call names one.
+import type {
+  Locator,
+  NativeAggregate,
+  NativeCluster,
+  NativeFilter,
+  NativeRange,
+  NativeRelation,
+  NativeScan,
+  NativeSession,
+  RelationDescriptor,
+  RowLayout,
+} from '../binding/native.ts'
+import { PgError } from '../errors/pg-error.ts'
+import type { TypeCodec } from '../types/codec.ts'
+import { RowBatch } from './row-batch.ts'
+import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
+import { makeRowEncoder, type RowEncoder } from './row-encoder.ts'
+import {
+  type Reader,
+  RowIterator,
+  scanBatchBytes,
+  scanBatchRows,
+  TidIterator,
+} from './row-iterator.ts'
+import type { Tid } from './tid.ts'
+
+export interface AccessColumn {
+  name: string
+  /** The heap column, numbered from 1. */
+  attribute: number
+  codec: TypeCodec
+}
+
+export type ScanOperator = NativeFilter['operator']
+
+/** `column operator value`; the null tests take no value. */
+export interface Condition {
+  column: string
+  operator: ScanOperator
+  value?: unknown
+}
+
+/** Bounds of an index scan on leading key columns; a bound lists the values of as many columns as it restricts. */
+export interface RangeBounds {
+  /** Position of the index in the descriptor. */
+  index: number
+  lower?: unknown[]
+  lowerInclusive?: boolean
+  upper?: unknown[]
+  upperInclusive?: boolean
+  backward?: boolean
+}
+
+export interface ReadOptions {
+  /** Columns of the rows, in this order; all when left out. */
+  columns?: readonly string[]
+  conditions?: readonly Condition[]
+}
+
+const stagingBatchRows = 1000
+const stagingBatchBytes = 512 * 1024
+const pointBatchBytes = 16 * 1024
+const keyBatchRows = 256
+
+type LayoutHandle = { id: number } & RowLayout
+
+interface PointReader {
+  layout: LayoutHandle
+  decoder: RowDecoder<unknown>
+}
+
+interface Staging {
+  layout: LayoutHandle
+  encoder: RowEncoder
+  batch: RowBatch
+}
+
+export class RelationAccess {
+  readonly native: NativeRelation
+  readonly descriptor: RelationDescriptor
+  readonly columns: readonly AccessColumn[]
+  readonly #byName: Map<string, AccessColumn>
+  readonly #readers = new Map<string, Reader>()
+  readonly #pointReaders = new Map<string, PointReader>()
+  readonly #keyStagings: (Staging | undefined)[] = []
+  readonly #conditionStagings = new Map<string, Staging>()
+  #staging: Staging | undefined
+  #updateStagings = new Map<string, Staging>()
+  // One row at a time goes through here; calls are synchronous, so it is free again when they return.
+  readonly #pointBatch = new RowBatch(pointBatchBytes)
+
+  constructor(
+    cluster: NativeCluster,
+    descriptor: RelationDescriptor,
+    columns: readonly AccessColumn[],
+  ) {
+    this.native = cluster.relation(descriptor)
+    this.descriptor = descriptor
+    this.columns = columns
+    this.#byName = new Map(columns.map((column) => [column.name, column]))
+  }
+
+  get locator(): Locator {
+    return this.descriptor.locator
+  }
+
+  /** The column of that name. Throws 42703. */
+  column(name: string): AccessColumn {
+    const column = this.#byName.get(name)
+    if (column === undefined) {
+      throw new PgError(
+        '42703',
+        `column "${name}" of relation "${this.descriptor.name}" does not exist`,
+        {
+          schema: this.descriptor.schema,
+          table: this.descriptor.name,
+          column: name,
+        },
+      )
+    }
+    return column
+  }
+
+  /** Inserts the rows with their index entries, `stagingBatchRows` at a time. Returns their number. */
+  insert(session: NativeSession, rows: readonly object[], frozen = false): number {
+    this.#staging ??= this.#makeStaging(this.columns, stagingBatchRows, stagingBatchBytes)
+    const { layout, encoder, batch } = this.#staging
+    let done = 0
+    while (done < rows.length) {
+      const count = encoder.encode(batch, rows, done)
+      session.insert(this.native, layout.id, batch.buffer, frozen)
+      done += count
+    }
+    return done
+  }
+
+  /** Inserts one row and tells its address. */
+  insertOne(session: NativeSession, row: object): Tid {
+    this.insert(session, [row])
+    const [block, offset] = session.insertedTids()
+    return { block: block as number, offset: offset as number }
+  }
+
+  /** Replaces the named columns of the row at `tid`. */
+  update(session: NativeSession, tid: Tid, changes: object): ReturnType<NativeSession['update']> {
+    const names = Object.keys(changes).filter(
+      (name) => (changes as Record<string, unknown>)[name] !== undefined,
+    )
+    const key = JSON.stringify(names)
+    let staging = this.#updateStagings.get(key)
+    if (staging === undefined) {
+      staging = this.#makeStaging(
+        names.map((name) => this.column(name)),
+        1,
+        pointBatchBytes,
+      )
+      this.#updateStagings.set(key, staging)
+    }
+    staging.encoder.encode(staging.batch, [changes], 0)
+    return session.update(
+      this.native,
+      staging.layout.id,
+      staging.batch.buffer,
+      tid.block,
+      tid.offset,
+    )
+  }
+
+  delete(session: NativeSession, tid: Tid): ReturnType<NativeSession['delete']> {
+    return session.delete(this.native, tid.block, tid.offset)
+  }
+
+  /** The visible row whose index key equals `key` (one value per key column), or undefined. */
+  get<T>(
+    session: NativeSession,
+    index: number,
+    key: readonly unknown[],
+    columns?: readonly string[],
+  ): T | undefined {
+    const reader = this.#pointReader(columns, false)
+    return this.#point(session, index, key, reader) ? (reader.decoder.row(0) as T) : undefined
+  }
+
+  /** As `get`, with the row's address. */
+  find<T>(
+    session: NativeSession,
+    index: number,
+    key: readonly unknown[],
+    columns?: readonly string[],
+  ): { row: T; tid: Tid } | undefined {
+    const reader = this.#pointReader(columns, true)
+    if (!this.#point(session, index, key, reader)) return undefined
+    return { tid: this.#pointBatch.tid(reader.layout, 0), row: reader.decoder.row(0) as T }
+  }
+
+  /** The rows for many keys, in the keys' order; undefined where there is none. */
+  getMany<T>(
+    session: NativeSession,
+    index: number,
+    keys: readonly (readonly unknown[])[],
+    columns?: readonly string[],
+  ): (T | undefined)[] {
+    const found: (T | undefined)[] = []
+    const staging = this.#keyStaging(index)
+    const names = this.#keyNames(index)
+    const reader = this.#reader(columns, keyBatchRows, false)
+    const batch = new RowBatch(reader.layout.heap + scanBatchBytes)
+    const decoder = reader.newDecoder()
+    const hits = new Uint8Array(keyBatchRows)
+    let start = 0
+    while (start < keys.length) {
+      const rows = keys.slice(start, start + keyBatchRows).map((key) => keyRow(names, key))
+      staging.encoder.encode(staging.batch, rows, 0)
+      let answered = 0
+      while (answered === 0) {
+        answered = session.lookup(
+          this.native,
+          index,
+          staging.layout.id,
+          staging.batch.buffer,
+          reader.layout.id,
+          batch.buffer,
+          hits,
+        )
+        if (answered === 0) batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
+      }
+      decoder.attach(batch)
+      let row = 0
+      for (let key = 0; key < answered; key++) {
+        found.push(hits[key] === 1 ? (decoder.row(row++) as T) : undefined)
+      }
+      start += answered
+    }
+    return found
+  }
+
+  /** All visible rows that meet the conditions, in the order of the heap. */
+  scan<T>(session: NativeSession, options: ReadOptions = {}): RowIterator<T> {
+    const reader = this.#reader(options.columns, scanBatchRows, false)
+    const { filters, staging } = this.#conditions(options.conditions)
+    const scan = session.scan(
+      this.native,
+      reader.layout.id,
+      filters,
+      staging?.layout.id ?? 0,
+      staging?.batch.buffer,
+    )
+    return new RowIterator<T>(scan, reader)
+  }
+
+  /** As `scan`, with each row's address. */
+  scanWithTids<T>(session: NativeSession, options: ReadOptions = {}): TidIterator<T> {
+    const reader = this.#reader(options.columns, scanBatchRows, true)
+    const { filters, staging } = this.#conditions(options.conditions)
+    const scan = session.scan(
+      this.native,
+      reader.layout.id,
+      filters,
+      staging?.layout.id ?? 0,
+      staging?.batch.buffer,
+    )
+    return new TidIterator<T>(new RowIterator<T>(scan, reader))
+  }
+
+  /** The visible rows in index order between the bounds. */
+  range<T>(session: NativeSession, bounds: RangeBounds, options: ReadOptions = {}): RowIterator<T> {
+    const reader = this.#reader(options.columns, scanBatchRows, false)
+    return new RowIterator<T>(this.#openRange(session, bounds, options, reader), reader)
+  }
+
+  rangeWithTids<T>(
+    session: NativeSession,
+    bounds: RangeBounds,
+    options: ReadOptions = {},
+  ): TidIterator<T> {
+    const reader = this.#reader(options.columns, scanBatchRows, true)
+    return new TidIterator<T>(
+      new RowIterator<T>(this.#openRange(session, bounds, options, reader), reader),
+    )
+  }
+
+  aggregate(
+    session: NativeSession,
+    aggregates: readonly { kind: NativeAggregate['kind']; column?: string }[],
+    conditions?: readonly Condition[],
+  ): (number | bigint | null)[] {
+    const { filters, staging } = this.#conditions(conditions)
+    const wanted = aggregates.map(({ kind, column }) => ({
+      kind,
+      attribute: column === undefined ? 0 : this.column(column).attribute,
+    }))
+    return session.aggregate(
+      this.native,
+      wanted,
+      filters,
+      staging?.layout.id ?? 0,
+      staging?.batch.buffer,
+    )
+  }
+
+  #openRange(
+    session: NativeSession,
+    bounds: RangeBounds,
+    options: ReadOptions,
+    reader: Reader,
+  ): NativeScan {
+    const { filters, staging } = this.#conditions(options.conditions)
+    const names = this.#keyNames(bounds.index)
+    const keys = this.#keyStaging(bounds.index)
+    const lower = bounds.lower ?? []
+    const upper = bounds.upper ?? []
+    keys.encoder.encode(keys.batch, [keyRow(names, lower), keyRow(names, upper)], 0)
+    const range: NativeRange = {
+      index: bounds.index,
+      backward: bounds.backward ?? false,
+      lowerCount: lower.length,
+      lowerInclusive: bounds.lowerInclusive ?? true,
+      upperCount: upper.length,
+      upperInclusive: bounds.upperInclusive ?? true,
+    }
+    return session.range(
+      this.native,
+      reader.layout.id,
+      range,
+      keys.layout.id,
+      keys.batch.buffer,
+      filters,
+      staging?.layout.id ?? 0,
+      staging?.batch.buffer,
+    )
+  }
+
+  // Looks one key up into the point batch; true when there is a row, with the decoder attached.
+  #point(
+    session: NativeSession,
+    index: number,
+    key: readonly unknown[],
+    reader: PointReader,
+  ): boolean {
+    const keys = this.#keyStaging(index)
+    keys.encoder.encode(keys.batch, [keyRow(this.#keyNames(index), key)], 0)
+    const batch = this.#pointBatch
+    if (batch.buffer.length < reader.layout.heap) batch.grow(reader.layout.heap + pointBatchBytes)
+    for (;;) {
+      const answered = session.lookup(
+        this.native,
+        index,
+        keys.layout.id,
+        keys.batch.buffer,
+        reader.layout.id,
+        batch.buffer,
+        undefined,
+      )
+      if (answered > 0) break
+      batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
+    }
+    if (batch.rows === 0) return false
+    reader.decoder.attach(batch)
+    return true
+  }
+
+  #keyNames(index: number): string[] {
+    const { columns, keyCount } = this.#index(index)
+    return columns.slice(0, keyCount).map(({ attribute }) => this.#attribute(attribute).name)
+  }
+
+  #index(index: number) {
+    const descriptor = this.descriptor.indexes[index]
+    if (descriptor === undefined) throw new RangeError(`relation has no index number ${index}`)
+    return descriptor
+  }
+
+  #attribute(attribute: number): AccessColumn {
+    const column = this.columns.find((candidate) => candidate.attribute === attribute)
+    if (column === undefined) throw new RangeError(`relation has no column number ${attribute}`)
+    return column
+  }
+
+  #keyStaging(index: number): Staging {
+    let staging = this.#keyStagings[index]
+    if (staging === undefined) {
+      const columns = this.#keyNames(index).map((name) => this.column(name))
+      staging = this.#makeStaging(columns, keyBatchRows, pointBatchBytes)
+      this.#keyStagings[index] = staging
+    }
+    return staging
+  }
+
+  #conditions(conditions: readonly Condition[] = []): {
+    filters: NativeFilter[]
+    staging: Staging | undefined
+  } {
+    if (conditions.length === 0) return { filters: [], staging: undefined }
+    const filters: NativeFilter[] = []
+    const constants: AccessColumn[] = []
+    const row: Record<string, unknown> = {}
+    for (const { column: name, operator, value } of conditions) {
+      const column = this.column(name)
+      filters.push({ attribute: column.attribute, operator })
+      if (operator === 'is null' || operator === 'is not null') continue
+      // One staged column per condition, so that two conditions on a column keep apart.
+      const constant = `${constants.length}`
+      constants.push({ ...column, name: constant })
+      row[constant] = value
+    }
+    const key = constants.map(({ attribute }) => attribute).join()
+    let staging = this.#conditionStagings.get(key)
+    if (staging === undefined) {
+      staging = this.#makeStaging(constants, 1, pointBatchBytes)
+      this.#conditionStagings.set(key, staging)
+    }
+    staging.encoder.encode(staging.batch, [row], 0)
+    return { filters, staging }
+  }
+
+  #makeStaging(columns: readonly AccessColumn[], capacity: number, variableBytes: number): Staging {
+    const layout = this.native.layout(
+      columns.map(({ attribute }) => attribute),
+      capacity,
+      false,
+    )
+    const batch = new RowBatch(layout.heap + variableBytes)
+    return { layout, encoder: makeRowEncoder([...columns], layout), batch }
+  }
+
+  #pointReader(names: readonly string[] | undefined, withTids: boolean): PointReader {
+    const key = `${withTids ? 't' : ''}${names === undefined ? '' : JSON.stringify(names)}`
+    let reader = this.#pointReaders.get(key)
+    if (reader === undefined) {
+      const { layout, newDecoder } = this.#reader(names, 1, withTids)
+      reader = { layout, decoder: newDecoder() }
+      this.#pointReaders.set(key, reader)
+    }
+    return reader
+  }
+
+  #reader(names: readonly string[] | undefined, capacity: number, withTids: boolean): Reader {
+    const key = `${capacity}${withTids ? 't' : ''}${names === undefined ? '' : JSON.stringify(names)}`
+    let reader = this.#readers.get(key)
+    if (reader === undefined) {
+      const columns =
+        names === undefined ? [...this.columns] : names.map((name) => this.column(name))
+      const layout = this.native.layout(
+        columns.map(({ attribute }) => attribute),
+        capacity,
+        withTids,
+      )
+      reader = { layout, newDecoder: rowDecoderFactory(columns, layout) }
+      this.#readers.set(key, reader)
+    }
+    return reader
+  }
+}
+
+function keyRow(names: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {}
+  for (let i = 0; i < values.length; i++) row[names[i] as string] = values[i]
+  return row
+}

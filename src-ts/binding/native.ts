@@ -1,0 +1,296 @@
+// The shape of the native addon: what crosses between TypeScript and C++, call by call.
+//
+// Rows cross in batches: buffers that JavaScript owns and whose layout the native side dictates (RowLayout). Everything else is a
+// number, a string or a short descriptor. Native calls throw PgError; those that may wait for the disk or
+// for another transaction return a promise.
+
+/** A file number in a database in a tablespace (PostgreSQL's RelFileLocator). */
+export interface Locator {
+  spcOid: number
+  dbOid: number
+  relNumber: number
+}
+
+export interface NativeClusterOptions {
+  /** Absolute path. */
+  dataDirectory: string
+  /** Never write: no lock, no recovery, no hint bits; what the commit log says is committed is visible. */
+  readOnly: boolean
+  /** shared_buffers, in blocks. */
+  sharedBuffers: number
+  /** wal_buffers, in pages. */
+  walBuffers: number
+  ioMode: 'buffered' | 'direct'
+  walSyncMethod: 'fdatasync' | 'fsync' | 'open_datasync' | 'open_datasync_direct'
+  fsync: boolean
+  fullPageWrites: boolean
+  maxBackends: number
+  /** Bytes. */
+  minWalSize: number
+  maxWalSize: number
+}
+
+export interface NativeInitOptions extends NativeClusterOptions {
+  blockSize: number
+  walSegmentSize: number
+  dataChecksums: boolean
+  systemIdentifier: bigint
+  /** Counters of the new cluster's first checkpoint. */
+  nextXid: number
+  nextOid: number
+  /** The database of the oldest xid and multixact: template1. */
+  oldestXidDatabase: number
+}
+
+export interface AttributeDescriptor {
+  name: string
+  typeOid: number
+  /** pg_type.typelem of an array, else 0. */
+  elementType: number
+  /** attlen: bytes, -1 varlena, -2 C string. */
+  length: number
+  byValue: boolean
+  align: 'c' | 's' | 'i' | 'd'
+  storage: 'p' | 'e' | 'm' | 'x'
+  compression: '' | 'p' | 'l'
+  notNull: boolean
+  dropped: boolean
+  typmod: number
+  collation: number
+  /** How the column crosses: a byte width for fixed-width columns, else text or raw bytes. */
+  lane: 1 | 2 | 4 | 8 | 'text' | 'bytes'
+  /** attmissingval as datum bytes in the lane's form, for rows older than the column. */
+  missing?: Uint8Array
+}
+
+export interface IndexColumnDescriptor {
+  /** The heap column, numbered from 1. */
+  attribute: number
+  /** pg_opclass.opcfamily and opcintype of the column's operator class select the comparison. */
+  family: number
+  operandType: number
+  /** pg_type.typelem of an array column, else 0. */
+  elementType: number
+  collation: number
+  descending: boolean
+  nullsFirst: boolean
+}
+
+export interface IndexDescriptor {
+  oid: number
+  name: string
+  locator: Locator
+  unique: boolean
+  nullsNotDistinct: boolean
+  /** Key columns first, then INCLUDE columns. */
+  keyCount: number
+  columns: IndexColumnDescriptor[]
+  /** Whether it may be written and read; false: maintenance raises 0A000 (expression, partial, not btree …). */
+  usable: boolean
+  /** Percent of a leaf page that a build fills. */
+  fillfactor: number
+}
+
+export interface RelationDescriptor {
+  oid: number
+  schema: string
+  name: string
+  locator: Locator
+  persistence: 'p' | 'u' | 't'
+  attributes: AttributeDescriptor[]
+  indexes: IndexDescriptor[]
+  /** The database's default collation orders by bytes (C, POSIX or a builtin locale). */
+  bytewiseDefaultCollation: boolean
+  toast?: { oid: number; locator: Locator; indexOid: number; indexLocator: Locator }
+  fillfactor: number
+}
+
+/** Where things are in a row batch: byte offsets into the buffer, for `capacity` rows. */
+export interface RowLayout {
+  /** Rows the fixed part has room for. */
+  capacity: number
+  /** Per column: offset of its null bytes (one a row, 1 = null). */
+  nulls: number[]
+  /** Per column: offset of its values: `lane` bytes a row; text: uint32 end offsets; bytes: uint32 offset and length pairs. */
+  values: number[]
+  /** Offset of the row addresses (uint32 block, uint32 offset number a row), or 0. */
+  tids: number
+  /** Where the variable part starts. */
+  heap: number
+}
+
+/**
+ * The first 64 bytes of a batch, as 32-bit words.
+ *
+ *   word  meaning
+ *      0  rows in the batch
+ *      1  bytes of text at the start of the variable part
+ *      2  bytes of the `bytes` lanes at the end of the buffer
+ *      3  1: all text is ASCII, so that byte offsets are character offsets
+ *      4  1: the scan has ended
+ *      5  bytes the buffer needs, when one row alone did not fit (rows is 0)
+ */
+export const batchHeader = {
+  rows: 0,
+  textBytes: 1,
+  byteBytes: 2,
+  ascii: 3,
+  ended: 4,
+  needed: 5,
+} as const
+export const batchHeaderBytes = 64
+
+/** `column op constant`; constants travel as row 0 of a batch of `plan`, in the order of the filters. */
+export interface NativeFilter {
+  /** The heap column, numbered from 1. */
+  attribute: number
+  operator: '=' | '<>' | '<' | '<=' | '>' | '>=' | 'is null' | 'is not null'
+}
+
+export interface NativeAggregate {
+  kind: 'count' | 'sum' | 'min' | 'max' | 'avg'
+  /** 0 for count(*). */
+  attribute: number
+}
+
+export interface NativeScan {
+  /** Fills the batch; see batchHeader. Throws what a bad page says. */
+  next(batch: Uint8Array): number
+  close(): void
+}
+
+export interface NativeRelation {
+  /** A layout for these columns (numbered from 1), for reading or staging. The id is given to the calls below. */
+  layout(attributes: number[], capacity: number, withTids: boolean): { id: number } & RowLayout
+}
+
+export interface NativeRange {
+  /** 0 for the first index of the descriptor. */
+  index: number
+  backward: boolean
+  /** Number of leading key columns bounded from below and above; constants in two staging rows of `boundsLayout`: row 0 lower, row 1 upper. */
+  lowerCount: number
+  lowerInclusive: boolean
+  upperCount: number
+  upperInclusive: boolean
+}
+
+export interface NativeSession {
+  inTransaction(): boolean
+  begin(isolation: 'read committed' | 'repeatable read' | 'serializable', readOnly: boolean): void
+  /** Durable when it returns. */
+  commit(): void
+  /** Resolves when durable; the session can be used again at once. */
+  commitAsync(): Promise<void>
+  abort(): void
+  /** The transaction's id, assigned if need be. */
+  assignXid(): number
+  advanceCommand(): void
+
+  /** Inserts the rows of a staging batch with all index entries. Returns their number. `frozen`: as COPY FREEZE. */
+  insert(relation: NativeRelation, layout: number, batch: Uint8Array, frozen: boolean): number
+  /** The row addresses of the last `insert` of one batch: block, offset pairs. */
+  insertedTids(): Uint32Array
+  /** Replaces columns of the row at `block`,`offset` with those of the batch's row 0. Returns ok or why not. */
+  update(
+    relation: NativeRelation,
+    layout: number,
+    batch: Uint8Array,
+    block: number,
+    offset: number,
+  ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted'
+  delete(
+    relation: NativeRelation,
+    block: number,
+    offset: number,
+  ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted'
+
+  /**
+   * Point reads through a unique index: for each row of `keys` the visible row, in the keys' order; absent ones are
+   * left out and have a 0 in `hits`. Returns how many keys were answered: fewer than there are when the batch
+   * filled up, 0 when the first row alone does not fit (see batchHeader.needed).
+   */
+  lookup(
+    relation: NativeRelation,
+    index: number,
+    keyLayout: number,
+    keys: Uint8Array,
+    layout: number,
+    batch: Uint8Array,
+    hits: Uint8Array | undefined,
+  ): number
+  scan(
+    relation: NativeRelation,
+    layout: number,
+    filters: NativeFilter[],
+    filterLayout: number,
+    constants: Uint8Array | undefined,
+  ): NativeScan
+  range(
+    relation: NativeRelation,
+    layout: number,
+    range: NativeRange,
+    boundsLayout: number,
+    bounds: Uint8Array | undefined,
+    filters: NativeFilter[],
+    filterLayout: number,
+    constants: Uint8Array | undefined,
+  ): NativeScan
+  aggregate(
+    relation: NativeRelation,
+    aggregates: NativeAggregate[],
+    filters: NativeFilter[],
+    filterLayout: number,
+    constants: Uint8Array | undefined,
+  ): (number | bigint | null)[]
+
+  createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
+  dropStorageAtCommit(locator: Locator): void
+  /** Writes the index's first pages from the heap's visible rows; the descriptor's index `index` must have storage. */
+  buildIndex(relation: NativeRelation, index: number): void
+  /** Makes the relation's TOAST index, empty. */
+  buildToastIndex(relation: NativeRelation): void
+  /** Which row of the last `insert` failed, for the message. */
+  failedRow(): number
+  /** CREATE DATABASE's file copy: all files of a database directory, logged and synced. */
+  copyDatabase(
+    sourceDb: number,
+    sourceSpc: number,
+    targetDb: number,
+    targetSpc: number,
+  ): Promise<void>
+  dropDatabaseFiles(db: number, spcs: number[]): Promise<void>
+  createTablespace(oid: number, path: string): void
+  dropTablespace(oid: number): void
+  /** Writes a database's (or, with db 0, the shared) pg_filenode.map through the log. `map` is the file. */
+  writeRelationMap(db: number, spc: number, map: Uint8Array): void
+  close(): void
+}
+
+export interface NativeCluster {
+  blockSize(): number
+  session(database: number): NativeSession
+  relation(descriptor: RelationDescriptor): NativeRelation
+  newOid(): number
+  blocks(locator: Locator, fork: 0 | 1 | 2 | 3): number
+  checkpoint(): Promise<void>
+  /** Shutdown checkpoint, then everything is released. */
+  close(): Promise<void>
+  /** Releases without a checkpoint, as a crash would. */
+  abandon(): void
+  statistics(): Record<string, number>
+}
+
+export interface NativeBinding {
+  version(): string
+  /** Given once at load: PgError, so that what native code throws is an instance of it. */
+  setErrorClass(errorClass: unknown): void
+  openCluster(options: NativeClusterOptions): Promise<NativeCluster>
+  initCluster(options: NativeInitOptions): Promise<NativeCluster>
+  /** pg_control of any supported major, fields named as PostgreSQL's. */
+  readControlFile(dataDirectory: string): Record<string, number | bigint | string | boolean>
+  /** Makes everything in the directory durable. */
+  syncDirectoryTree(directory: string): void
+  pageChecksum(page: Uint8Array, block: number): number
+  crc32c(bytes: Uint8Array): number
+}

@@ -1,0 +1,220 @@
+// Cluster: an open data directory.
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { binding } from '../binding/addon.ts'
+import type { NativeCluster } from '../binding/native.ts'
+import { pgDatabase } from '../catalog/pg_database.ts'
+import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
+import { PgError } from '../errors/pg-error.ts'
+import { CatalogStore } from '../relation/catalog-store.ts'
+import { bytewiseCollation } from '../relation/descriptor.ts'
+import { RelationCache } from '../relation/relation-cache.ts'
+import { type DatabaseServices, Session } from '../session/session.ts'
+import type { CodecOptions } from '../types/index.ts'
+import { databaseDirectory } from './database-directory.ts'
+import { type InitOptions, initCluster } from './init.ts'
+import { LockFile } from './lock-file.ts'
+
+export interface OpenOptions {
+  /** Make the cluster first if the directory does not exist or is empty; an object says how. */
+  create?: boolean | InitOptions
+  /** Read what is on disk; take no lock, write nothing. Works beside a running server. */
+  readOnly?: boolean
+  settings?: SettingsInput
+  /** What an int8 is in JavaScript. Default 'number'; a value beyond 2^53 then raises 22003. */
+  int8?: CodecOptions['int8']
+  /** What json and jsonb are in JavaScript: the parsed value or the text. Default 'value'. */
+  json?: CodecOptions['json']
+}
+
+export interface ConnectOptions {
+  /** Default 'postgres'. */
+  database?: string
+}
+
+/** Settings as the native side wants them. `blockSize` turns bytes into blocks. */
+export function nativeOptions(
+  dataDirectory: string,
+  settings: Settings,
+  readOnly: boolean,
+  blockSize: number,
+) {
+  return {
+    dataDirectory,
+    readOnly,
+    sharedBuffers: Math.floor(settings.shared_buffers / blockSize),
+    walBuffers: Math.floor(settings.wal_buffers / blockSize),
+    ioMode: settings.io_mode,
+    walSyncMethod: settings.wal_sync_method,
+    fsync: settings.fsync,
+    fullPageWrites: settings.full_page_writes,
+    maxBackends: settings.max_connections,
+    minWalSize: settings.min_wal_size,
+    maxWalSize: settings.max_wal_size,
+  }
+}
+
+function isEmptyOrMissing(directory: string): boolean {
+  return !existsSync(directory) || readdirSync(directory).length === 0
+}
+
+export class Cluster {
+  readonly dataDirectory: string
+  readonly settings: Settings
+  readonly #native: NativeCluster
+  readonly #lock: LockFile | undefined
+  readonly #codecOptions: CodecOptions
+  readonly #databases = new Map<number, DatabaseServices>()
+  readonly #sessions = new Set<Session>()
+  readonly #shared: CatalogStore
+  #checkpointTimer: NodeJS.Timeout | undefined
+  #closed: Promise<void> | undefined
+
+  private constructor(
+    dataDirectory: string,
+    settings: Settings,
+    native: NativeCluster,
+    lock: LockFile | undefined,
+    codecOptions: CodecOptions,
+  ) {
+    this.dataDirectory = dataDirectory
+    this.settings = settings
+    this.#native = native
+    this.#lock = lock
+    this.#codecOptions = codecOptions
+    this.#shared = new CatalogStore(native, dataDirectory, {
+      oid: 0,
+      tablespace: 1664,
+      directory: 'global',
+    })
+    if (lock !== undefined) this.#scheduleCheckpoints()
+  }
+
+  /** Makes a new cluster in a directory that does not exist or is empty, and leaves it closed. */
+  static async init(directory: string, options: InitOptions = {}): Promise<void> {
+    await initCluster(resolve(directory), options)
+  }
+
+  /**
+   * Opens a data directory. Throws F0001 when somebody else has it, 55000 when it was not shut down cleanly,
+   * 58P01 when it is none.
+   */
+  static async open(directory: string, options: OpenOptions = {}): Promise<Cluster> {
+    const dataDirectory = resolve(directory)
+    const readOnly = options.readOnly ?? false
+    const settings = resolveSettings(options.settings)
+    if (options.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
+      await initCluster(dataDirectory, options.create === true ? {} : options.create)
+    }
+    if (!existsSync(join(dataDirectory, 'PG_VERSION'))) {
+      throw new PgError('58P01', `"${dataDirectory}" is not a database cluster directory`, {
+        hint: 'Use { create: true } or "pgdata init" to make one.',
+      })
+    }
+    const lock = readOnly ? undefined : LockFile.take(dataDirectory)
+    try {
+      const { blcksz } = binding.readControlFile(dataDirectory)
+      const native = await binding.openCluster(
+        nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
+      )
+      const { int8, json } = options
+      const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
+      return new Cluster(dataDirectory, settings, native, lock, codecOptions)
+    } catch (error) {
+      lock?.release()
+      throw error
+    }
+  }
+
+  /** A session on one database. Throws 3D000 when there is no such database, 55000 when it takes no connections. */
+  async connect(options: ConnectOptions = {}): Promise<Session> {
+    this.#refuseClosed()
+    const name = options.database ?? 'postgres'
+    const database = this.#database(name)
+    const session = new Session(this.#native.session(database.oid), database, {
+      onClose: () => this.#sessions.delete(session),
+      forgetDatabase: (oid) => this.#databases.delete(oid),
+    })
+    this.#sessions.add(session)
+    return session
+  }
+
+  /** Writes all that is dirty and moves the point from which recovery would start. */
+  async checkpoint(): Promise<void> {
+    this.#refuseClosed()
+    await this.#native.checkpoint()
+  }
+
+  /** Counters of the buffer pool and the log. */
+  statistics(): Record<string, number> {
+    this.#refuseClosed()
+    return this.#native.statistics()
+  }
+
+  /** Closes the sessions, writes a shutdown checkpoint and gives the directory back. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown()
+    return this.#closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #shutDown(): Promise<void> {
+    clearInterval(this.#checkpointTimer)
+    await Promise.all([...this.#sessions].map((session) => session.close()))
+    try {
+      await this.#native.close()
+    } finally {
+      this.#lock?.release()
+    }
+  }
+
+  #scheduleCheckpoints(): void {
+    this.#checkpointTimer = setInterval(() => {
+      // A failed checkpoint poisons the cluster if it has to; the next call then says so.
+      this.#native.checkpoint().catch(() => undefined)
+    }, this.settings.checkpoint_timeout * 1000)
+    this.#checkpointTimer.unref()
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed !== undefined) throw new PgError('08003', 'the cluster is closed')
+  }
+
+  #database(name: string): DatabaseServices {
+    const probe = this.#native.session(0)
+    try {
+      const row = this.#shared.findOne(probe, pgDatabase, 'pg_database_datname_index', [name])
+      if (row === undefined) throw new PgError('3D000', `database "${name}" does not exist`)
+      if (!row.datallowconn) {
+        throw new PgError('55000', `database "${name}" is not currently accepting connections`)
+      }
+      const known = this.#databases.get(row.oid)
+      if (known !== undefined && known.name === name) return known
+      const identity = {
+        oid: row.oid,
+        tablespace: row.dattablespace,
+        directory: databaseDirectory(row.oid, row.dattablespace),
+      }
+      const catalogs = new CatalogStore(this.#native, this.dataDirectory, identity)
+      const services: DatabaseServices = {
+        oid: row.oid,
+        name,
+        dataDirectory: this.dataDirectory,
+        catalogs,
+        relations: new RelationCache(
+          this.#native,
+          catalogs,
+          bytewiseCollation(row.datlocprovider, row.datcollate),
+          this.#codecOptions,
+        ),
+      }
+      this.#databases.set(row.oid, services)
+      return services
+    } finally {
+      probe.close()
+    }
+  }
+}

@@ -1,0 +1,186 @@
+// Settings of a cluster: PostgreSQL's names, units and ranges, as given in `Cluster.open`.
+import { PgError } from '../errors/pg-error.ts'
+
+/** Bytes per unit of memory settings. */
+const memoryUnits: Record<string, number> = {
+  B: 1,
+  kB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+  TB: 1024 ** 4,
+}
+
+interface MemorySetting {
+  kind: 'memory'
+  /** Bytes of a bare number. */
+  unit: number
+  /** Bytes. */
+  min: number
+  max: number
+  default: number
+}
+interface IntegerSetting {
+  kind: 'integer'
+  min: number
+  max: number
+  default: number
+}
+interface BooleanSetting {
+  kind: 'boolean'
+  default: boolean
+}
+interface ChoiceSetting<C extends string> {
+  kind: 'choice'
+  choices: readonly C[]
+  default: C
+}
+
+function choice<C extends string>(choices: readonly C[], standard: C): ChoiceSetting<C> {
+  return { kind: 'choice', choices, default: standard }
+}
+
+const kilobyte = 1024
+const megabyte = 1024 ** 2
+const gigabyte = 1024 ** 3
+const block = 8192
+
+// Source of names, units and ranges: src/backend/utils/misc/guc_tables.c, PostgreSQL 18. `io_mode` is ours:
+// whether pages also stand in the operating system's cache.
+const definitions = {
+  shared_buffers: {
+    kind: 'memory',
+    unit: block,
+    min: 128 * kilobyte,
+    max: 1024 * gigabyte,
+    default: 128 * megabyte,
+  } satisfies MemorySetting,
+  wal_buffers: {
+    kind: 'memory',
+    unit: block,
+    min: 64 * kilobyte,
+    max: 2 * gigabyte,
+    default: 16 * megabyte,
+  } satisfies MemorySetting,
+  min_wal_size: {
+    kind: 'memory',
+    unit: megabyte,
+    min: 2 * megabyte,
+    max: 1024 * gigabyte,
+    default: 80 * megabyte,
+  } satisfies MemorySetting,
+  max_wal_size: {
+    kind: 'memory',
+    unit: megabyte,
+    min: 2 * megabyte,
+    max: 1024 * gigabyte,
+    default: gigabyte,
+  } satisfies MemorySetting,
+  max_connections: { kind: 'integer', min: 1, max: 262143, default: 100 } satisfies IntegerSetting,
+  checkpoint_timeout: {
+    kind: 'integer',
+    min: 30,
+    max: 86400,
+    default: 300,
+  } satisfies IntegerSetting,
+  fsync: { kind: 'boolean', default: true } satisfies BooleanSetting,
+  full_page_writes: { kind: 'boolean', default: true } satisfies BooleanSetting,
+  wal_sync_method: choice(
+    ['fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
+    'fdatasync',
+  ),
+  io_mode: choice(['buffered', 'direct'], 'buffered'),
+}
+
+type Definitions = typeof definitions
+export type SettingName = keyof Definitions
+type ValueOf<D> = D extends { kind: 'boolean' }
+  ? boolean
+  : D extends { kind: 'choice'; choices: readonly (infer C)[] }
+    ? C
+    : number
+
+/** Values as used: memory in bytes, times in seconds. */
+export type Settings = { [N in SettingName]: ValueOf<Definitions[N]> }
+/** Values as given: memory also as '256MB', booleans also as 'on' and 'off'. */
+export type SettingsInput = Partial<Record<SettingName, string | number | boolean>>
+
+function refuse(name: string, value: unknown, hint?: string): never {
+  throw new PgError('22023', `invalid value for parameter "${name}": "${value}"`, { hint })
+}
+
+function parseBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  switch (String(value).toLowerCase()) {
+    case 'on':
+    case 'true':
+    case 'yes':
+    case '1':
+      return true
+    case 'off':
+    case 'false':
+    case 'no':
+    case '0':
+      return false
+    default:
+      throw new PgError('22023', `parameter "${name}" requires a Boolean value`)
+  }
+}
+
+function parseMemory(name: string, value: unknown, unit: number): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(String(value))
+  if (match === null) refuse(name, value)
+  const [, digits, suffix] = match
+  const factor = suffix === '' ? unit : memoryUnits[suffix as string]
+  if (factor === undefined) {
+    refuse(name, value, 'Valid units for this parameter are "B", "kB", "MB", "GB", and "TB".')
+  }
+  return Math.round(Number(digits) * factor)
+}
+
+function inRange(name: string, value: number, min: number, max: number): number {
+  if (value >= min && value <= max) return value
+  throw new PgError(
+    '22023',
+    `${value} is outside the valid range for parameter "${name}" (${min} .. ${max})`,
+  )
+}
+
+function parse(name: SettingName, value: unknown): Settings[SettingName] {
+  const definition = definitions[name]
+  switch (definition.kind) {
+    case 'boolean':
+      return parseBoolean(name, value)
+    case 'integer': {
+      const number = Number(value)
+      if (!Number.isInteger(number)) refuse(name, value)
+      return inRange(name, number, definition.min, definition.max)
+    }
+    case 'memory':
+      return inRange(
+        name,
+        parseMemory(name, value, definition.unit),
+        definition.min,
+        definition.max,
+      )
+    case 'choice': {
+      const chosen = (definition.choices as readonly string[]).find((option) => option === value)
+      if (chosen === undefined) {
+        refuse(name, value, `Available values: ${definition.choices.join(', ')}.`)
+      }
+      return chosen as Settings[SettingName]
+    }
+  }
+}
+
+/** All settings, those given in place of their defaults. Throws 42704 for an unknown name, 22023 for a bad value. */
+export function resolveSettings(input: SettingsInput = {}): Settings {
+  const settings: Record<string, unknown> = {}
+  for (const [name, definition] of Object.entries(definitions)) settings[name] = definition.default
+  for (const [name, value] of Object.entries(input)) {
+    if (!Object.hasOwn(definitions, name)) {
+      throw new PgError('42704', `unrecognized configuration parameter "${name}"`)
+    }
+    if (value !== undefined) settings[name] = parse(name as SettingName, value)
+  }
+  return settings as Settings
+}

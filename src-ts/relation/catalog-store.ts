@@ -1,0 +1,232 @@
+// CatalogStore: the described system catalogs of one database, as relations that can be searched and changed.
+
+import { RelationAccess } from '../access/relation-access.ts'
+import type { RowIterator } from '../access/row-iterator.ts'
+import type { Tid } from '../access/tid.ts'
+import type { NativeCluster, NativeSession, RelationDescriptor } from '../binding/native.ts'
+import type { Catalog, CatalogRow } from '../catalog/define-catalog.ts'
+import { pgClass } from '../catalog/pg_class.ts'
+import { PgError } from '../errors/pg-error.ts'
+import { type BuiltinType, builtinTypeNamed, codecFor } from '../types/index.ts'
+import { attributeDescriptor } from './descriptor.ts'
+import { type RelationMap, readRelationMap } from './relation-map.ts'
+
+const globalTablespace = 1664
+const catalogSchema = 'pg_catalog'
+
+/** Which database, and where its files are. */
+export interface DatabaseIdentity {
+  oid: number
+  /** dattablespace. */
+  tablespace: number
+  /** Below the data directory: "base/5". */
+  directory: string
+}
+
+interface Located<R> {
+  row: R
+  tid: Tid
+}
+
+type AnyCatalog = Catalog & { readonly spec: Record<string, string> }
+
+export class CatalogStore {
+  readonly #cluster: NativeCluster
+  readonly #dataDirectory: string
+  readonly database: DatabaseIdentity
+  readonly #accesses = new Map<number, RelationAccess>()
+  readonly #fileNumbers = new Map<number, number>()
+  #sharedMap: RelationMap | undefined
+  #localMap: RelationMap | undefined
+
+  constructor(cluster: NativeCluster, dataDirectory: string, database: DatabaseIdentity) {
+    this.#cluster = cluster
+    this.#dataDirectory = dataDirectory
+    this.database = database
+  }
+
+  /** The file number of a mapped catalog or its index. Throws XX001 when the map lacks it. */
+  mappedFileNumber(oid: number, shared: boolean): number {
+    if (shared) this.#sharedMap ??= readRelationMap(this.#dataDirectory, 'global')
+    else this.#localMap ??= readRelationMap(this.#dataDirectory, this.database.directory)
+    const map = (shared ? this.#sharedMap : this.#localMap) as RelationMap
+    const fileNumber = map.get(oid)
+    if (fileNumber === undefined) {
+      throw new PgError('XX001', `could not find relation mapping for relation with OID ${oid}`)
+    }
+    return fileNumber
+  }
+
+  /** Visible rows whose leading columns of the named index equal `key`. */
+  find<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    indexName: string,
+    key: readonly unknown[],
+  ): CatalogRow<C>[] {
+    const access = this.access(session, catalog)
+    const index = indexNumber(catalog, indexName)
+    return access
+      .range<CatalogRow<C>>(session, { index, lower: [...key], upper: [...key] })
+      .toArray()
+  }
+
+  /** As `find`, for at most one row. */
+  findOne<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    indexName: string,
+    key: readonly unknown[],
+  ): CatalogRow<C> | undefined {
+    const access = this.access(session, catalog)
+    return access.get<CatalogRow<C>>(session, indexNumber(catalog, indexName), key)
+  }
+
+  /** As `find`, with the rows' addresses. */
+  locate<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    indexName: string,
+    key: readonly unknown[],
+  ): Located<CatalogRow<C>>[] {
+    const access = this.access(session, catalog)
+    const index = indexNumber(catalog, indexName)
+    return [
+      ...access.rangeWithTids<CatalogRow<C>>(session, { index, lower: [...key], upper: [...key] }),
+    ]
+  }
+
+  scan<C extends AnyCatalog>(session: NativeSession, catalog: C): RowIterator<CatalogRow<C>> {
+    return this.access(session, catalog).scan<CatalogRow<C>>(session)
+  }
+
+  insert<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    rows: readonly CatalogRow<C>[],
+  ): void {
+    this.access(session, catalog).insert(session, rows as readonly object[])
+  }
+
+  /** Replaces columns of a row found by `locate`. Throws 40001 when another transaction was there first. */
+  update<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    tid: Tid,
+    changes: Partial<CatalogRow<C>>,
+  ): void {
+    this.#expectOk(catalog, this.access(session, catalog).update(session, tid, changes as object))
+  }
+
+  delete(session: NativeSession, catalog: AnyCatalog, tid: Tid): void {
+    this.#expectOk(catalog, this.access(session, catalog).delete(session, tid))
+  }
+
+  /** The catalog as a relation. */
+  access(session: NativeSession, catalog: AnyCatalog): RelationAccess {
+    let access = this.#accesses.get(catalog.oid)
+    if (access === undefined) {
+      access = this.#open(session, catalog)
+      this.#accesses.set(catalog.oid, access)
+    }
+    return access
+  }
+
+  /** Forget what is known of file numbers and maps, after another session's DDL or a rewrite of a catalog. */
+  forget(): void {
+    this.#accesses.clear()
+    this.#fileNumbers.clear()
+    this.#sharedMap = undefined
+    this.#localMap = undefined
+  }
+
+  #expectOk(catalog: AnyCatalog, result: ReturnType<NativeSession['update']>): void {
+    if (result === 'ok') return
+    throw new PgError('40001', `could not change a row of "${catalog.name}"`, {
+      detail: `The row is ${result.replace('_', ' ')}.`,
+      schema: catalogSchema,
+      table: catalog.name,
+    })
+  }
+
+  #open(session: NativeSession, catalog: AnyCatalog): RelationAccess {
+    const types = catalog.columns.map(({ type }) => builtinTypeNamed(type) as BuiltinType)
+    const columns = catalog.columns.map(({ name }, i) => ({
+      name,
+      attribute: i + 1,
+      codec: codecFor((types[i] as BuiltinType).oid),
+    }))
+    const attributes = catalog.columns.map(({ name, notNull }, i) =>
+      attributeDescriptor({ name, type: types[i] as BuiltinType, notNull }),
+    )
+    const locate = (oid: number, mapped: boolean) => ({
+      spcOid: catalog.shared ? globalTablespace : this.database.tablespace,
+      dbOid: catalog.shared ? 0 : this.database.oid,
+      relNumber: mapped
+        ? this.mappedFileNumber(oid, catalog.shared)
+        : this.#fileNumber(session, oid),
+    })
+    const mapped = catalog.mapped || catalog.shared
+    const descriptor: RelationDescriptor = {
+      oid: catalog.oid,
+      schema: catalogSchema,
+      name: catalog.name,
+      locator: locate(catalog.oid, mapped),
+      persistence: 'p',
+      fillfactor: 100,
+      // Every collatable catalog column has the collation C.
+      bytewiseDefaultCollation: true,
+      attributes,
+      indexes: catalog.indexes.map((index) => ({
+        oid: index.oid,
+        name: index.name,
+        locator: locate(index.oid, mapped),
+        unique: index.unique,
+        nullsNotDistinct: false,
+        keyCount: index.columns.length,
+        usable: true,
+        fillfactor: 90,
+        columns: index.columns.map((name) => {
+          const position = catalog.columns.findIndex((column) => column.name === name)
+          return {
+            attribute: position + 1,
+            family: 0,
+            operandType: (types[position] as BuiltinType).oid,
+            elementType: 0,
+            collation: attributes[position]?.collation ?? 0,
+            descending: false,
+            nullsFirst: false,
+          }
+        }),
+      })),
+    }
+    if (catalog.toast !== undefined) {
+      const { oid, indexOid } = catalog.toast
+      descriptor.toast = {
+        oid,
+        indexOid,
+        locator: locate(oid, mapped),
+        indexLocator: locate(indexOid, mapped),
+      }
+    }
+    return new RelationAccess(this.#cluster, descriptor, columns)
+  }
+
+  // relfilenode of a catalog that is not mapped.
+  #fileNumber(session: NativeSession, oid: number): number {
+    const known = this.#fileNumbers.get(oid)
+    if (known !== undefined) return known
+    const row = this.findOne(session, pgClass, 'pg_class_oid_index', [oid])
+    if (row === undefined) {
+      throw new PgError('XX001', `could not find pg_class entry for relation with OID ${oid}`)
+    }
+    this.#fileNumbers.set(oid, row.relfilenode)
+    return row.relfilenode
+  }
+}
+
+function indexNumber(catalog: AnyCatalog, name: string): number {
+  const index = catalog.indexes.findIndex((candidate) => candidate.name === name)
+  if (index < 0) throw new RangeError(`catalog ${catalog.name} has no index ${name}`)
+  return index
+}

@@ -1,0 +1,324 @@
+// Table: a relation as a session's user reads and writes it.
+import type { RangeBounds } from '../access/relation-access.ts'
+import type { RowIterator } from '../access/row-iterator.ts'
+import type { Tid } from '../access/tid.ts'
+import type { NativeSession } from '../binding/native.ts'
+import { PgError } from '../errors/pg-error.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
+import type { TransactionOptions, TransactionQueue } from '../transaction/transaction-queue.ts'
+import { conditionsOf, type Where } from './where.ts'
+
+/** A key: the value of a one-column key, or an object or list of all its columns' values. */
+export type Key =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Date
+  | Uint8Array
+  | readonly unknown[]
+  | Record<string, unknown>
+
+export interface ScanOptions<T> {
+  where?: Where<T>
+  /** Columns of the rows, in this order. Default: all. */
+  columns?: readonly (keyof T & string)[]
+  limit?: number
+}
+
+export interface RangeOptions<T> extends ScanOptions<T> {
+  /** Name of the index; default: the primary key's. */
+  index?: string
+  /** First and last key, included. A list or object may give leading key columns only. */
+  from?: Key
+  to?: Key
+  /** As `from` and `to`, excluded. */
+  after?: Key
+  before?: Key
+  /** Last key first. */
+  reverse?: boolean
+}
+
+export interface AggregateRequest<T> {
+  count?: boolean
+  sum?: keyof T & string
+  min?: keyof T & string
+  max?: keyof T & string
+  avg?: keyof T & string
+  where?: Where<T>
+}
+
+export interface AggregateResult {
+  count?: number
+  sum?: number | bigint | null
+  min?: number | bigint | null
+  max?: number | bigint | null
+  avg?: number | null
+}
+
+export interface InsertManyOptions {
+  signal?: AbortSignal
+  /** Called now and then with the number of rows inserted so far. */
+  onProgress?: (rows: number) => void
+}
+
+const aggregateKinds = ['sum', 'min', 'max', 'avg'] as const
+// Rows taken from an asynchronous source before they are handed over.
+const insertManyRows = 1000
+
+export interface TableContext {
+  native: NativeSession
+  queue: TransactionQueue
+  /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
+  relation: () => RelationInfo
+}
+
+export class Table<T extends object = Record<string, unknown>> {
+  readonly #context: TableContext
+
+  constructor(context: TableContext) {
+    this.#context = context
+  }
+
+  get name(): string {
+    const { schema, name } = this.#context.relation()
+    return `${schema}.${name}`
+  }
+
+  /** Names of the columns, in order. */
+  get columns(): string[] {
+    return this.#context.relation().columns.map(({ name }) => name)
+  }
+
+  /** The row with this primary key, or undefined. Throws 42P16 when the table has no primary key. */
+  get(key: Key, options: { columns?: readonly (keyof T & string)[] } = {}): T | undefined {
+    const { native, relation } = this.#context
+    const info = relation()
+    const index = primaryIndex(info)
+    return info.access.get<T>(native, index, keyValues(info, index, key, true), options.columns)
+  }
+
+  /** The rows with these primary keys, in the keys' order; undefined where there is none. */
+  getMany(
+    keys: readonly Key[],
+    options: { columns?: readonly (keyof T & string)[] } = {},
+  ): (T | undefined)[] {
+    const { native, relation } = this.#context
+    const info = relation()
+    const index = primaryIndex(info)
+    const values = keys.map((key) => keyValues(info, index, key, true))
+    return info.access.getMany<T>(native, index, values, options.columns)
+  }
+
+  /** All rows that meet the conditions, in the order in which they are stored. */
+  scan(options: ScanOptions<T> = {}): IterableIterator<T> {
+    const { native, relation } = this.#context
+    const rows = relation().access.scan<T>(native, {
+      ...(options.columns && { columns: options.columns }),
+      conditions: conditionsOf(options.where),
+    })
+    return limited(rows, options.limit)
+  }
+
+  /** The rows between two keys, in key order. */
+  range(options: RangeOptions<T> = {}): IterableIterator<T> {
+    const { native, relation } = this.#context
+    const info = relation()
+    const rows = info.access.range<T>(native, rangeBounds(info, options), {
+      ...(options.columns && { columns: options.columns }),
+      conditions: conditionsOf(options.where),
+    })
+    return limited(rows, options.limit)
+  }
+
+  /** Counts and sums, computed while scanning without making rows. `sum` of integers is exact. */
+  async aggregate(request: AggregateRequest<T>): Promise<AggregateResult> {
+    const { native, relation } = this.#context
+    const wanted: {
+      name: keyof AggregateResult
+      kind: 'count' | 'sum' | 'min' | 'max' | 'avg'
+      column?: string
+    }[] = []
+    if (request.count) wanted.push({ name: 'count', kind: 'count' })
+    for (const kind of aggregateKinds) {
+      const column = request[kind]
+      if (column !== undefined) wanted.push({ name: kind, kind, column })
+    }
+    const values = relation().access.aggregate(native, wanted, conditionsOf(request.where))
+    return Object.fromEntries(wanted.map(({ name }, i) => [name, values[i]]))
+  }
+
+  /** Inserts a row in a transaction of its own; resolves when it is durable. */
+  insert(row: Partial<T>, options: TransactionOptions = {}): Promise<void> {
+    return this.#context.queue.run(() => this.insertNow([row]), options)
+  }
+
+  /** Inserts all rows in one transaction; resolves with their number when it is durable. */
+  insertMany(
+    rows: Iterable<Partial<T>> | AsyncIterable<Partial<T>>,
+    options: InsertManyOptions = {},
+  ): Promise<number> {
+    const { queue } = this.#context
+    return queue.run(async () => {
+      let done = 0
+      let batch: Partial<T>[] = []
+      for await (const row of rows) {
+        batch.push(row)
+        if (batch.length < insertManyRows) continue
+        if (options.signal?.aborted) break
+        this.insertNow(batch)
+        done += batch.length
+        batch = []
+        options.onProgress?.(done)
+      }
+      this.insertNow(batch)
+      return done + batch.length
+    }, options)
+  }
+
+  /** Replaces columns of the row with this primary key; resolves with whether there was one. */
+  update(key: Key, changes: Partial<T>, options: TransactionOptions = {}): Promise<boolean> {
+    return this.#context.queue.run(() => this.updateNow(key, changes), options)
+  }
+
+  /** Deletes the row with this primary key; resolves with whether there was one. */
+  delete(key: Key, options: TransactionOptions = {}): Promise<boolean> {
+    return this.#context.queue.run(() => this.deleteNow(key), options)
+  }
+
+  /** Writes in the open transaction. */
+  insertNow(rows: readonly Partial<T>[]): void {
+    const { native, queue, relation } = this.#context
+    queue.write(() => {
+      relation().access.insert(native, rows)
+      native.advanceCommand()
+    })
+  }
+
+  updateNow(key: Key, changes: Partial<T>): boolean {
+    return this.#change(key, (info, tid) => info.access.update(this.#context.native, tid, changes))
+  }
+
+  deleteNow(key: Key): boolean {
+    return this.#change(key, (info, tid) => info.access.delete(this.#context.native, tid))
+  }
+
+  #change(
+    key: Key,
+    change: (info: RelationInfo, tid: Tid) => ReturnType<NativeSession['update']>,
+  ): boolean {
+    const { native, queue, relation } = this.#context
+    return queue.write(() => {
+      const info = relation()
+      const index = primaryIndex(info)
+      const found = info.access.find(native, index, keyValues(info, index, key, true), [])
+      if (found === undefined) return false
+      const result = change(info, found.tid)
+      if (result !== 'ok') {
+        throw new PgError('40001', 'could not serialize access due to concurrent update', {
+          schema: info.schema,
+          table: info.name,
+        })
+      }
+      native.advanceCommand()
+      return true
+    })
+  }
+}
+
+function primaryIndex(info: RelationInfo): number {
+  const index = info.indexes.findIndex(({ primary }) => primary)
+  if (index < 0) {
+    throw new PgError('42P16', `relation "${info.name}" has no primary key`, {
+      schema: info.schema,
+      table: info.name,
+    })
+  }
+  return index
+}
+
+// The key's values in the order of the index's columns. `whole`: all of them must be there.
+function keyValues(
+  info: RelationInfo,
+  index: number,
+  key: Key,
+  whole: boolean,
+): readonly unknown[] {
+  const columns = info.indexes[index]?.keyColumns as string[]
+  const values = valuesOf(columns, key)
+  if (values.length > columns.length || (whole && values.length < columns.length)) {
+    throw new PgError(
+      '22023',
+      `index "${info.indexes[index]?.name}" has ${columns.length} key columns`,
+      {
+        detail: `${values.length} values were given.`,
+      },
+    )
+  }
+  return values
+}
+
+function valuesOf(columns: readonly string[], key: Key): readonly unknown[] {
+  if (Array.isArray(key)) return key
+  if (typeof key !== 'object' || Object.getPrototypeOf(key) !== Object.prototype) return [key]
+  const given = key as Record<string, unknown>
+  for (const name of Object.keys(given)) {
+    if (!columns.includes(name)) {
+      throw new PgError('42703', `column "${name}" is not part of the key`, { column: name })
+    }
+  }
+  const values: unknown[] = []
+  for (const column of columns) {
+    if (given[column] === undefined) break
+    values.push(given[column])
+  }
+  if (values.length < Object.keys(given).length) {
+    throw new PgError('22023', 'the key leaves out a column before others that it gives')
+  }
+  return values
+}
+
+function rangeBounds<T>(info: RelationInfo, options: RangeOptions<T>): RangeBounds {
+  const index =
+    options.index === undefined
+      ? primaryIndex(info)
+      : info.indexes.findIndex(({ name }) => name === options.index)
+  const wanted = info.indexes[index]
+  if (wanted === undefined) {
+    throw new PgError('42704', `index "${options.index}" of relation "${info.name}" does not exist`)
+  }
+  if (wanted.unusableBecause !== undefined) {
+    throw new PgError('0A000', `index "${wanted.name}" cannot be used: ${wanted.unusableBecause}`)
+  }
+  const { from, after, to, before } = options
+  if (from !== undefined && after !== undefined)
+    throw new PgError('22023', 'give either "from" or "after"')
+  if (to !== undefined && before !== undefined)
+    throw new PgError('22023', 'give either "to" or "before"')
+  const lower = from ?? after
+  const upper = to ?? before
+  return {
+    index,
+    backward: options.reverse ?? false,
+    ...(lower !== undefined && { lower: [...keyValues(info, index, lower, false)] }),
+    lowerInclusive: after === undefined,
+    ...(upper !== undefined && { upper: [...keyValues(info, index, upper, false)] }),
+    upperInclusive: before === undefined,
+  }
+}
+
+function limited<T>(rows: RowIterator<T>, limit: number | undefined): IterableIterator<T> {
+  return limit === undefined ? rows : take(rows, limit)
+}
+
+function* take<T>(rows: RowIterator<T>, limit: number): IterableIterator<T> {
+  let left = limit
+  if (left <= 0) {
+    rows.return()
+    return
+  }
+  for (const row of rows) {
+    yield row
+    if (--left === 0) return
+  }
+}
