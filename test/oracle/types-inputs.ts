@@ -141,6 +141,8 @@ function dateText(random: Random): string {
     () => random.int(1, 300000),
     () => random.int(0, 6000000),
   ])()
+  // Before 4714 BC PostgreSQL's arithmetic of the day of the year wraps around.
+  const dayOfYearYear = year % 4700
   const month = random.int(0, 13)
   const day = random.int(0, 32)
   const era = random.pick(['', '', '', '', ' BC', ' AD', 'bc'])
@@ -160,10 +162,10 @@ function dateText(random: Random): string {
     () => `${pad(year, 4)}-${random.pick(monthNames)}-${pad(day)}`,
     () =>
       `${random.pick(['mon', 'Tuesday', 'weds', 'Thurs'])} ${random.pick(monthNames)} ${day} ${year}`,
-    () => `${pad(year, 4)}.${pad(random.int(0, 370), 3)}`,
+    () => `${pad(dayOfYearYear, 4)}.${pad(random.int(0, 370), 3)}`,
     () => `J${random.int(0, 3000000)}`,
     () => `julian ${random.int(0, 3000000)}`,
-    () => `${pad(year, 4)} ${pad(random.int(0, 370), 3)}`,
+    () => `${pad(dayOfYearYear, 4)} ${pad(random.int(0, 370), 3)}`,
   ])()
 }
 
