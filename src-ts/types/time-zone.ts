@@ -228,7 +228,8 @@ function offsetOf(format: Intl.DateTimeFormat, time: number): number {
 export function secondsEastAtLocal(zone: TimeZone, localSeconds: number): number {
   if (zone.fixedSecondsEast !== undefined) return zone.fixedSecondsEast
   let low = localSeconds - SECONDS_PER_DAY
-  let high = localSeconds + SECONDS_PER_DAY
+  // POSIX allows offsets of a week: the change may be that much later by the clock of Greenwich.
+  let high = localSeconds + 8 * SECONDS_PER_DAY
   const before = zone.secondsEastAt(low)
   const after = zone.secondsEastAt(high)
   if (before === after) return before
