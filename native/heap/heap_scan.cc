@@ -32,6 +32,50 @@ void HeapScan::end() {
   next_block_ = end_block_;
 }
 
+Status HeapScan::root_offsets(std::vector<OffsetNumber>* roots) {
+  const Page page = buffer_.page();
+  buffer_.lock(LockMode::shared);
+  const OffsetNumber last = page.max_offset();
+  // Of every line pointer, by offset number.
+  std::vector<OffsetNumber> root_of(size_t{last} + 1, invalid_offset_number);
+  for (OffsetNumber root = first_offset_number; root <= last; root++) {
+    LinePointer item = page.line_pointer(root);
+    OffsetNumber member = root;
+    if (item.is_redirected()) {
+      member = static_cast<OffsetNumber>(item.lp_off());
+    } else if (!item.is_normal() || !heap_item_is_sane(page, item) ||
+               (reinterpret_cast<const HeapTupleHeader*>(page.item(item))->t_infomask2 &
+                HEAP_ONLY_TUPLE) != 0) {
+      continue;
+    }
+    TransactionId prior = invalid_transaction_id;
+    // A chain cannot be longer than the page has line pointers.
+    for (OffsetNumber steps = 0; steps < last && member >= first_offset_number && member <= last;
+         steps++) {
+      item = page.line_pointer(member);
+      if (!item.is_normal() || !heap_item_is_sane(page, item)) break;
+      const auto& header = *reinterpret_cast<const HeapTupleHeader*>(page.item(item));
+      if (is_valid(prior) && header.t_xmin != prior) break;
+      root_of[member] = root;
+      if (!is_hot_updated(header.t_infomask, header.t_infomask2)) break;
+      prior = header.t_xmax;
+      member = header.t_ctid.offset();
+    }
+  }
+  buffer_.unlock();
+  roots->clear();
+  for (int i = 0; i < count_; i++) {
+    const OffsetNumber root = root_of[visible_[i]];
+    if (root == invalid_offset_number)
+      return Status::error(
+          ErrorCode::data_corrupted,
+          "failed to find parent tuple for heap-only tuple at (%u,%u) in table \"%s\"",
+          value_of(block_), visible_[i], relation_.name.c_str());
+    roots->push_back(root);
+  }
+  return Status::ok;
+}
+
 Status HeapScan::next_page(bool* found) {
   count_ = 0;
   next_index_ = 0;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
 #include "heap/heap_relation.h"
@@ -49,6 +50,9 @@ class HeapScan {
     *found = true;
     return Status::ok;
   }
+  // For each tuple of the current page, the line pointer at which the HOT chain it belongs to begins, to which
+  // index entries point; itself where it is no heap-only tuple. data_corrupted for one that no chain reaches.
+  Status root_offsets(std::vector<OffsetNumber>* roots);
   // Gives up the page; the scan is at its end.
   void end();
 

@@ -231,14 +231,29 @@ Status TableWriter::remove(Table& table, ItemPointer tid, UpdateResult* result) 
   return Status::ok;
 }
 
+Status TableWriter::check_no_other_writers() {
+  const Snapshot* snapshot = nullptr;
+  RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
+  for (const TransactionId running : snapshot->xip) {
+    if (backend_.is_current(running)) continue;
+    return Status::error(ErrorCode::object_in_use,
+                         "another transaction that has written is in progress")
+        .with_detail("Its transaction id is " + std::to_string(value_of(running)) + ".")
+        .with_hint("Try again when it has ended.");
+  }
+  return Status::ok;
+}
+
 Status TableWriter::build_index(Table& table, size_t number) {
   RETURN_IF_ERROR(table.check_writable());
   INVARIANT(number < table.indexes().size());
   const Table::Index& index = table.indexes()[number];
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  // A row that another transaction is inserting would be missing from the index.
+  RETURN_IF_ERROR(check_no_other_writers());
   const Snapshot* snapshot = nullptr;
-  RETURN_IF_ERROR(backend_.statement_snapshot(&snapshot));
+  RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
   BtreeBuilder builder(backend_.services(), xid, *index.btree);
   int needed = 0;
   for (const TableIndexColumn& column : index.definition.columns)
@@ -249,16 +264,21 @@ Status TableWriter::build_index(Table& table, size_t number) {
   const Snapshot copy = *snapshot;
   HeapScan scan(backend_, table.heap(), copy);
   RETURN_IF_ERROR(scan.begin());
+  std::vector<OffsetNumber> roots;
+  IndexValues entry(backend_, table, index.definition);
   for (;;) {
-    HeapTuple tuple;
     bool found = false;
-    RETURN_IF_ERROR(scan.next(&tuple, &found));
+    RETURN_IF_ERROR(scan.next_page(&found));
     if (!found) break;
-    RETURN_IF_ERROR(deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, needed,
-                                      values_.data(), nulls));
-    IndexValues entry(backend_, table, index.definition);
-    RETURN_IF_ERROR(entry.take(values_.data(), nulls));
-    RETURN_IF_ERROR(builder.add(entry.values(), entry.nulls(), tuple.self));
+    RETURN_IF_ERROR(scan.root_offsets(&roots));
+    for (int i = 0; i < scan.tuple_count(); i++) {
+      const HeapTuple tuple = scan.tuple(i);
+      RETURN_IF_ERROR(deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, needed,
+                                        values_.data(), nulls));
+      RETURN_IF_ERROR(entry.take(values_.data(), nulls));
+      const ItemPointer root(tuple.self.block(), roots[static_cast<size_t>(i)]);
+      RETURN_IF_ERROR(builder.add(entry.values(), entry.nulls(), root));
+    }
   }
   BtreeBuildResult result;
   RETURN_IF_ERROR(builder.finish(&result));

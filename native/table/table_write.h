@@ -29,6 +29,9 @@ class TableWriter {
                 UpdateResult* result);
   Status remove(Table& table, ItemPointer tid, UpdateResult* result);
 
+  // object_in_use when any other transaction of the cluster has written and not yet ended. Stands in for the
+  // lock on a relation that a change of its files needs.
+  Status check_no_other_writers();
   // Fills an index whose storage is empty, from the table's rows.
   Status build_index(Table& table, size_t index);
   Status build_toast_index(Table& table);
