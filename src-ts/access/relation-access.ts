@@ -16,6 +16,7 @@ import type {
 } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { TypeCodec } from '../types/codec.ts'
+import { withViolatedKey } from './key-detail.ts'
 import { RowBatch } from './row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
 import { makeRowEncoder, type RowEncoder } from './row-encoder.ts'
@@ -132,7 +133,11 @@ export class RelationAccess {
     let done = 0
     while (done < rows.length) {
       const count = encoder.encode(batch, rows, done)
-      session.insert(this.native, layout.id, batch.buffer, frozen)
+      try {
+        session.insert(this.native, layout.id, batch.buffer, frozen)
+      } catch (error) {
+        throw withViolatedKey(error, this, rows[done + session.failedRow()])
+      }
       done += count
     }
     return done

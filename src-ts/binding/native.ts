@@ -186,6 +186,8 @@ export interface NativeSession {
   /** The transaction's id, assigned if need be. */
   assignXid(): number
   advanceCommand(): void
+  /** No transaction that runs has an xid, or sees one as running, that is older than this. */
+  oldestXmin(): number
 
   /** Inserts the rows of a staging batch with all index entries. Returns their number. `frozen`: as COPY FREEZE. */
   insert(relation: NativeRelation, layout: number, batch: Uint8Array, frozen: boolean): number

@@ -4,15 +4,17 @@ import { join, resolve } from 'node:path'
 import { binding } from '../binding/addon.ts'
 import type { NativeCluster } from '../binding/native.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
+import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { CatalogStore } from '../relation/catalog-store.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
+import { RelationLocks } from '../transaction/relation-locks.ts'
 import { type DatabaseServices, Session } from '../session/session.ts'
 import type { CodecOptions } from '../types/index.ts'
-import { databaseDirectory } from './database-directory.ts'
-import { type InitOptions, initCluster } from './init.ts'
+import { databaseDirectory } from '../relation/database-directory.ts'
+import { initCluster, type InitOptions } from './init.ts'
 import { LockFile } from './lock-file.ts'
 
 export interface OpenOptions {
@@ -65,7 +67,9 @@ export class Cluster {
   readonly #lock: LockFile | undefined
   readonly #codecOptions: CodecOptions
   readonly #databases = new Map<number, DatabaseServices>()
-  readonly #sessions = new Set<Session>()
+  /** With the OID of the database. */
+  readonly #sessions = new Map<Session, number>()
+  readonly #closedDatabases = new Set<number>()
   readonly #shared: CatalogStore
   #checkpointTimer: NodeJS.Timeout | undefined
   #closed: Promise<void> | undefined
@@ -131,11 +135,19 @@ export class Cluster {
     this.#refuseClosed()
     const name = options.database ?? 'postgres'
     const database = this.#database(name)
-    const session = new Session(this.#native.session(database.oid), database, {
+    const session: Session = new Session(this.#native.session(database.oid), database, this.#native, {
       onClose: () => this.#sessions.delete(session),
-      forgetDatabase: (oid) => this.#databases.delete(oid),
+      databaseUse: {
+        otherSessions: (oid) =>
+          [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length,
+        closeToSessions: (oid) => {
+          this.#closedDatabases.add(oid)
+          return () => this.#closedDatabases.delete(oid)
+        },
+        forget: (oid) => this.#databases.delete(oid),
+      },
     })
-    this.#sessions.add(session)
+    this.#sessions.set(session, database.oid)
     return session
   }
 
@@ -163,7 +175,7 @@ export class Cluster {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#checkpointTimer)
-    await Promise.all([...this.#sessions].map((session) => session.close()))
+    await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
     try {
       await this.#native.close()
     } finally {
@@ -191,6 +203,14 @@ export class Cluster {
       if (!row.datallowconn) {
         throw new PgError('55000', `database "${name}" is not currently accepting connections`)
       }
+      if (row.datconnlimit === invalidDatabase) {
+        throw new PgError('55000', `cannot connect to invalid database "${name}"`, {
+          hint: 'Use DROP DATABASE to drop invalid databases.',
+        })
+      }
+      if (this.#closedDatabases.has(row.oid)) {
+        throw new PgError('55006', `database "${name}" is being copied`, { hint: 'Try again when that is done.' })
+      }
       const known = this.#databases.get(row.oid)
       if (known !== undefined && known.name === name) return known
       const identity = {
@@ -210,6 +230,7 @@ export class Cluster {
           bytewiseCollation(row.datlocprovider, row.datcollate),
           this.#codecOptions,
         ),
+        locks: new RelationLocks(),
       }
       this.#databases.set(row.oid, services)
       return services

@@ -125,6 +125,11 @@ export class RelationCache {
     this.#options = options
   }
 
+  /** An empty cache of the same database. */
+  fork(): RelationCache {
+    return new RelationCache(this.#cluster, this.#catalogs, this.#bytewiseDefaultCollation, this.#options)
+  }
+
   /** OID of a schema. Throws 3F000. */
   namespaceOid(session: NativeSession, schema: string): number {
     let oid = this.#namespaces.get(schema)

@@ -1,9 +1,23 @@
 // Session: a backend: one transaction at a time, on one database.
-import type { NativeSession } from '../binding/native.ts'
+import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import { Commands } from '../command/commands.ts'
+import {
+  beginDropDatabase,
+  type CreateDatabaseOptions,
+  createDatabase,
+  type DatabaseUse,
+  finishDropDatabase,
+} from '../command/create-database.ts'
+import type { CreateIndexOptions } from '../command/create-index.ts'
+import type { CreateSchemaOptions } from '../command/create-schema.ts'
+import type { CreateTableOptions } from '../command/create-table.ts'
+import { createTablespace, dropTablespace } from '../command/create-tablespace.ts'
+import type { DropOptions } from '../command/drop-object.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
+import type { RelationLocks } from '../transaction/relation-locks.ts'
 import { type TransactionOptions, TransactionQueue } from '../transaction/transaction-queue.ts'
 import { type Key, Table } from './table.ts'
 
@@ -14,17 +28,23 @@ export interface DatabaseServices {
   dataDirectory: string
   catalogs: CatalogStore
   relations: RelationCache
+  locks: RelationLocks
 }
 
 /** What a session asks of its cluster. */
 export interface SessionEvents {
   onClose: () => void
-  forgetDatabase: (oid: number) => void
+  databaseUse: DatabaseUse
 }
 
 /** The open transaction, as its body sees it. */
 export class Transaction {
+  readonly #commands: Commands
   #open = true
+
+  constructor(commands: Commands) {
+    this.#commands = commands
+  }
 
   /** For the session that runs the transaction. */
   end(): void {
@@ -46,6 +66,40 @@ export class Transaction {
     return table.deleteNow(key)
   }
 
+  /** See Session.createTable. */
+  createTable(name: string, options: CreateTableOptions): boolean {
+    return this.#ddl().createTable(name, options)
+  }
+
+  dropTable(name: string, options?: DropOptions): void {
+    this.#ddl().dropTable(name, options)
+  }
+
+  createIndex(table: string, options: CreateIndexOptions): string {
+    return this.#ddl().createIndex(table, options)
+  }
+
+  dropIndex(name: string, options?: DropOptions): void {
+    this.#ddl().dropIndex(name, options)
+  }
+
+  truncate(...tables: string[]): void {
+    this.#ddl().truncate(...tables)
+  }
+
+  createSchema(name: string, options?: CreateSchemaOptions): void {
+    this.#ddl().createSchema(name, options)
+  }
+
+  dropSchema(name: string, options?: DropOptions): void {
+    this.#ddl().dropSchema(name, options)
+  }
+
+  #ddl(): Commands {
+    this.#refuseEnded()
+    return this.#commands
+  }
+
   #refuseEnded(): void {
     if (!this.#open) throw new PgError('25P01', 'the transaction has ended')
   }
@@ -56,13 +110,29 @@ export class Session {
   readonly #database: DatabaseServices
   readonly #events: SessionEvents
   readonly #queue: TransactionQueue
+  readonly #commands: Commands
   #closed: Promise<void> | undefined
 
-  constructor(native: NativeSession, database: DatabaseServices, events: SessionEvents) {
+  constructor(
+    native: NativeSession,
+    database: DatabaseServices,
+    cluster: NativeCluster,
+    events: SessionEvents,
+  ) {
     this.#native = native
     this.#database = database
     this.#events = events
-    this.#queue = new TransactionQueue(native)
+    this.#queue = new TransactionQueue(native, () => this.#commands.endOfTransaction())
+    const { catalogs, relations, locks, dataDirectory } = database
+    this.#commands = new Commands({
+      native,
+      cluster,
+      queue: this.#queue,
+      catalogs,
+      relations,
+      locks,
+      dataDirectory,
+    })
   }
 
   /** Name of the database. */
@@ -76,7 +146,7 @@ export class Session {
     options: TransactionOptions = {},
   ): Promise<T> {
     this.#refuseClosed()
-    const tx = new Transaction()
+    const tx = new Transaction(this.#commands)
     return this.#queue
       .run(async () => {
         try {
@@ -91,7 +161,7 @@ export class Session {
   /** As `transaction`, for a body that does not wait; blocks until the commit is durable: the lowest latency. */
   transactionSync<T>(body: (tx: Transaction) => T, options: TransactionOptions = {}): T {
     this.#refuseClosed()
-    const tx = new Transaction()
+    const tx = new Transaction(this.#commands)
     try {
       return this.#queue.runSync(() => body(tx), options)
     } finally {
@@ -103,13 +173,78 @@ export class Session {
   table<T extends object = Record<string, unknown>>(name: string): Table<T> {
     this.#refuseClosed()
     const { schema, name: relationName } = parseQualifiedName(name)
-    const { relations } = this.#database
-    const { oid } = relations.open(this.#native, schema, relationName)
+    const commands = this.#commands
+    const { oid } = commands.relations.open(this.#native, schema, relationName)
     return new Table<T>({
       native: this.#native,
       queue: this.#queue,
-      relation: () => relations.openByOid(this.#native, oid),
+      relation: () => commands.relations.openByOid(this.#native, oid),
+      lockForWriting: ({ oid: locked, name: lockedName }) => commands.lockForWriting(locked, lockedName),
     })
+  }
+
+  /**
+   * Makes a table; false if it was there and `ifNotExists` was given. Column types are SQL's, with NOT NULL, PRIMARY KEY,
+   * UNIQUE and COLLATE after them. Throws 42P07, 42701, 42704, 3F000, 0A000 for what is not supported.
+   */
+  createTable(name: string, options: CreateTableOptions): Promise<boolean> {
+    return this.#define((commands) => commands.createTable(name, options))
+  }
+
+  /** Drops a table with its indexes. Throws 42P01; 2BP01 when something depends on it and `cascade` was not given. */
+  dropTable(name: string, options?: DropOptions): Promise<void> {
+    return this.#define((commands) => commands.dropTable(name, options))
+  }
+
+  /** Makes a B-tree index from the table's rows; resolves with its name. Throws 42P07, 42703, 23505. */
+  createIndex(table: string, options: CreateIndexOptions): Promise<string> {
+    return this.#define((commands) => commands.createIndex(table, options))
+  }
+
+  dropIndex(name: string, options?: DropOptions): Promise<void> {
+    return this.#define((commands) => commands.dropIndex(name, options))
+  }
+
+  /** Empties tables by giving them new files. */
+  truncate(...tables: string[]): Promise<void> {
+    return this.#define((commands) => commands.truncate(...tables))
+  }
+
+  createSchema(name: string, options?: CreateSchemaOptions): Promise<void> {
+    return this.#define((commands) => commands.createSchema(name, options))
+  }
+
+  dropSchema(name: string, options?: DropOptions): Promise<void> {
+    return this.#define((commands) => commands.dropSchema(name, options))
+  }
+
+  /** Makes a database as a copy of another one, to which nobody else may be connected. Throws 42P04, 3D000, 55006. */
+  createDatabase(name: string, options: CreateDatabaseOptions = {}): Promise<void> {
+    this.#refuseClosed()
+    return this.#queue.run(() =>
+      createDatabase(this.#commands.context(), this.#events.databaseUse, name, options),
+    )
+  }
+
+  /** Removes a database and its files, for good. Throws 3D000, 42809, 55006 while sessions are connected. */
+  async dropDatabase(name: string, options: DropOptions = {}): Promise<void> {
+    this.#refuseClosed()
+    const use = this.#events.databaseUse
+    const oid = await this.#queue.run(() => beginDropDatabase(this.#commands.context(), use, name, options))
+    if (oid === undefined) return
+    await this.#queue.run(() => finishDropDatabase(this.#commands.context(), use, oid))
+  }
+
+  /** Makes a tablespace in an existing directory, given by its absolute path. Throws 42710, 42P17, 58P01, 55006. */
+  createTablespace(name: string, path: string): Promise<void> {
+    this.#refuseClosed()
+    return this.#queue.run(() => createTablespace(this.#commands.context(), name, path))
+  }
+
+  /** Removes an empty tablespace. Throws 42704, 55000. */
+  dropTablespace(name: string, options: DropOptions = {}): Promise<void> {
+    this.#refuseClosed()
+    return this.#queue.run(() => dropTablespace(this.#commands.context(), name, options))
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */
@@ -120,6 +255,12 @@ export class Session {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  // One command in a transaction of its own.
+  #define<T>(command: (commands: Commands) => T): Promise<T> {
+    this.#refuseClosed()
+    return this.#queue.run(() => command(this.#commands))
   }
 
   async #end(): Promise<void> {

@@ -1,4 +1,5 @@
 // Table: a relation as a session's user reads and writes it.
+import { withViolatedKey } from '../access/key-detail.ts'
 import type { RangeBounds } from '../access/relation-access.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
@@ -71,6 +72,8 @@ export interface TableContext {
   queue: TransactionQueue
   /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
   relation: () => RelationInfo
+  /** Keeps others from changing the relation until the open transaction ends. Throws 55P03. */
+  lockForWriting: (relation: RelationInfo) => void
 }
 
 export class Table<T extends object = Record<string, unknown>> {
@@ -188,15 +191,25 @@ export class Table<T extends object = Record<string, unknown>> {
 
   /** Writes in the open transaction. */
   insertNow(rows: readonly Partial<T>[]): void {
-    const { native, queue, relation } = this.#context
+    const { native, queue, relation, lockForWriting } = this.#context
     queue.write(() => {
-      relation().access.insert(native, rows)
+      const info = relation()
+      lockForWriting(info)
+      info.access.insert(native, rows)
       native.advanceCommand()
     })
   }
 
   updateNow(key: Key, changes: Partial<T>): boolean {
-    return this.#change(key, (info, tid) => info.access.update(this.#context.native, tid, changes))
+    const { native } = this.#context
+    return this.#change(key, (info, tid, values) => {
+      try {
+        return info.access.update(native, tid, changes)
+      } catch (error) {
+        const old = info.access.get<object>(native, primaryIndex(info), values)
+        throw withViolatedKey(error, info.access, { ...old, ...changes })
+      }
+    })
   }
 
   deleteNow(key: Key): boolean {
@@ -205,15 +218,17 @@ export class Table<T extends object = Record<string, unknown>> {
 
   #change(
     key: Key,
-    change: (info: RelationInfo, tid: Tid) => ReturnType<NativeSession['update']>,
+    change: (info: RelationInfo, tid: Tid, values: readonly unknown[]) => ReturnType<NativeSession['update']>,
   ): boolean {
-    const { native, queue, relation } = this.#context
+    const { native, queue, relation, lockForWriting } = this.#context
     return queue.write(() => {
       const info = relation()
+      lockForWriting(info)
       const index = primaryIndex(info)
-      const found = info.access.find(native, index, keyValues(info, index, key, true), [])
+      const values = keyValues(info, index, key, true)
+      const found = info.access.find(native, index, values, [])
       if (found === undefined) return false
-      const result = change(info, found.tid)
+      const result = change(info, found.tid, values)
       if (result !== 'ok') {
         throw new PgError('40001', 'could not serialize access due to concurrent update', {
           schema: info.schema,

@@ -16,12 +16,15 @@ const runningQueue = new AsyncLocalStorage<TransactionQueue>()
 
 export class TransactionQueue {
   readonly #native: NativeSession
+  readonly #onEnd: () => void
   #tail: Promise<unknown> = Promise.resolve()
   #open = false
   #failed = false
 
-  constructor(native: NativeSession) {
+  /** `onEnd` is called when a transaction has committed or rolled back, before another one begins. */
+  constructor(native: NativeSession, onEnd: () => void = () => undefined) {
     this.#native = native
+    this.#onEnd = onEnd
   }
 
   /** Is a transaction open now? */
@@ -70,7 +73,11 @@ export class TransactionQueue {
       throw error
     }
     this.#open = false
-    this.#native.commit()
+    try {
+      this.#native.commit()
+    } finally {
+      this.#onEnd()
+    }
     return result
   }
 
@@ -100,12 +107,20 @@ export class TransactionQueue {
 
   #commitAsync(): Promise<void> {
     this.#open = false
-    return this.#native.commitAsync()
+    try {
+      return this.#native.commitAsync()
+    } finally {
+      this.#onEnd()
+    }
   }
 
   #rollBack(): void {
     this.#open = false
-    this.#native.abort()
+    try {
+      this.#native.abort()
+    } finally {
+      this.#onEnd()
+    }
   }
 
   #refuseFailed(): void {

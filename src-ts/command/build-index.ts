@@ -1,0 +1,65 @@
+// Making the files of relations, and building indexes from what a table holds.
+import type { RelationAccess } from '../access/relation-access.ts'
+import { withKeyDetail } from '../access/key-detail.ts'
+import type { Locator } from '../binding/native.ts'
+import { pgClass } from '../catalog/pg_class.ts'
+import { PgError } from '../errors/pg-error.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
+import type { CommandContext } from './command-context.ts'
+import type { ClassRow } from './relation-rows.ts'
+
+/** Where a relation that is not shared has its file. */
+export function locatorOf(context: CommandContext, row: ClassRow): Locator {
+  const { database } = context.catalogs
+  return {
+    spcOid: row.reltablespace === 0 ? database.tablespace : row.reltablespace,
+    dbOid: database.oid,
+    relNumber: row.relfilenode,
+  }
+}
+
+/** Makes empty files, which go if the transaction does. */
+export function createFiles(context: CommandContext, relations: readonly ClassRow[]): void {
+  for (const row of relations) {
+    const persistence = row.relpersistence as 'p' | 'u' | 't'
+    context.session.createStorage(locatorOf(context, row), persistence)
+  }
+}
+
+/** The relation as it is now in the catalogs. */
+export function reopen(context: CommandContext, oid: number): RelationInfo {
+  context.relations.forget(oid)
+  return context.relations.openByOid(context.session, oid)
+}
+
+/** Builds one index of the table from its rows. Throws 23505 with the key, 0A000. */
+export function buildIndex(context: CommandContext, table: RelationInfo, indexOid: number): void {
+  const { access } = table
+  const number = access.descriptor.indexes.findIndex(({ oid }) => oid === indexOid)
+  if (number < 0) throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
+  try {
+    context.session.buildIndex(access.native, number)
+  } catch (error) {
+    throw withDuplicateDetail(context, access, number, error)
+  }
+}
+
+// Adds the key to a unique violation: native code knows the address of a row that has it.
+function withDuplicateDetail(context: CommandContext, access: RelationAccess, index: number, error: unknown): unknown {
+  if (!(error instanceof PgError) || error.code !== '23505') return error
+  const [block, offset] = context.session.insertedTids()
+  for (const { row, tid } of access.scanWithTids<Record<string, unknown>>(context.session)) {
+    if (tid.block === block && tid.offset === offset) {
+      return withKeyDetail(error, access, index, row, 'is duplicated.')
+    }
+  }
+  return error
+}
+
+/** Replaces columns of a relation's pg_class row. */
+export function updateClassRow(context: CommandContext, oid: number, changes: Partial<ClassRow>): void {
+  const { session, catalogs } = context
+  const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
+  if (located === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
+  catalogs.update(session, pgClass, located.tid, changes)
+}

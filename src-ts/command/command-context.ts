@@ -1,0 +1,30 @@
+// CommandContext: what a command works with. Commands run inside the session's current transaction.
+import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import type { CatalogStore } from '../relation/catalog-store.ts'
+import type { RelationCache } from '../relation/relation-cache.ts'
+
+export interface CommandContext {
+  session: NativeSession
+  cluster: NativeCluster
+  catalogs: CatalogStore
+  /** As the transaction sees relations; nobody else uses it while the transaction changes them. */
+  relations: RelationCache
+  /** Absolute. */
+  dataDirectory: string
+  /** Keeps all other transactions from writing a relation, and from changing it, until the end of this one. Throws 55P03. */
+  lockExclusively: (oid: number, name: string) => void
+}
+
+// Object identifiers that PostgreSQL fixes. Source: src/include/catalog/*.dat, PostgreSQL 18.
+export const bootstrapSuperuser = 10
+export const heapAccessMethod = 2
+export const btreeAccessMethod = 403
+export const catalogNamespace = 11
+export const toastNamespace = 99
+export const defaultTablespace = 1663
+export const globalTablespace = 1664
+export const defaultCollation = 100
+/** Objects from here on can be dropped, and so are depended on. Source: src/include/access/transam.h, PostgreSQL 18. */
+export const firstUnpinnedOid = 12000
+/** Objects from here on are users'. */
+export const firstNormalOid = 16384
