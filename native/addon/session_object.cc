@@ -130,6 +130,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("abort", &SessionObject::abort),
           InstanceMethod("assignXid", &SessionObject::assign_xid),
           InstanceMethod("advanceCommand", &SessionObject::advance_command),
+          InstanceMethod("oldestXmin", &SessionObject::oldest_xmin),
           InstanceMethod("insert", &SessionObject::insert),
           InstanceMethod("insertedTids", &SessionObject::inserted_tids),
           InstanceMethod("failedRow", &SessionObject::failed_row),
@@ -336,6 +337,14 @@ Napi::Value SessionObject::advance_command(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, state_->backend->advance_command());
     return env.Undefined();
+  });
+}
+
+Napi::Value SessionObject::oldest_xmin(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    return Napi::Number::New(env, value_of(state_->backend->transactions().oldest_xmin()));
   });
 }
 

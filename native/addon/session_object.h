@@ -60,6 +60,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value abort(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);
   Napi::Value advance_command(const Napi::CallbackInfo& info);
+  Napi::Value oldest_xmin(const Napi::CallbackInfo& info);
   Napi::Value insert(const Napi::CallbackInfo& info);
   Napi::Value inserted_tids(const Napi::CallbackInfo& info);
   Napi::Value failed_row(const Napi::CallbackInfo& info);
