@@ -12,7 +12,9 @@ export function withKeyDetail(
   row: Readonly<Record<string, unknown>>,
   what: string,
 ): PgError {
-  const { columns, keyCount } = access.descriptor.indexes[index] as (typeof access.descriptor.indexes)[0]
+  const { columns, keyCount } = access.descriptor.indexes[
+    index
+  ] as (typeof access.descriptor.indexes)[0]
   const names: string[] = []
   const values: string[] = []
   for (const { attribute } of columns.slice(0, keyCount)) {
@@ -21,7 +23,9 @@ export function withKeyDetail(
     const value = row[column.name]
     names.push(quoteIdentifier(column.name))
     values.push(
-      value === null || value === undefined ? 'null' : column.codec.toText(column.codec.toLane(value)),
+      value === null || value === undefined
+        ? 'null'
+        : column.codec.toText(column.codec.toLane(value)),
     )
   }
   const { code, message, schema, table, constraint } = error
@@ -35,7 +39,11 @@ export function withKeyDetail(
 }
 
 /** As `withKeyDetail` for a row that could not be written; any other error is returned as it is. */
-export function withViolatedKey(error: unknown, access: RelationAccess, row: object | undefined): unknown {
+export function withViolatedKey(
+  error: unknown,
+  access: RelationAccess,
+  row: object | undefined,
+): unknown {
   if (!(error instanceof PgError) || error.code !== '23505' || row === undefined) return error
   const index = access.descriptor.indexes.findIndex(({ name }) => name === error.constraint)
   if (index < 0) return error

@@ -14,6 +14,11 @@ export const pgShseclabel = defineCatalog({
     label: 'text not null',
   },
   indexes: [
-    { oid: 3593, name: 'pg_shseclabel_object_index', unique: true, columns: ['objoid', 'classoid', 'provider'] },
+    {
+      oid: 3593,
+      name: 'pg_shseclabel_object_index',
+      unique: true,
+      columns: ['objoid', 'classoid', 'provider'],
+    },
   ],
 })

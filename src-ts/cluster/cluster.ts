@@ -8,13 +8,13 @@ import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { CatalogStore } from '../relation/catalog-store.ts'
+import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
-import { RelationLocks } from '../transaction/relation-locks.ts'
 import { type DatabaseServices, Session } from '../session/session.ts'
+import { RelationLocks } from '../transaction/relation-locks.ts'
 import type { CodecOptions } from '../types/index.ts'
-import { databaseDirectory } from '../relation/database-directory.ts'
-import { initCluster, type InitOptions } from './init.ts'
+import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
 
 export interface OpenOptions {
@@ -135,18 +135,23 @@ export class Cluster {
     this.#refuseClosed()
     const name = options.database ?? 'postgres'
     const database = this.#database(name)
-    const session: Session = new Session(this.#native.session(database.oid), database, this.#native, {
-      onClose: () => this.#sessions.delete(session),
-      databaseUse: {
-        otherSessions: (oid) =>
-          [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length,
-        closeToSessions: (oid) => {
-          this.#closedDatabases.add(oid)
-          return () => this.#closedDatabases.delete(oid)
+    const session: Session = new Session(
+      this.#native.session(database.oid),
+      database,
+      this.#native,
+      {
+        onClose: () => this.#sessions.delete(session),
+        databaseUse: {
+          otherSessions: (oid) =>
+            [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length,
+          closeToSessions: (oid) => {
+            this.#closedDatabases.add(oid)
+            return () => this.#closedDatabases.delete(oid)
+          },
+          forget: (oid) => this.#databases.delete(oid),
         },
-        forget: (oid) => this.#databases.delete(oid),
       },
-    })
+    )
     this.#sessions.set(session, database.oid)
     return session
   }
@@ -209,7 +214,9 @@ export class Cluster {
         })
       }
       if (this.#closedDatabases.has(row.oid)) {
-        throw new PgError('55006', `database "${name}" is being copied`, { hint: 'Try again when that is done.' })
+        throw new PgError('55006', `database "${name}" is being copied`, {
+          hint: 'Try again when that is done.',
+        })
       }
       const known = this.#databases.get(row.oid)
       if (known !== undefined && known.name === name) return known

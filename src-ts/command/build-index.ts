@@ -1,6 +1,7 @@
 // Making the files of relations, and building indexes from what a table holds.
-import type { RelationAccess } from '../access/relation-access.ts'
+
 import { withKeyDetail } from '../access/key-detail.ts'
+import type { RelationAccess } from '../access/relation-access.ts'
 import type { Locator } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
@@ -36,7 +37,8 @@ export function reopen(context: CommandContext, oid: number): RelationInfo {
 export function buildIndex(context: CommandContext, table: RelationInfo, indexOid: number): void {
   const { access } = table
   const number = access.descriptor.indexes.findIndex(({ oid }) => oid === indexOid)
-  if (number < 0) throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
+  if (number < 0)
+    throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
   try {
     context.session.buildIndex(access.native, number)
   } catch (error) {
@@ -45,7 +47,12 @@ export function buildIndex(context: CommandContext, table: RelationInfo, indexOi
 }
 
 // Adds the key to a unique violation: native code knows the address of a row that has it.
-function withDuplicateDetail(context: CommandContext, access: RelationAccess, index: number, error: unknown): unknown {
+function withDuplicateDetail(
+  context: CommandContext,
+  access: RelationAccess,
+  index: number,
+  error: unknown,
+): unknown {
   if (!(error instanceof PgError) || error.code !== '23505') return error
   const [block, offset] = context.session.insertedTids()
   for (const { row, tid } of access.scanWithTids<Record<string, unknown>>(context.session)) {
@@ -57,7 +64,11 @@ function withDuplicateDetail(context: CommandContext, access: RelationAccess, in
 }
 
 /** Replaces columns of a relation's pg_class row. */
-export function updateClassRow(context: CommandContext, oid: number, changes: Partial<ClassRow>): void {
+export function updateClassRow(
+  context: CommandContext,
+  oid: number,
+  changes: Partial<ClassRow>,
+): void {
   const { session, catalogs } = context
   const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
   if (located === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)

@@ -32,12 +32,25 @@ export interface ColumnDefinition {
 
 // The words that end the type's name: column constraints and what else may follow it.
 const clauseWords = new Set([
-  'not', 'null', 'primary', 'unique', 'collate', 'constraint', 'default', 'check', 'references', 'generated',
-  'storage', 'compression', 'deferrable', 'initially', 'options',
+  'not',
+  'null',
+  'primary',
+  'unique',
+  'collate',
+  'constraint',
+  'default',
+  'check',
+  'references',
+  'generated',
+  'storage',
+  'compression',
+  'deferrable',
+  'initially',
+  'options',
 ])
 
 // Words, quoted names, and other characters one by one.
-const token = /"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\s+|[^]/g
+const token = /"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\s+|./gs
 
 /** Takes the text of a column apart. Throws 42601, and 0A000 for the clauses that are not supported. */
 export function parseColumnText(column: string, text: string): ColumnText {
@@ -45,9 +58,15 @@ export function parseColumnText(column: string, text: string): ColumnText {
   const wordAt = (i: number) => (tokens[i] ?? '').toLowerCase()
   const skipSpaces = (i: number) => (/^\s/.test(tokens[i] ?? '') ? i + 1 : i)
   const syntaxError = (i: number) =>
-    new PgError('42601', tokens[i] === undefined ? 'syntax error at end of input' : `syntax error at or near "${tokens[i]}"`, {
-      column,
-    })
+    new PgError(
+      '42601',
+      tokens[i] === undefined
+        ? 'syntax error at end of input'
+        : `syntax error at or near "${tokens[i]}"`,
+      {
+        column,
+      },
+    )
 
   let at = 0
   while (at < tokens.length && !clauseWords.has(wordAt(at))) at++
@@ -93,16 +112,21 @@ export function parseColumnText(column: string, text: string): ColumnText {
       default:
         if (!clauseWords.has(word)) throw syntaxError(at - 1)
         throw new PgError('0A000', `column clause "${word}" is not supported`, {
-          detail: 'Of the clauses after a type, NOT NULL, NULL, PRIMARY KEY, UNIQUE and COLLATE are.',
+          detail:
+            'Of the clauses after a type, NOT NULL, NULL, PRIMARY KEY, UNIQUE and COLLATE are.',
           column,
         })
     }
   }
   if (isNull && parsed.notNull) {
-    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, { column })
+    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, {
+      column,
+    })
   }
   if (isNull && parsed.primaryKey) {
-    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, { column })
+    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, {
+      column,
+    })
   }
   return parsed
 }
@@ -140,19 +164,29 @@ export function resolveCollation(
 }
 
 // The system columns' names. Source: src/backend/catalog/heap.c, PostgreSQL 18.
-export const systemColumnNames: readonly string[] = ['ctid', 'xmin', 'cmin', 'xmax', 'cmax', 'tableoid']
+export const systemColumnNames: readonly string[] = [
+  'ctid',
+  'xmin',
+  'cmin',
+  'xmax',
+  'cmax',
+  'tableoid',
+]
 
 // Source: src/include/access/htup_details.h, PostgreSQL 18.
 const columnsMax = 1600
 
 /** Refuses too many columns, names used twice, and those of system columns. Throws 54011, 42701. */
 export function checkColumnNames(names: readonly string[]): void {
-  if (names.length > columnsMax) throw new PgError('54011', `tables can have at most ${columnsMax} columns`)
+  if (names.length > columnsMax)
+    throw new PgError('54011', `tables can have at most ${columnsMax} columns`)
   const seen = new Set<string>()
   for (const column of names) {
     checkIdentifier(column)
     if (systemColumnNames.includes(column)) {
-      throw new PgError('42701', `column name "${column}" conflicts with a system column name`, { column })
+      throw new PgError('42701', `column name "${column}" conflicts with a system column name`, {
+        column,
+      })
     }
     if (seen.has(column)) {
       throw new PgError('42701', `column "${column}" specified more than once`, { column })
@@ -170,9 +204,12 @@ export function defineColumn(
 ): ColumnDefinition {
   const { oid, typmod, arrayDims } = parseTypeName(text.type)
   const type = context.catalogs.findOne(context.session, pgType, 'pg_type_oid_index', [oid])
-  if (type === undefined) throw new PgError('42704', `type "${text.type}" does not exist`, { column: name })
+  if (type === undefined)
+    throw new PgError('42704', `type "${text.type}" does not exist`, { column: name })
   if (type.typtype === 'p') {
-    throw new PgError('42P16', `column "${name}" has pseudo-type ${formatType(oid)}`, { column: name })
+    throw new PgError('42P16', `column "${name}" has pseudo-type ${formatType(oid)}`, {
+      column: name,
+    })
   }
   return {
     name,

@@ -67,13 +67,15 @@ export async function createDatabase(
   checkIdentifier(name)
   const templateName = options.template ?? 'template1'
   const template = findDatabase(context, templateName)
-  if (template === undefined) throw new PgError('3D000', `template database "${templateName}" does not exist`)
+  if (template === undefined)
+    throw new PgError('3D000', `template database "${templateName}" does not exist`)
   if (template.datconnlimit === invalidDatabase) {
     throw new PgError('55000', `cannot use invalid database "${templateName}" as template`, {
       hint: 'Use DROP DATABASE to drop invalid databases.',
     })
   }
-  if (findDatabase(context, name) !== undefined) throw new PgError('42P04', `database "${name}" already exists`)
+  if (findDatabase(context, name) !== undefined)
+    throw new PgError('42P04', `database "${name}" already exists`)
   const datdba = ownerOid(context, options.owner)
   const dattablespace = databaseTablespace(context, options.tablespace, template)
   refuseConflictingTablespace(context, template, dattablespace)
@@ -82,9 +84,13 @@ export async function createDatabase(
   try {
     const others = use.otherSessions(template.oid)
     if (others > 0) {
-      throw new PgError('55006', `source database "${templateName}" is being accessed by other users`, {
-        detail: usedBy(others),
-      })
+      throw new PgError(
+        '55006',
+        `source database "${templateName}" is being accessed by other users`,
+        {
+          detail: usedBy(others),
+        },
+      )
     }
     const oid = newDatabaseOid(context)
     catalogs.insert(session, pgDatabase, [
@@ -112,36 +118,61 @@ export async function createDatabase(
 
 function ownerOid(context: CommandContext, owner: string | undefined): number {
   if (owner === undefined) return bootstrapSuperuser
-  const role = context.catalogs.findOne(context.session, pgAuthid, 'pg_authid_rolname_index', [owner])
+  const role = context.catalogs.findOne(context.session, pgAuthid, 'pg_authid_rolname_index', [
+    owner,
+  ])
   if (role === undefined) throw new PgError('42704', `role "${owner}" does not exist`)
   return role.oid
 }
 
-function databaseTablespace(context: CommandContext, name: string | undefined, template: DatabaseRow): number {
+function databaseTablespace(
+  context: CommandContext,
+  name: string | undefined,
+  template: DatabaseRow,
+): number {
   if (name === undefined) return template.dattablespace
   const { oid } = findTablespace(context, name)
-  if (oid === globalTablespace) throw new PgError('22023', 'pg_global cannot be used as default tablespace')
+  if (oid === globalTablespace)
+    throw new PgError('22023', 'pg_global cannot be used as default tablespace')
   return oid
 }
 
 // Relations that say they are in the new default tablespace, and those that say nothing, would share a directory.
-function refuseConflictingTablespace(context: CommandContext, template: DatabaseRow, tablespace: number): void {
+function refuseConflictingTablespace(
+  context: CommandContext,
+  template: DatabaseRow,
+  tablespace: number,
+): void {
   if (tablespace === template.dattablespace) return
   if (!existsSync(join(context.dataDirectory, databaseDirectory(template.oid, tablespace)))) return
-  throw new PgError('0A000', `cannot assign new default tablespace to a copy of database "${template.datname}"`, {
-    detail: `There is a conflict because database "${template.datname}" already has some tables in this tablespace.`,
-  })
+  throw new PgError(
+    '0A000',
+    `cannot assign new default tablespace to a copy of database "${template.datname}"`,
+    {
+      detail: `There is a conflict because database "${template.datname}" already has some tables in this tablespace.`,
+    },
+  )
 }
 
 function newDatabaseOid(context: CommandContext): number {
   for (;;) {
     const oid = newOid(context, pgDatabase, 'pg_database_oid_index')
-    if (!existsSync(join(context.dataDirectory, databaseDirectory(oid, context.catalogs.database.tablespace)))) return oid
+    if (
+      !existsSync(
+        join(context.dataDirectory, databaseDirectory(oid, context.catalogs.database.tablespace)),
+      )
+    )
+      return oid
   }
 }
 
 // Objects of the copy depend on the same roles and tablespaces. Source: copyTemplateDependencies, pg_shdepend.c.
-function copySharedDependencies(context: CommandContext, template: number, oid: number, owner: number): void {
+function copySharedDependencies(
+  context: CommandContext,
+  template: number,
+  oid: number,
+  owner: number,
+): void {
   const { session, catalogs } = context
   const rows = catalogs.find(session, pgShdepend, 'pg_shdepend_depender_index', [template])
   const copies = rows.map((row) => ({ ...row, dbid: oid }))
@@ -159,7 +190,12 @@ function copySharedDependencies(context: CommandContext, template: number, oid: 
   if (copies.length > 0) catalogs.insert(session, pgShdepend, copies)
 }
 
-async function copyFiles(context: CommandContext, template: DatabaseRow, oid: number, tablespace: number): Promise<void> {
+async function copyFiles(
+  context: CommandContext,
+  template: DatabaseRow,
+  oid: number,
+  tablespace: number,
+): Promise<void> {
   const { session, cluster } = context
   // The copy is of files, so what is in memory must be in them.
   await cluster.checkpoint()
@@ -197,17 +233,24 @@ export function beginDropDatabase(
   }
   const { row, tid } = located
   if (row.datistemplate) throw new PgError('42809', 'cannot drop a template database')
-  if (row.oid === catalogs.database.oid) throw new PgError('55006', 'cannot drop the currently open database')
+  if (row.oid === catalogs.database.oid)
+    throw new PgError('55006', 'cannot drop the currently open database')
   const others = use.otherSessions(row.oid)
   if (others > 0) {
-    throw new PgError('55006', `database "${name}" is being accessed by other users`, { detail: usedBy(others) })
+    throw new PgError('55006', `database "${name}" is being accessed by other users`, {
+      detail: usedBy(others),
+    })
   }
   catalogs.update(session, pgDatabase, tid, { datconnlimit: invalidDatabase })
   return row.oid
 }
 
 /** Removes the rows and files of a database that `beginDropDatabase` marked. */
-export async function finishDropDatabase(context: CommandContext, use: DatabaseUse, oid: number): Promise<void> {
+export async function finishDropDatabase(
+  context: CommandContext,
+  use: DatabaseUse,
+  oid: number,
+): Promise<void> {
   const { session, cluster } = context
   const tablespaces = tablespacesOf(context, oid)
   deleteWhere(context, pgDatabase, 'pg_database_oid_index', [oid])

@@ -6,8 +6,8 @@ import { buildIndex, createFiles, reopen, updateClassRow } from './build-index.t
 import { resolveCollation, systemColumnNames } from './column-definition.ts'
 import type { CommandContext } from './command-context.ts'
 import { currentDatabase } from './current-database.ts'
-import { type DropOptions, dropObject } from './drop-object.ts'
 import { relationAddress } from './dependency.ts'
+import { type DropOptions, dropObject } from './drop-object.ts'
 import { checkIdentifier } from './identifier.ts'
 import { type IndexKeyColumn, insertIndexRows, type NewIndex } from './index-rows.ts'
 import { chooseIndexColumnNames, chooseRelationName, indexNameAddition } from './object-name.ts'
@@ -49,15 +49,24 @@ const indexColumnsMax = 32
 
 /** The columns of a table that are not dropped, by name. */
 export function tableAttributes(context: CommandContext, oid: number): Map<string, AttributeRow> {
-  const rows = context.catalogs.find(context.session, pgAttribute, 'pg_attribute_relid_attnum_index', [oid])
-  return new Map(rows.filter((row) => row.attnum > 0 && !row.attisdropped).map((row) => [row.attname, row]))
+  const rows = context.catalogs.find(
+    context.session,
+    pgAttribute,
+    'pg_attribute_relid_attnum_index',
+    [oid],
+  )
+  return new Map(
+    rows.filter((row) => row.attnum > 0 && !row.attisdropped).map((row) => [row.attname, row]),
+  )
 }
 
 function findColumn(attributes: ReadonlyMap<string, AttributeRow>, name: string): AttributeRow {
   const attribute = attributes.get(name)
   if (attribute !== undefined) return attribute
   if (systemColumnNames.includes(name)) {
-    throw new PgError('0A000', 'index creation on system columns is not supported', { column: name })
+    throw new PgError('0A000', 'index creation on system columns is not supported', {
+      column: name,
+    })
   }
   throw new PgError('42703', `column "${name}" does not exist`, { column: name })
 }
@@ -69,11 +78,19 @@ export function resolveKeyColumn(
   given: string | IndexColumn,
   encoding: number,
 ): IndexKeyColumn {
-  const { column, desc = false, nulls, opclass, collation }: IndexColumn =
-    typeof given === 'string' ? { column: given } : given
+  const {
+    column,
+    desc = false,
+    nulls,
+    opclass,
+    collation,
+  }: IndexColumn = typeof given === 'string' ? { column: given } : given
   const attribute = findColumn(attributes, column)
-  const type = context.catalogs.findOne(context.session, pgType, 'pg_type_oid_index', [attribute.atttypid])
-  if (type === undefined) throw new PgError('XX000', `cache lookup failed for type ${attribute.atttypid}`)
+  const type = context.catalogs.findOne(context.session, pgType, 'pg_type_oid_index', [
+    attribute.atttypid,
+  ])
+  if (type === undefined)
+    throw new PgError('XX000', `cache lookup failed for type ${attribute.atttypid}`)
   return {
     attribute,
     collation: resolveCollation(context, type, attribute.attcollation, collation, encoding),
@@ -91,7 +108,11 @@ export function checkIndexColumnCount(count: number): void {
 }
 
 /** Makes an index and fills it from the table's rows. Returns its name. Throws 42P01, 42P07, 42703, 23505 … */
-export function createIndex(context: CommandContext, tableName: string, options: CreateIndexOptions): string {
+export function createIndex(
+  context: CommandContext,
+  tableName: string,
+  options: CreateIndexOptions,
+): string {
   const { session } = context
   if (options.columns.length === 0) throw new PgError('42601', 'an index needs at least one column')
   const include = options.include ?? []
@@ -102,9 +123,14 @@ export function createIndex(context: CommandContext, tableName: string, options:
   const table = openTable(context, tableName)
   const { encoding } = currentDatabase(context)
   const attributes = tableAttributes(context, table.oid)
-  const keys = options.columns.map((column) => resolveKeyColumn(context, attributes, column, encoding))
+  const keys = options.columns.map((column) =>
+    resolveKeyColumn(context, attributes, column, encoding),
+  )
   const included = include.map((column) => findColumn(attributes, column))
-  const name = options.name === undefined ? madeUpName(context, table, keys, included) : checkIdentifier(options.name)
+  const name =
+    options.name === undefined
+      ? madeUpName(context, table, keys, included)
+      : checkIdentifier(options.name)
   if (options.name !== undefined && nameIsTaken(context, table, name)) {
     if (options.ifNotExists) return name
     throw new PgError('42P07', `relation "${name}" already exists`, { table: name })
@@ -135,7 +161,9 @@ function madeUpName(
   keys: readonly IndexKeyColumn[],
   included: readonly AttributeRow[],
 ): string {
-  const columns = [...keys.map(({ attribute }) => attribute), ...included].map(({ attname }) => attname)
+  const columns = [...keys.map(({ attribute }) => attribute), ...included].map(
+    ({ attname }) => attname,
+  )
   const addition = indexNameAddition(chooseIndexColumnNames(columns))
   return chooseRelationName(context, table.relname, addition, 'idx', table.relnamespace, false)
 }
@@ -157,8 +185,12 @@ function recordCounts(
   const rows = Number(count)
   if (rows === 0 && table.reltuples < 0) return
   const index = info.access.descriptor.indexes.find(({ oid }) => oid === indexOid)
-  if (index === undefined) throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
-  updateClassRow(context, table.oid, { relpages: cluster.blocks(info.access.locator, 0), reltuples: rows })
+  if (index === undefined)
+    throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
+  updateClassRow(context, table.oid, {
+    relpages: cluster.blocks(info.access.locator, 0),
+    reltuples: rows,
+  })
   updateClassRow(context, indexOid, { relpages: cluster.blocks(index.locator, 0), reltuples: rows })
   session.advanceCommand()
 }

@@ -12,7 +12,11 @@ export interface CreateSchemaOptions {
 }
 
 /** Makes a schema. Throws 42P06, 42939. */
-export function createSchema(context: CommandContext, name: string, options: CreateSchemaOptions): void {
+export function createSchema(
+  context: CommandContext,
+  name: string,
+  options: CreateSchemaOptions,
+): void {
   const { session, catalogs } = context
   checkIdentifier(name)
   if (name.startsWith('pg_')) {
@@ -25,7 +29,9 @@ export function createSchema(context: CommandContext, name: string, options: Cre
     throw new PgError('42P06', `schema "${name}" already exists`, { schema: name })
   }
   const oid = newOid(context, pgNamespace, 'pg_namespace_oid_index')
-  catalogs.insert(session, pgNamespace, [{ oid, nspname: name, nspowner: bootstrapSuperuser, nspacl: null }])
+  catalogs.insert(session, pgNamespace, [
+    { oid, nspname: name, nspowner: bootstrapSuperuser, nspacl: null },
+  ])
   session.advanceCommand()
 }
 

@@ -5,8 +5,14 @@ import { pgCollation } from '../catalog/pg_collation.ts'
 import { pgConstraint } from '../catalog/pg_constraint.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
-import { createFiles, buildIndex, reopen } from './build-index.ts'
-import { checkColumnNames, type ColumnDefinition, type ColumnText, defineColumn, parseColumnText } from './column-definition.ts'
+import { buildIndex, createFiles, reopen } from './build-index.ts'
+import {
+  type ColumnDefinition,
+  type ColumnText,
+  checkColumnNames,
+  defineColumn,
+  parseColumnText,
+} from './column-definition.ts'
 import {
   type CommandContext,
   catalogNamespace,
@@ -27,9 +33,22 @@ import {
 import { type DropOptions, dropObject } from './drop-object.ts'
 import { insertIndexRows, newConstraintRow } from './index-rows.ts'
 import { newOid, newRelationOid } from './new-oid.ts'
-import { chooseArrayTypeName, chooseConstraintName, chooseIndexColumnNames, chooseRelationName, indexNameAddition } from './object-name.ts'
+import {
+  chooseArrayTypeName,
+  chooseConstraintName,
+  chooseIndexColumnNames,
+  chooseRelationName,
+  indexNameAddition,
+} from './object-name.ts'
 import { parseQualifiedName } from './qualified-name.ts'
-import { type AttributeRow, attributeRow, type ClassRow, classRow, rowTypeRows, systemAttributeRows } from './relation-rows.ts'
+import {
+  type AttributeRow,
+  attributeRow,
+  type ClassRow,
+  classRow,
+  rowTypeRows,
+  systemAttributeRows,
+} from './relation-rows.ts'
 import { fillfactorOptions } from './storage-parameter.ts'
 import { displayName, findRelation, refuseSystemRelation } from './table-name.ts'
 import { relationTablespace } from './tablespace-name.ts'
@@ -63,7 +82,11 @@ interface KeyConstraint {
 }
 
 /** Makes a table. False if it was there and `ifNotExists` was given. Throws 42P07, 42701, 42704, 3F000 … */
-export function createTable(context: CommandContext, text: string, options: CreateTableOptions): boolean {
+export function createTable(
+  context: CommandContext,
+  text: string,
+  options: CreateTableOptions,
+): boolean {
   const { session, catalogs, relations, cluster } = context
   const qualified = parseQualifiedName(text)
   const { schema, name } = qualified
@@ -81,7 +104,9 @@ export function createTable(context: CommandContext, text: string, options: Crea
   const texts = columnTexts(options)
   checkColumnNames([...texts.keys()])
   const keys = keyConstraints(name, texts, options)
-  const columns = [...texts].map(([column, parsed]) => defineColumn(context, column, parsed, encoding))
+  const columns = [...texts].map(([column, parsed]) =>
+    defineColumn(context, column, parsed, encoding),
+  )
   const notNullOrder = notNullColumns(columns, texts, keys)
   for (const column of columns) column.notNull = notNullOrder.includes(column.name)
 
@@ -155,7 +180,9 @@ function keyConstraints(
   if (primaryKey !== undefined) primary.push({ kind: 'p', columns: primaryKey })
   for (const columns of unique) others.push({ kind: 'u', columns })
   if (primary.length > 1) {
-    throw new PgError('42P16', `multiple primary keys for table "${table}" are not allowed`, { table })
+    throw new PgError('42P16', `multiple primary keys for table "${table}" are not allowed`, {
+      table,
+    })
   }
   const kept: KeyConstraint[] = []
   const seen = new Set<string>()
@@ -168,16 +195,22 @@ function keyConstraints(
   return kept
 }
 
-function checkKeyColumns({ kind, columns }: KeyConstraint, texts: ReadonlyMap<string, ColumnText>): void {
+function checkKeyColumns(
+  { kind, columns }: KeyConstraint,
+  texts: ReadonlyMap<string, ColumnText>,
+): void {
   const what = kind === 'p' ? 'primary key' : 'unique'
-  if (columns.length === 0) throw new PgError('42601', `${what} constraint needs at least one column`)
+  if (columns.length === 0)
+    throw new PgError('42601', `${what} constraint needs at least one column`)
   checkIndexColumnCount(columns.length)
   columns.forEach((column, i) => {
     if (!texts.has(column)) {
       throw new PgError('42703', `column "${column}" named in key does not exist`, { column })
     }
     if (columns.indexOf(column) !== i) {
-      throw new PgError('42701', `column "${column}" appears twice in ${what} constraint`, { column })
+      throw new PgError('42701', `column "${column}" appears twice in ${what} constraint`, {
+        column,
+      })
     }
   })
 }
@@ -199,17 +232,24 @@ function makeRoomForType(context: CommandContext, name: string, namespace: numbe
   const [taken] = catalogs.locate(session, pgType, 'pg_type_typname_nsp_index', [name, namespace])
   if (taken === undefined) return
   const { row, tid } = taken
-  const element = row.typelem === 0 ? undefined : catalogs.findOne(session, pgType, 'pg_type_oid_index', [row.typelem])
+  const element =
+    row.typelem === 0
+      ? undefined
+      : catalogs.findOne(session, pgType, 'pg_type_oid_index', [row.typelem])
   if (element?.typarray !== row.oid) {
     throw new PgError('42710', `type "${name}" already exists`, {
-      hint: 'A relation has an associated type of the same name, so you must use a name that doesn\'t conflict with any existing type.',
+      hint: "A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type.",
     })
   }
   catalogs.update(session, pgType, tid, { typname: chooseArrayTypeName(context, name, namespace) })
   session.advanceCommand()
 }
 
-function tableDependencies(table: ClassRow, columns: readonly ColumnDefinition[], arrayTypeOid: number): Dependency[] {
+function tableDependencies(
+  table: ClassRow,
+  columns: readonly ColumnDefinition[],
+  arrayTypeOid: number,
+): Dependency[] {
   const self = relationAddress(table.oid)
   const dependencies: Dependency[] = [
     { object: self, on: namespaceAddress(table.relnamespace), kind: 'n' },
@@ -239,10 +279,21 @@ function insertNotNullConstraints(
   const dependencies: Dependency[] = []
   const rows = columns.map((column) => {
     const attnum = attributes.findIndex(({ attname }) => attname === column) + 1
-    const conname = chooseConstraintName(context, table.relname, column, 'not_null', table.relnamespace, taken)
+    const conname = chooseConstraintName(
+      context,
+      table.relname,
+      column,
+      'not_null',
+      table.relnamespace,
+      taken,
+    )
     taken.push(conname)
     const oid = newOid(context, pgConstraint, 'pg_constraint_oid_index')
-    dependencies.push({ object: constraintAddress(oid), on: relationAddress(table.oid, attnum), kind: 'a' })
+    dependencies.push({
+      object: constraintAddress(oid),
+      on: relationAddress(table.oid, attnum),
+      kind: 'a',
+    })
     return newConstraintRow({
       oid,
       conname,
@@ -285,7 +336,15 @@ function insertKey(
 }
 
 // Bytes of the longest character, by pg_database.encoding. Source: src/common/wchar.c, PostgreSQL 18.
-const characterBytes: Readonly<Record<number, number>> = { 1: 3, 2: 2, 3: 3, 4: 4, 5: 3, 6: 4, 7: 4 }
+const characterBytes: Readonly<Record<number, number>> = {
+  1: 3,
+  2: 2,
+  3: 3,
+  4: 4,
+  5: 3,
+  6: 4,
+  7: 4,
+}
 
 function characterBytesMax(encoding: number): number {
   return characterBytes[encoding] ?? 1
@@ -296,7 +355,10 @@ export function dropTable(context: CommandContext, text: string, options: DropOp
   const { row, name } = findRelation(context, text)
   if (row === undefined) {
     if (options.ifExists) return
-    throw new PgError('42P01', `table "${displayName(name)}" does not exist`, { schema: name.schema, table: name.name })
+    throw new PgError('42P01', `table "${displayName(name)}" does not exist`, {
+      schema: name.schema,
+      table: name.name,
+    })
   }
   if (row.relkind !== 'r') {
     const hint = row.relkind === 'i' ? 'Use DROP INDEX to remove an index.' : undefined

@@ -6,7 +6,7 @@ import { pgShdescription } from '../catalog/pg_shdescription.ts'
 import { pgTablespace } from '../catalog/pg_tablespace.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { bootstrapSuperuser, type CommandContext, firstNormalOid } from './command-context.ts'
-import { deleteWhere, type DropOptions } from './drop-object.ts'
+import { type DropOptions, deleteWhere } from './drop-object.ts'
 import { checkIdentifier } from './identifier.ts'
 import { newOid } from './new-oid.ts'
 import { findTablespace } from './tablespace-name.ts'
@@ -15,8 +15,10 @@ import { findTablespace } from './tablespace-name.ts'
 const locationBytesMax = 1024 - '/PG_18_202506291/4294967295/4294967295_init.131071'.length - 1
 
 function checkLocation(location: string): void {
-  if (location.includes("'")) throw new PgError('42602', 'tablespace location cannot contain single quotes')
-  if (!isAbsolute(location)) throw new PgError('42P17', 'tablespace location must be an absolute path')
+  if (location.includes("'"))
+    throw new PgError('42602', 'tablespace location cannot contain single quotes')
+  if (!isAbsolute(location))
+    throw new PgError('42P17', 'tablespace location must be an absolute path')
   if (Buffer.byteLength(location) > locationBytesMax) {
     throw new PgError('42P17', `tablespace location "${location}" is too long`)
   }
@@ -40,7 +42,9 @@ export function createTablespace(context: CommandContext, name: string, path: st
     })
   }
   checkLocation(location)
-  if (catalogs.findOne(session, pgTablespace, 'pg_tablespace_spcname_index', [name]) !== undefined) {
+  if (
+    catalogs.findOne(session, pgTablespace, 'pg_tablespace_spcname_index', [name]) !== undefined
+  ) {
     throw new PgError('42710', `tablespace "${name}" already exists`)
   }
   const oid = newOid(context, pgTablespace, 'pg_tablespace_oid_index')
@@ -50,7 +54,11 @@ export function createTablespace(context: CommandContext, name: string, path: st
 }
 
 /** Removes a tablespace in which nothing is. Throws 42704, 42501, 55000. */
-export async function dropTablespace(context: CommandContext, name: string, options: DropOptions): Promise<void> {
+export async function dropTablespace(
+  context: CommandContext,
+  name: string,
+  options: DropOptions,
+): Promise<void> {
   const { session, catalogs, cluster } = context
   if (
     options.ifExists &&

@@ -1,7 +1,8 @@
 // Dependencies between objects: recorded when an object is made, followed when one is dropped.
+
+import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgConstraint } from '../catalog/pg_constraint.ts'
-import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgDepend } from '../catalog/pg_depend.ts'
 import { pgNamespace } from '../catalog/pg_namespace.ts'
 import { pgType } from '../catalog/pg_type.ts'
@@ -29,13 +30,25 @@ const publicNamespace = 2200
 
 // Objects that cannot be dropped need no rows. Source: IsPinnedObject, src/backend/catalog/catalog.c.
 function isPinned({ classId, objectId }: ObjectAddress): boolean {
-  return objectId < firstUnpinnedOid && !(classId === pgNamespace.oid && objectId === publicNamespace)
+  return (
+    objectId < firstUnpinnedOid && !(classId === pgNamespace.oid && objectId === publicNamespace)
+  )
 }
 
-export const relationAddress = (oid: number, subId = 0): ObjectAddress => ({ classId: pgClass.oid, objectId: oid, subId })
+export const relationAddress = (oid: number, subId = 0): ObjectAddress => ({
+  classId: pgClass.oid,
+  objectId: oid,
+  subId,
+})
 export const typeAddress = (oid: number): ObjectAddress => ({ classId: pgType.oid, objectId: oid })
-export const constraintAddress = (oid: number): ObjectAddress => ({ classId: pgConstraint.oid, objectId: oid })
-export const namespaceAddress = (oid: number): ObjectAddress => ({ classId: pgNamespace.oid, objectId: oid })
+export const constraintAddress = (oid: number): ObjectAddress => ({
+  classId: pgConstraint.oid,
+  objectId: oid,
+})
+export const namespaceAddress = (oid: number): ObjectAddress => ({
+  classId: pgNamespace.oid,
+  objectId: oid,
+})
 
 /** The pg_depend rows for these, without those on pinned objects. */
 export function dependencyRows(dependencies: readonly Dependency[]): CatalogRow<typeof pgDepend>[] {
@@ -52,7 +65,10 @@ export function dependencyRows(dependencies: readonly Dependency[]): CatalogRow<
     }))
 }
 
-export function recordDependencies(context: CommandContext, dependencies: readonly Dependency[]): void {
+export function recordDependencies(
+  context: CommandContext,
+  dependencies: readonly Dependency[],
+): void {
   const rows = dependencyRows(dependencies)
   if (rows.length > 0) context.catalogs.insert(context.session, pgDepend, rows)
 }

@@ -34,12 +34,26 @@ type DependRow = CatalogRow<typeof pgDepend>
 type AnyCatalog = Catalog & { readonly spec: Record<string, string> }
 
 const publicNamespace = 2200
-const kindNames: Readonly<Record<string, string>> = { r: 'table', i: 'index', t: 'toast table', S: 'sequence', v: 'view', m: 'materialized view', p: 'table', I: 'index', f: 'foreign table', c: 'composite type' }
+const kindNames: Readonly<Record<string, string>> = {
+  r: 'table',
+  i: 'index',
+  t: 'toast table',
+  S: 'sequence',
+  v: 'view',
+  m: 'materialized view',
+  p: 'table',
+  I: 'index',
+  f: 'foreign table',
+  c: 'composite type',
+}
 
 const keyOf = ({ classId, objectId }: ObjectAddress) => `${classId}/${objectId}`
 
 /** How messages name an object: "table s1.x", "constraint t_pkey on table t". */
-export function describeObject(context: CommandContext, { classId, objectId }: ObjectAddress): string {
+export function describeObject(
+  context: CommandContext,
+  { classId, objectId }: ObjectAddress,
+): string {
   const { session, catalogs } = context
   const schemaOf = (oid: number) =>
     catalogs.findOne(session, pgNamespace, 'pg_namespace_oid_index', [oid])?.nspname ?? 'public'
@@ -97,22 +111,39 @@ function refusePart(context: CommandContext, target: ObjectAddress): void {
   })
 }
 
-function dependenciesOf(context: CommandContext, { classId, objectId }: ObjectAddress): DependRow[] {
-  return context.catalogs.find(context.session, pgDepend, 'pg_depend_depender_index', [classId, objectId])
+function dependenciesOf(
+  context: CommandContext,
+  { classId, objectId }: ObjectAddress,
+): DependRow[] {
+  return context.catalogs.find(context.session, pgDepend, 'pg_depend_depender_index', [
+    classId,
+    objectId,
+  ])
 }
 
 function dependentsOf(context: CommandContext, { classId, objectId }: ObjectAddress): DependRow[] {
-  return context.catalogs.find(context.session, pgDepend, 'pg_depend_reference_index', [classId, objectId])
+  return context.catalogs.find(context.session, pgDepend, 'pg_depend_reference_index', [
+    classId,
+    objectId,
+  ])
 }
 
 // The target and all objects that go with it, by key, in the order in which they were met.
-function collect(context: CommandContext, target: ObjectAddress, cascade: boolean): Map<string, ObjectAddress> {
+function collect(
+  context: CommandContext,
+  target: ObjectAddress,
+  cascade: boolean,
+): Map<string, ObjectAddress> {
   const doomed = new Map([[keyOf(target), target]])
   const blockers: { dependent: ObjectAddress; on: ObjectAddress }[] = []
   // A map is walked in order of insertion, what is added on the way included.
   for (const object of doomed.values()) {
     for (const row of dependentsOf(context, object)) {
-      const dependent: ObjectAddress = { classId: row.classid, objectId: row.objid, subId: row.objsubid }
+      const dependent: ObjectAddress = {
+        classId: row.classid,
+        objectId: row.objid,
+        subId: row.objsubid,
+      }
       if (doomed.has(keyOf(dependent))) continue
       const isColumn = row.objsubid !== 0
       if (row.deptype === 'n' && !cascade) {
@@ -127,12 +158,17 @@ function collect(context: CommandContext, target: ObjectAddress, cascade: boolea
   const standing = blockers.filter(({ dependent }) => !doomed.has(keyOf(dependent)))
   if (standing.length > 0) {
     const lines = standing.map(
-      ({ dependent, on }) => `${describeObject(context, dependent)} depends on ${describeObject(context, on)}`,
+      ({ dependent, on }) =>
+        `${describeObject(context, dependent)} depends on ${describeObject(context, on)}`,
     )
-    throw new PgError('2BP01', `cannot drop ${describeObject(context, target)} because other objects depend on it`, {
-      detail: [...new Set(lines)].join('\n'),
-      hint: 'Use DROP ... CASCADE to drop the dependent objects too.',
-    })
+    throw new PgError(
+      '2BP01',
+      `cannot drop ${describeObject(context, target)} because other objects depend on it`,
+      {
+        detail: [...new Set(lines)].join('\n'),
+        hint: 'Use DROP ... CASCADE to drop the dependent objects too.',
+      },
+    )
   }
   return doomed
 }
@@ -146,21 +182,29 @@ function lockTable(context: CommandContext, { classId, objectId }: ObjectAddress
   const { session, catalogs, lockExclusively } = context
   const row = catalogs.findOne(session, pgClass, 'pg_class_oid_index', [objectId])
   if (row === undefined) return
-  const index = row.relkind === 'i' && catalogs.findOne(session, pgIndex, 'pg_index_indexrelid_index', [objectId])
+  const index =
+    row.relkind === 'i' &&
+    catalogs.findOne(session, pgIndex, 'pg_index_indexrelid_index', [objectId])
   // Who writes a table writes its indexes.
   lockExclusively(index ? index.indrelid : row.oid, row.relname)
 }
 
 // Checks that the object can be dropped, and returns how.
-function planDrop(context: CommandContext, object: ObjectAddress, doomed: ReadonlyMap<string, ObjectAddress>): () => void {
+function planDrop(
+  context: CommandContext,
+  object: ObjectAddress,
+  doomed: ReadonlyMap<string, ObjectAddress>,
+): () => void {
   const { session, catalogs } = context
   const refuse = () => notSupported(describeObject(context, object))
   const oid = object.objectId
   switch (object.classId) {
     case pgClass.oid: {
       const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
-      if (located === undefined || !['r', 'i', 't', 'S'].includes(located.row.relkind)) throw refuse()
-      if (catalogs.find(session, pgInherits, 'pg_inherits_relid_seqno_index', [oid]).length > 0) throw refuse()
+      if (located === undefined || !['r', 'i', 't', 'S'].includes(located.row.relkind))
+        throw refuse()
+      if (catalogs.find(session, pgInherits, 'pg_inherits_relid_seqno_index', [oid]).length > 0)
+        throw refuse()
       return () => dropRelation(context, located)
     }
     case pgType.oid: {
@@ -190,7 +234,10 @@ function planDrop(context: CommandContext, object: ObjectAddress, doomed: Readon
 
 function dropRelation(
   context: CommandContext,
-  { row, tid }: ReturnType<CommandContext['catalogs']['locate']>[number] & { row: CatalogRow<typeof pgClass> },
+  {
+    row,
+    tid,
+  }: ReturnType<CommandContext['catalogs']['locate']>[number] & { row: CatalogRow<typeof pgClass> },
 ): void {
   const { session, catalogs } = context
   const { oid, relkind } = row
@@ -212,7 +259,13 @@ function deleteRowsAbout(context: CommandContext, { classId, objectId }: ObjectA
 }
 
 /** Deletes all rows of a catalog whose leading columns of the index equal the key. */
-export function deleteWhere(context: CommandContext, catalog: AnyCatalog, index: string, key: readonly unknown[]): void {
+export function deleteWhere(
+  context: CommandContext,
+  catalog: AnyCatalog,
+  index: string,
+  key: readonly unknown[],
+): void {
   const { session, catalogs } = context
-  for (const { tid } of catalogs.locate(session, catalog, index, key)) catalogs.delete(session, catalog, tid)
+  for (const { tid } of catalogs.locate(session, catalog, index, key))
+    catalogs.delete(session, catalog, tid)
 }

@@ -10,7 +10,12 @@ import type { pgOpclass } from '../catalog/pg_opclass.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { btreeAccessMethod, type CommandContext, defaultCollation } from './command-context.ts'
-import { constraintAddress, type Dependency, recordDependencies, relationAddress } from './dependency.ts'
+import {
+  constraintAddress,
+  type Dependency,
+  recordDependencies,
+  relationAddress,
+} from './dependency.ts'
 import { newOid, newRelationOid } from './new-oid.ts'
 import { chooseIndexColumnNames } from './object-name.ts'
 import { type AttributeRow, attributeRow, type ClassRow, classRow } from './relation-rows.ts'
@@ -43,7 +48,13 @@ export interface NewIndex {
 }
 
 // The index's column: a key of a type whose operator class stores another one has that one's shape.
-function keyAttributeRow(context: CommandContext, indexOid: number, attnum: number, name: string, key: IndexKeyColumn): AttributeRow {
+function keyAttributeRow(
+  context: CommandContext,
+  indexOid: number,
+  attnum: number,
+  name: string,
+  key: IndexKeyColumn,
+): AttributeRow {
   const { attribute, operatorClass, collation } = key
   const stored = operatorClass.opckeytype
   if (stored === 0 || stored === attribute.atttypid) {
@@ -54,7 +65,12 @@ function keyAttributeRow(context: CommandContext, indexOid: number, attnum: numb
   return attributeRow(indexOid, attnum, { name, type, collation })
 }
 
-function copiedAttributeRow(indexOid: number, attnum: number, name: string, source: AttributeRow): AttributeRow {
+function copiedAttributeRow(
+  indexOid: number,
+  attnum: number,
+  name: string,
+  source: AttributeRow,
+): AttributeRow {
   return {
     ...source,
     attrelid: indexOid,
@@ -76,7 +92,12 @@ function copiedAttributeRow(indexOid: number, attnum: number, name: string, sour
   }
 }
 
-function constraintRow(oid: number, table: ClassRow, indexOid: number, index: NewIndex): CatalogRow<typeof pgConstraint> {
+function constraintRow(
+  oid: number,
+  table: ClassRow,
+  indexOid: number,
+  index: NewIndex,
+): CatalogRow<typeof pgConstraint> {
   return newConstraintRow({
     oid,
     conname: index.name,
@@ -93,7 +114,14 @@ function constraintRow(oid: number, table: ClassRow, indexOid: number, index: Ne
 export function newConstraintRow(
   constraint: Pick<
     CatalogRow<typeof pgConstraint>,
-    'oid' | 'conname' | 'connamespace' | 'contype' | 'conrelid' | 'conindid' | 'connoinherit' | 'conkey'
+    | 'oid'
+    | 'conname'
+    | 'connamespace'
+    | 'contype'
+    | 'conrelid'
+    | 'conindid'
+    | 'connoinherit'
+    | 'conkey'
   >,
 ): CatalogRow<typeof pgConstraint> {
   return {
@@ -122,7 +150,11 @@ export function newConstraintRow(
 }
 
 /** Inserts all rows of an index on `table`, as of an empty one, and returns its pg_class row. */
-export function insertIndexRows(context: CommandContext, table: ClassRow, index: NewIndex): ClassRow {
+export function insertIndexRows(
+  context: CommandContext,
+  table: ClassRow,
+  index: NewIndex,
+): ClassRow {
   const { session, catalogs } = context
   const oid = newRelationOid(context, index.tablespace)
   const attributes = [...index.keys.map(({ attribute }) => attribute), ...index.included]
@@ -173,7 +205,8 @@ export function insertIndexRows(context: CommandContext, table: ClassRow, index:
       indcollation: index.keys.map(({ collation }) => collation),
       indclass: index.keys.map(({ operatorClass }) => operatorClass.oid),
       indoption: index.keys.map(
-        ({ descending, nullsFirst }) => (descending ? indoptionDescending : 0) | (nullsFirst ? indoptionNullsFirst : 0),
+        ({ descending, nullsFirst }) =>
+          (descending ? indoptionDescending : 0) | (nullsFirst ? indoptionNullsFirst : 0),
       ),
       indexprs: null,
       indpred: null,

@@ -1,8 +1,8 @@
 // New object identifiers: from the cluster's counter, and not yet in use.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { pgClass } from '../catalog/pg_class.ts'
 import type { Catalog } from '../catalog/define-catalog.ts'
+import { pgClass } from '../catalog/pg_class.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
 import type { CommandContext } from './command-context.ts'
 
@@ -12,7 +12,8 @@ type AnyCatalog = Catalog & { readonly spec: Record<string, string> }
 export function newOid(context: CommandContext, catalog: AnyCatalog, indexName: string): number {
   for (;;) {
     const oid = context.cluster.newOid()
-    if (context.catalogs.findOne(context.session, catalog, indexName, [oid]) === undefined) return oid
+    if (context.catalogs.findOne(context.session, catalog, indexName, [oid]) === undefined)
+      return oid
   }
 }
 
@@ -22,7 +23,10 @@ export function newOid(context: CommandContext, catalog: AnyCatalog, indexName: 
  */
 export function newRelationOid(context: CommandContext, tablespace: number): number {
   const { database } = context.catalogs
-  const directory = databaseDirectory(database.oid, tablespace === 0 ? database.tablespace : tablespace)
+  const directory = databaseDirectory(
+    database.oid,
+    tablespace === 0 ? database.tablespace : tablespace,
+  )
   for (;;) {
     const oid = newOid(context, pgClass, 'pg_class_oid_index')
     if (!existsSync(join(context.dataDirectory, directory, `${oid}`))) return oid

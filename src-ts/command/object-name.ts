@@ -25,7 +25,10 @@ export function joinNames(name1: string, name2: string | undefined, label: strin
 
 function constraintExists(context: CommandContext, name: string, namespace: number): boolean {
   const key = [name, namespace]
-  return context.catalogs.find(context.session, pgConstraint, 'pg_constraint_conname_nsp_index', key).length > 0
+  return (
+    context.catalogs.find(context.session, pgConstraint, 'pg_constraint_conname_nsp_index', key)
+      .length > 0
+  )
 }
 
 /** A free name for an index; with `isConstraint` free among constraints too. */
@@ -40,7 +43,11 @@ export function chooseRelationName(
   const { catalogs, session } = context
   for (let pass = 0; ; pass++) {
     const name = joinNames(table, columns, pass === 0 ? label : `${label}${pass}`)
-    if (catalogs.findOne(session, pgClass, 'pg_class_relname_nsp_index', [name, namespace]) !== undefined) continue
+    if (
+      catalogs.findOne(session, pgClass, 'pg_class_relname_nsp_index', [name, namespace]) !==
+      undefined
+    )
+      continue
     if (!isConstraint || !constraintExists(context, name, namespace)) return name
   }
 }
@@ -61,11 +68,19 @@ export function chooseConstraintName(
 }
 
 /** A free name for the array type over `typeName`. */
-export function chooseArrayTypeName(context: CommandContext, typeName: string, namespace: number): string {
+export function chooseArrayTypeName(
+  context: CommandContext,
+  typeName: string,
+  namespace: number,
+): string {
   const { catalogs, session } = context
   for (let pass = 0; ; pass++) {
     const name = joinNames('', typeName, pass === 0 ? '' : `${pass}`)
-    if (catalogs.findOne(session, pgType, 'pg_type_typname_nsp_index', [name, namespace]) === undefined) return name
+    if (
+      catalogs.findOne(session, pgType, 'pg_type_typname_nsp_index', [name, namespace]) ===
+      undefined
+    )
+      return name
   }
 }
 

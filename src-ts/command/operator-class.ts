@@ -29,7 +29,11 @@ function coercedType(type: TypeRow): number | undefined {
 }
 
 /** The operator class for an index column of the type. Throws 42704, 42804. */
-export function resolveOperatorClass(context: CommandContext, type: TypeRow, written?: string): OperatorClass {
+export function resolveOperatorClass(
+  context: CommandContext,
+  type: TypeRow,
+  written?: string,
+): OperatorClass {
   const { catalogs, session } = context
   const accepted = [type.oid, coercedType(type)]
   if (written !== undefined) {
@@ -37,10 +41,16 @@ export function resolveOperatorClass(context: CommandContext, type: TypeRow, wri
     const key = [btreeAccessMethod, name, catalogNamespace]
     const named = catalogs.findOne(session, pgOpclass, 'pg_opclass_am_name_nsp_index', key)
     if (named === undefined) {
-      throw new PgError('42704', `operator class "${written}" does not exist for access method "btree"`)
+      throw new PgError(
+        '42704',
+        `operator class "${written}" does not exist for access method "btree"`,
+      )
     }
     if (!accepted.includes(named.opcintype)) {
-      throw new PgError('42804', `operator class "${name}" does not accept data type ${formatType(type.oid)}`)
+      throw new PgError(
+        '42804',
+        `operator class "${name}" does not accept data type ${formatType(type.oid)}`,
+      )
     }
     return named
   }
@@ -52,6 +62,8 @@ export function resolveOperatorClass(context: CommandContext, type: TypeRow, wri
   throw new PgError(
     '42704',
     `data type ${formatType(type.oid)} has no default operator class for access method "btree"`,
-    { hint: 'You must specify an operator class for the index or define a default operator class for the data type.' },
+    {
+      hint: 'You must specify an operator class for the index or define a default operator class for the data type.',
+    },
   )
 }

@@ -13,7 +13,14 @@ export type TypeRow = CatalogRow<typeof pgType>
 /** What is particular to a new relation. */
 export type NewRelation = Pick<
   ClassRow,
-  'oid' | 'relname' | 'relnamespace' | 'relam' | 'reltablespace' | 'relkind' | 'relnatts' | 'relpersistence'
+  | 'oid'
+  | 'relname'
+  | 'relnamespace'
+  | 'relam'
+  | 'reltablespace'
+  | 'relkind'
+  | 'relnatts'
+  | 'relpersistence'
 > &
   Partial<ClassRow>
 
@@ -112,7 +119,9 @@ const systemColumns: readonly { attnum: number; name: string; type: NewAttribute
 
 /** The rows of the system columns of a table or TOAST table. */
 export function systemAttributeRows(attrelid: number): AttributeRow[] {
-  return systemColumns.map(({ attnum, name, type }) => attributeRow(attrelid, attnum, { name, type, notNull: true }))
+  return systemColumns.map(({ attnum, name, type }) =>
+    attributeRow(attrelid, attnum, { name, type, notNull: true }),
+  )
 }
 
 // Functions of row and array types. Source: src/include/catalog/pg_proc.dat, PostgreSQL 18.

@@ -10,7 +10,10 @@ export function displayName({ schema, name }: QualifiedName): string {
 }
 
 /** The relation of that name, or undefined; also undefined when there is no such schema. */
-export function findRelation(context: CommandContext, text: string): { row: ClassRow | undefined; name: QualifiedName } {
+export function findRelation(
+  context: CommandContext,
+  text: string,
+): { row: ClassRow | undefined; name: QualifiedName } {
   const name = parseQualifiedName(text)
   try {
     return { name, row: context.relations.lookUp(context.session, name.schema, name.name) }
@@ -23,7 +26,9 @@ export function findRelation(context: CommandContext, text: string): { row: Clas
 /** Throws 42501 for a system catalog or its index. */
 export function refuseSystemRelation(row: ClassRow): void {
   if (row.oid < firstNormalOid) {
-    throw new PgError('42501', `permission denied: "${row.relname}" is a system catalog`, { table: row.relname })
+    throw new PgError('42501', `permission denied: "${row.relname}" is a system catalog`, {
+      table: row.relname,
+    })
   }
 }
 
@@ -31,10 +36,16 @@ export function refuseSystemRelation(row: ClassRow): void {
 export function openTable(context: CommandContext, text: string): ClassRow {
   const { row, name } = findRelation(context, text)
   if (row === undefined) {
-    throw new PgError('42P01', `relation "${displayName(name)}" does not exist`, { schema: name.schema, table: name.name })
+    throw new PgError('42P01', `relation "${displayName(name)}" does not exist`, {
+      schema: name.schema,
+      table: name.name,
+    })
   }
   if (row.relkind !== 'r') {
-    throw new PgError('42809', `"${row.relname}" is not a table`, { schema: name.schema, table: row.relname })
+    throw new PgError('42809', `"${row.relname}" is not a table`, {
+      schema: name.schema,
+      table: row.relname,
+    })
   }
   refuseSystemRelation(row)
   return row

@@ -5,8 +5,16 @@ import { PgError } from '../errors/pg-error.ts'
 import { type CommandContext, globalTablespace } from './command-context.ts'
 
 /** The row of a tablespace. Throws 42704. */
-export function findTablespace(context: CommandContext, name: string): CatalogRow<typeof pgTablespace> {
-  const row = context.catalogs.findOne(context.session, pgTablespace, 'pg_tablespace_spcname_index', [name])
+export function findTablespace(
+  context: CommandContext,
+  name: string,
+): CatalogRow<typeof pgTablespace> {
+  const row = context.catalogs.findOne(
+    context.session,
+    pgTablespace,
+    'pg_tablespace_spcname_index',
+    [name],
+  )
   if (row === undefined) throw new PgError('42704', `tablespace "${name}" does not exist`)
   return row
 }

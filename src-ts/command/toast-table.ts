@@ -37,7 +37,10 @@ function alignUp(bytes: number, alignment: number): number {
 }
 
 // The most bytes that a value of the column can take, or undefined when there is no bound.
-function bytesMax({ type, typmod }: ColumnDefinition, characterBytesMax: number): number | undefined {
+function bytesMax(
+  { type, typmod }: ColumnDefinition,
+  characterBytesMax: number,
+): number | undefined {
   if (type.typlen > 0) return type.typlen
   if (typmod < 0) return undefined
   switch (type.oid) {
@@ -69,7 +72,8 @@ export function needsToastTable(
   }
   const nullBitmapBytes = Math.ceil(columns.length / 8)
   const tupleBytes =
-    alignUp(tupleHeaderBytes + nullBitmapBytes, maximumAlignment) + alignUp(dataBytes, maximumAlignment)
+    alignUp(tupleHeaderBytes + nullBitmapBytes, maximumAlignment) +
+    alignUp(dataBytes, maximumAlignment)
   // Four tuples with their line pointers fill a page exactly.
   const quarter = (blockSize - alignUp(24 + 4 * 4, maximumAlignment)) / 4
   return tupleBytes > Math.floor(quarter / maximumAlignment) * maximumAlignment

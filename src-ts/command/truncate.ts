@@ -22,7 +22,10 @@ export function truncate(context: CommandContext, names: readonly string[]): voi
   }
   refuseReferenced(context, tables)
   const xid = session.assignXid()
-  const horizons = { relfrozenxid: Math.min(xid, session.oldestXmin()), relminmxid: currentDatabase(context).datminmxid }
+  const horizons = {
+    relfrozenxid: Math.min(xid, session.oldestXmin()),
+    relminmxid: currentDatabase(context).datminmxid,
+  }
   for (const table of tables.values()) truncateTable(context, table, horizons)
 }
 
@@ -49,9 +52,13 @@ function truncateTable(
   const before = context.relations.openByOid(session, table.oid)
   for (const { name, unusableBecause } of before.indexes) {
     if (unusableBecause === undefined) continue
-    throw new PgError('0A000', `cannot truncate "${table.relname}": its index "${name}" cannot be built`, {
-      detail: `The reason is that ${unusableBecause}.`,
-    })
+    throw new PgError(
+      '0A000',
+      `cannot truncate "${table.relname}": its index "${name}" cannot be built`,
+      {
+        detail: `The reason is that ${unusableBecause}.`,
+      },
+    )
   }
   const toast = table.reltoastrelid === 0 ? undefined : classRowOf(context, table.reltoastrelid)
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
@@ -67,7 +74,8 @@ function truncateTable(
 
 function classRowOf(context: CommandContext, oid: number): ClassRow {
   const row = context.catalogs.findOne(context.session, pgClass, 'pg_class_oid_index', [oid])
-  if (row === undefined) throw new PgError('XX001', `could not find pg_class entry for relation with OID ${oid}`)
+  if (row === undefined)
+    throw new PgError('XX001', `could not find pg_class entry for relation with OID ${oid}`)
   return row
 }
 
@@ -80,7 +88,14 @@ function indexesOf(context: CommandContext, oid: number): ClassRow[] {
 // A new file for a relation that then counts as never vacuumed.
 function replaceFile(context: CommandContext, row: ClassRow, changes: Partial<ClassRow>): void {
   const relfilenode = newRelationOid(context, row.reltablespace)
-  const renewed = { relfilenode, relpages: 0, reltuples: -1, relallvisible: 0, relallfrozen: 0, ...changes }
+  const renewed = {
+    relfilenode,
+    relpages: 0,
+    reltuples: -1,
+    relallvisible: 0,
+    relallfrozen: 0,
+    ...changes,
+  }
   context.session.dropStorageAtCommit(locatorOf(context, row))
   createFiles(context, [{ ...row, ...renewed }])
   updateClassRow(context, row.oid, renewed)

@@ -127,7 +127,12 @@ export class RelationCache {
 
   /** An empty cache of the same database. */
   fork(): RelationCache {
-    return new RelationCache(this.#cluster, this.#catalogs, this.#bytewiseDefaultCollation, this.#options)
+    return new RelationCache(
+      this.#cluster,
+      this.#catalogs,
+      this.#bytewiseDefaultCollation,
+      this.#options,
+    )
   }
 
   /** OID of a schema. Throws 3F000. */

@@ -179,7 +179,8 @@ export class Session {
       native: this.#native,
       queue: this.#queue,
       relation: () => commands.relations.openByOid(this.#native, oid),
-      lockForWriting: ({ oid: locked, name: lockedName }) => commands.lockForWriting(locked, lockedName),
+      lockForWriting: ({ oid: locked, name: lockedName }) =>
+        commands.lockForWriting(locked, lockedName),
     })
   }
 
@@ -230,7 +231,9 @@ export class Session {
   async dropDatabase(name: string, options: DropOptions = {}): Promise<void> {
     this.#refuseClosed()
     const use = this.#events.databaseUse
-    const oid = await this.#queue.run(() => beginDropDatabase(this.#commands.context(), use, name, options))
+    const oid = await this.#queue.run(() =>
+      beginDropDatabase(this.#commands.context(), use, name, options),
+    )
     if (oid === undefined) return
     await this.#queue.run(() => finishDropDatabase(this.#commands.context(), use, oid))
   }

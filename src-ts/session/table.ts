@@ -218,7 +218,11 @@ export class Table<T extends object = Record<string, unknown>> {
 
   #change(
     key: Key,
-    change: (info: RelationInfo, tid: Tid, values: readonly unknown[]) => ReturnType<NativeSession['update']>,
+    change: (
+      info: RelationInfo,
+      tid: Tid,
+      values: readonly unknown[],
+    ) => ReturnType<NativeSession['update']>,
   ): boolean {
     const { native, queue, relation, lockForWriting } = this.#context
     return queue.write(() => {

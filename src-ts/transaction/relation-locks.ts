@@ -30,7 +30,8 @@ export class RelationLocks {
     const lock = this.#relations.get(oid)
     if (lock?.exclusive === owner) return
     const isOthers = (holder: LockOwner) => holder !== owner
-    if (lock?.exclusive !== undefined || [...(lock?.writers ?? [])].some(isOthers)) throw refusal(name)
+    if (lock?.exclusive !== undefined || [...(lock?.writers ?? [])].some(isOthers))
+      throw refusal(name)
     this.#take(owner, oid).exclusive = owner
   }
 
