@@ -27,11 +27,17 @@ interface City {
   latitude: number
 }
 
-async function timed<T>(what: string, work: () => T | Promise<T>, note?: (result: T) => string): Promise<T> {
+async function timed<T>(
+  what: string,
+  work: () => T | Promise<T>,
+  note?: (result: T) => string,
+): Promise<T> {
   const start = performance.now()
   const result = await work()
   const milliseconds = (performance.now() - start).toFixed(1)
-  console.log(`${milliseconds.padStart(9)} ms  ${what}${note === undefined ? '' : `: ${note(result)}`}`)
+  console.log(
+    `${milliseconds.padStart(9)} ms  ${what}${note === undefined ? '' : `: ${note(result)}`}`,
+  )
   return result
 }
 
@@ -113,7 +119,9 @@ await timed(
 )
 await timed(
   'find the cities of more than ten million',
-  () => [...table.scan({ where: { population: { '>': 10_000_000 } }, columns: ['name', 'population'] })],
+  () => [
+    ...table.scan({ where: { population: { '>': 10_000_000 } }, columns: ['name', 'population'] }),
+  ],
   (rows) => rows.map(({ name }) => name).join(', '),
 )
 await timed('commit one more row durably', () =>
