@@ -393,11 +393,11 @@ Status BtreeBuilder::finish_levels(BlockNumber* root, uint32_t* root_level) {
                          level->buffer.block());
       RETURN_IF_ERROR(add_to_level(i + 1, level->low_key.data(), 0));
     }
-    // The rightmost page has no high key: its items move down by one.
+    // The rightmost page has no high key: its items move down by one. What is left behind of the
+    // last line pointer stays, as in stock's pages.
     const OffsetNumber last = page.max_offset();
     for (OffsetNumber offset = P_FIRSTKEY; offset <= last; ++offset)
       page.line_pointer(static_cast<OffsetNumber>(offset - 1)) = page.line_pointer(offset);
-    page.line_pointer(last) = LinePointer();
     page.header().pd_lower -= static_cast<uint16_t>(sizeof(LinePointer));
     RETURN_IF_ERROR(write_page(level->buffer));
   }

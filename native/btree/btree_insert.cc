@@ -40,6 +40,8 @@ struct NewItem {
   }
 };
 
+// Damaged links can lead to a page that is locked already, where waiting for the lock would never
+// end: each place that locks a second page compares first.
 class BtreeInserter final : public SplitFinisher {
  public:
   BtreeInserter(StorageServices& services, TransactionId xid, const BtreeIndex& index)
@@ -68,7 +70,8 @@ class BtreeInserter final : public SplitFinisher {
   Status split(BufferRef& left, BufferRef* child, const NewItem& item, BufferRef* right);
   Status insert_parent(BufferRef left, BufferRef right, BtreeStack& stack, int depth, bool was_root,
                        bool was_only);
-  Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BufferRef* parent);
+  Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BlockNumber child_sibling,
+                     BufferRef* parent);
   Status new_root(BufferRef left, BufferRef right);
   Status new_page(BufferRef* buffer);
 
@@ -244,6 +247,7 @@ Status BtreeInserter::check_unique(const BufferRef& leaf, UniqueChecker* checker
       if (order != 0) return Status::ok;
     }
     const BlockNumber next = view.opaque().btpo_next;
+    if (next == leaf.block()) return damaged_page(index_, current->block());
     neighbour.release();
     RETURN_IF_ERROR(walk.step());
     RETURN_IF_ERROR(read_btree_page(pool_, index_, next, LockMode::shared, &neighbour));
@@ -267,6 +271,7 @@ Status BtreeInserter::step_right(BtreeStack& stack, BufferRef* leaf) {
     BlockNumber next = view.opaque().btpo_next;
     BufferRef right;
     while (true) {
+      if (next == leaf->block()) return damaged_page(index_, next);
       RETURN_IF_ERROR(walk.step());
       RETURN_IF_ERROR(read_btree_page(pool_, index_, next, LockMode::exclusive, &right));
       const BtreePageView right_view = view_of(right);
@@ -471,6 +476,9 @@ Status BtreeInserter::split(BufferRef& left, BufferRef* child, const NewItem& it
   BufferRef sibling;
   if (!was_rightmost) {
     const BlockNumber next = view.opaque().btpo_next;
+    if (next == left.block() || next == right->block() ||
+        (child != nullptr && next == child->block()))
+      return damaged_page(index_, left.block());
     RETURN_IF_ERROR(read_btree_page(pool_, index_, next, LockMode::exclusive, &sibling));
     if (view_of(sibling).opaque().btpo_prev != left.block())
       return Status::error(ErrorCode::index_corrupted,
@@ -541,7 +549,8 @@ Status BtreeInserter::insert_parent(BufferRef left, BufferRef right, BtreeStack&
   BtreeStack* way = &stack;
   if (depth == 0) {
     BufferRef edge;
-    RETURN_IF_ERROR(find_btree_edge(pool_, index_, level + 1, false, &edge));
+    RETURN_IF_ERROR(
+        find_btree_edge(pool_, index_, level + 1, false, &edge, {left.block(), right.block()}));
     if (!edge.is_valid()) return damaged_page(index_, left.block());
     fresh.steps[0] = {edge.block(), invalid_offset_number};
     fresh.depth = depth = 1;
@@ -556,7 +565,7 @@ Status BtreeInserter::insert_parent(BufferRef left, BufferRef right, BtreeStack&
   btree_set_downlink(downlink.header(), right.block());
 
   BufferRef parent;
-  RETURN_IF_ERROR(find_parent(*way, depth, left.block(), &parent));
+  RETURN_IF_ERROR(find_parent(*way, depth, left.block(), right.block(), &parent));
   if (!parent.is_valid())
     return Status::error(ErrorCode::index_corrupted,
                          "failed to re-find parent key in index \"%s\" for split pages %u/%u",
@@ -571,12 +580,13 @@ Status BtreeInserter::insert_parent(BufferRef left, BufferRef right, BtreeStack&
 // The page one level up that has the downlink to `child`, locked exclusively; the stack is corrected.
 // The downlink can have moved right, or on its page either way.
 Status BtreeInserter::find_parent(BtreeStack& stack, int depth, BlockNumber child,
-                                  BufferRef* parent) {
+                                  BlockNumber child_sibling, BufferRef* parent) {
   BtreeStack::Step& step = stack.steps[depth - 1];
   BlockNumber block = step.block;
   OffsetNumber start = step.offset;
   SiblingWalk walk(pool_, index_);
   while (true) {
+    if (block == child || block == child_sibling) return damaged_page(index_, block);
     RETURN_IF_ERROR(read_btree_page(pool_, index_, block, LockMode::exclusive, parent));
     const BtreePageView view = view_of(*parent);
     if (view.is_leaf()) return damaged_page(index_, block);
@@ -612,7 +622,8 @@ Status BtreeInserter::find_parent(BtreeStack& stack, int depth, BlockNumber chil
 Status BtreeInserter::finish_split(BufferRef left, BtreeStack& stack, int depth) {
   const BtreePageView view = view_of(left);
   BufferRef right;
-  if (view.is_rightmost()) return damaged_page(index_, left.block());
+  if (view.is_rightmost() || view.opaque().btpo_next == left.block())
+    return damaged_page(index_, left.block());
   RETURN_IF_ERROR(
       read_btree_page(pool_, index_, view.opaque().btpo_next, LockMode::exclusive, &right));
   bool was_root = false;

@@ -262,7 +262,12 @@ Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeS
 }
 
 Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
-                       BufferRef* buffer) {
+                       BufferRef* buffer, std::initializer_list<BlockNumber> held) {
+  const auto read = [&](BlockNumber block) -> Status {
+    for (BlockNumber other : held)
+      if (block == other) return damaged_page(index, block);
+    return read_btree_page(pool, index, block, LockMode::shared, buffer);
+  };
   if (level == 0) {
     RETURN_IF_ERROR(find_btree_root(pool, index, buffer));
     if (!buffer->is_valid()) return Status::ok;
@@ -272,7 +277,7 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
     const BlockNumber root = btree_meta(meta_buffer).btm_root;
     meta_buffer.release();
     if (root == P_NONE) return Status::ok;
-    RETURN_IF_ERROR(read_btree_page(pool, index, root, LockMode::shared, buffer));
+    RETURN_IF_ERROR(read(root));
   }
   SiblingWalk walk(pool, index);
   uint32_t levels_left = BtreeStack::levels_max;
@@ -286,7 +291,7 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
         return Status::error(ErrorCode::index_corrupted, "fell off the end of index \"%s\"",
                              index.name());
       RETURN_IF_ERROR(walk.step());
-      RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, buffer));
+      RETURN_IF_ERROR(read(next));
       view = view_of(*buffer);
     }
     const uint32_t here = view.opaque().btpo_level;
@@ -298,7 +303,7 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
     if (tuple == nullptr) return damaged_page(index, buffer->block());
     const BlockNumber child = btree_downlink(index_tuple_header(tuple));
     buffer->release();
-    RETURN_IF_ERROR(read_btree_page(pool, index, child, LockMode::shared, buffer));
+    RETURN_IF_ERROR(read(child));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstdint>
+#include <initializer_list>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -76,9 +77,10 @@ Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, con
                          OffsetNumber* offset);
 
 // The leftmost or rightmost page of a level, locked shared; invalid when the index is empty.
-// `level` 0 starts from the fast root, others from the true root.
+// `level` 0 starts from the fast root, others from the true root. Pages that the caller has locked must
+// not be on the way: `held`.
 Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
-                       BufferRef* buffer);
+                       BufferRef* buffer, std::initializer_list<BlockNumber> held = {});
 
 // The entries equal to a key that gives all key columns. Several heap tuples can share a key even
 // in a unique index: versions of a row, of which a snapshot sees at most one.
