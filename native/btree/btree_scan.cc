@@ -115,55 +115,72 @@ BtreeScan::Match BtreeScan::match(const std::byte* tuple) const {
   return Match::yes;
 }
 
+// The key that finds where the range begins, or, for its upper end, what comes after it. `columns` 0
+// when it is open.
+void BtreeScan::make_key(bool lower_end, BtreeSearchKey* key) const {
+  key->columns = 0;
+  key->next_key = !lower_end;
+  for (int i = 0; i < prefix_columns_; ++i) {
+    const Range& range = ranges_[i];
+    const Bound& bound = lower_end ? range.lower : range.upper;
+    if (!bound.is_set) return;
+    key->values[i] = bound.value;
+    key->nulls[i] = bound.is_null;
+    key->columns = i + 1;
+    if (!range.is_equality) key->next_key = lower_end != bound.is_inclusive;
+  }
+}
+
 Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
   const BtreePageView view = view_of(leaf);
   const bool forward = direction_ == ScanDirection::forward;
   current_ = leaf.block();
   next_ = forward ? view.opaque().btpo_next : view.opaque().btpo_prev;
-  tids_.clear();
+  if (next_ == P_NONE) at_end_ = true;
+  tid_count_ = 0;
   next_tid_ = 0;
   if (view.is_ignored()) return Status::ok;
-  const OffsetNumber first = view.first_data();
-  const OffsetNumber last = view.max_offset();
+  int first = view.first_data();
+  int last = view.max_offset();
+  // When the conditions are one stretch of the index, its far end on the page can be searched for.
+  const bool is_stretch = columns_ == prefix_columns_;
+  if (is_stretch && columns_ > 0) {
+    BtreeSearchKey end;
+    make_key(!forward, &end);
+    if (end.columns > 0) {
+      OffsetNumber limit = invalid_offset_number;
+      RETURN_IF_ERROR(search_btree_page(index_, end, leaf, &limit));
+      if (forward ? limit <= last : limit > first) at_end_ = true;
+      (forward ? last : first) = forward ? limit - 1 : limit;
+    }
+  }
   // Damaged pages could otherwise claim any number.
   const size_t tids_max = leaf.page().size() / sizeof(ItemPointer);
-  int offset = from;
-  for (; offset >= first && offset <= last; offset += forward ? 1 : -1) {
+  for (int offset = from; offset >= first && offset <= last; offset += forward ? 1 : -1) {
     const auto at = static_cast<OffsetNumber>(offset);
     const std::byte* tuple = view.leaf_tuple(at);
-    const Match result = tuple == nullptr ? Match::corrupt : match(tuple);
+    const Match result = tuple == nullptr ? Match::corrupt : is_stretch ? Match::yes : match(tuple);
     if (result == Match::corrupt) return damaged_page(index_, leaf.block());
     if (result == Match::stop) {
       at_end_ = true;
       break;
     }
     if (result == Match::skip || view.is_dead(at)) continue;
-    const int count = leaf_tid_count(index_tuple_header(tuple));
-    if (tids_.size() + static_cast<size_t>(count) > tids_max)
-      return damaged_page(index_, leaf.block());
-    for (int i = 0; i < count; ++i) tids_.push_back(leaf_tid(tuple, forward ? i : count - 1 - i));
+    const auto tuple_tids = static_cast<size_t>(leaf_tid_count(index_tuple_header(tuple)));
+    const size_t needed = tid_count_ + tuple_tids;
+    if (needed > tids_max) return damaged_page(index_, leaf.block());
+    if (needed > tids_.size()) tids_.resize(needed + 64 + tids_.size());
+    for (size_t i = 0; i < tuple_tids; ++i)
+      tids_[tid_count_++] = leaf_tid(tuple, static_cast<int>(forward ? i : tuple_tids - 1 - i));
   }
-  if (next_ == P_NONE) at_end_ = true;
   return Status::ok;
 }
 
 Status BtreeScan::first_page() {
   BtreeSearchKey key;
   const bool forward = direction_ == ScanDirection::forward;
+  make_key(forward, &key);
   key.backward = !forward;
-  key.next_key = !forward;
-  for (int i = 0; i < prefix_columns_; ++i) {
-    const Range& range = ranges_[i];
-    const Bound& bound = forward ? range.lower : range.upper;
-    if (!bound.is_set) break;
-    key.values[i] = bound.value;
-    key.nulls[i] = bound.is_null;
-    key.columns = i + 1;
-    if (!range.is_equality) {
-      key.next_key = forward != bound.is_inclusive;
-      break;
-    }
-  }
 
   BufferRef leaf;
   OffsetNumber offset = invalid_offset_number;
@@ -199,7 +216,6 @@ Status BtreeScan::next_page_left() {
   BlockNumber left = next_;
   while (true) {
     if (left == P_NONE) {
-      tids_.clear();
       at_end_ = true;
       return Status::ok;
     }
@@ -253,10 +269,10 @@ Status BtreeScan::next_page_left() {
 
 Status BtreeScan::next_batch(std::span<const ItemPointer>* tids) {
   *tids = {};
-  if (has_no_rows()) return Status::ok;
-  tids_.clear();
+  if (impossible_) return Status::ok;
+  tid_count_ = 0;
   next_tid_ = 0;
-  while (!at_end_ && tids_.empty()) {
+  while (!at_end_ && tid_count_ == 0) {
     if (!started_) {
       started_ = true;
       RETURN_IF_ERROR(first_page());
@@ -266,18 +282,18 @@ Status BtreeScan::next_batch(std::span<const ItemPointer>* tids) {
       RETURN_IF_ERROR(next_page_left());
     }
   }
-  *tids = tids_;
-  next_tid_ = tids_.size();
+  *tids = {tids_.data(), tid_count_};
+  next_tid_ = tid_count_;
   return Status::ok;
 }
 
 Status BtreeScan::next(ItemPointer* tid, bool* found) {
-  if (next_tid_ == tids_.size()) {
+  if (next_tid_ == tid_count_) {
     std::span<const ItemPointer> batch;
     RETURN_IF_ERROR(next_batch(&batch));
     next_tid_ = 0;
   }
-  *found = next_tid_ < tids_.size();
+  *found = next_tid_ < tid_count_;
   if (*found) *tid = tids_[next_tid_++];
   return Status::ok;
 }

@@ -69,11 +69,11 @@ class BtreeScan {
   void add_condition(const BtreeCondition& condition);
   void tighten(int column, Bound bound, bool is_lower);
   void prepare();
-  bool has_no_rows() const { return impossible_; }
   Status first_page();
   Status next_page_right();
   Status next_page_left();
   Status read_page(const BufferRef& leaf, OffsetNumber from);
+  void make_key(bool lower_end, BtreeSearchKey* key) const;
   Match match(const std::byte* tuple) const;
 
   BufferPool& pool_;
@@ -89,7 +89,8 @@ class BtreeScan {
   BlockNumber current_ = P_NONE;  // whose TIDs were given last
   BlockNumber next_ = P_NONE;     // its sibling in scan direction, as it was then
   SiblingWalk walk_;
-  std::vector<ItemPointer> tids_;
+  std::vector<ItemPointer> tids_;  // room; tid_count_ of them are the batch
+  size_t tid_count_ = 0;
   size_t next_tid_ = 0;
 };
 

@@ -44,6 +44,11 @@ int compare_columns(const BtreeIndex& index, const BtreeSearchKey& key, const st
   return leaf_tid_last(tuple) < key.tid ? 1 : 0;  // 0: within the list
 }
 
+// Whether equality of the first column is equality.
+bool decides(const BtreeSearchKey& key, const IndexTupleHeader& header) {
+  return key.columns == 1 && !key.has_tid && !btree_tuple_is_pivot(header);
+}
+
 // What the binary search needs to compare the first column in line. `T` is how its value is stored.
 template <typename T>
 struct FirstColumn {
@@ -62,7 +67,32 @@ struct FirstColumn {
       return compare_with_tuple(index, key, tuple);
     const T value = load<T>(tuple + index_data_offset);
     if (wanted != value) return (wanted < value) != descending ? -1 : 1;
-    return compare_with_tuple(index, key, tuple);
+    return decides(key, header) ? 0 : compare_with_tuple(index, key, tuple);
+  }
+};
+
+// The same for text and bytea whose header in the tuple is the short one.
+struct FirstBytes {
+  std::string_view wanted;
+  bool descending;
+
+  FirstBytes(const BtreeIndex& index, const BtreeSearchKey& key)
+      : wanted(varlena_content(key.values[0])), descending(index.key(0).descending) {}
+
+  int compare(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) const {
+    const IndexTupleHeader& header = index_tuple_header(tuple);
+    const uint32_t size = index_tuple_size(header.t_info);
+    if ((header.t_info & INDEX_NULL_MASK) != 0 || size <= index_data_offset ||
+        (btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0)) [[unlikely]]
+      return compare_with_tuple(index, key, tuple);
+    const auto first = static_cast<uint8_t>(tuple[index_data_offset]);
+    const size_t length = first >> 1;
+    if ((first & 1) == 0 || length == 0 || index_data_offset + length > size) [[unlikely]]
+      return compare_with_tuple(index, key, tuple);
+    const int order = compare_bytes(
+        wanted, {reinterpret_cast<const char*>(tuple + index_data_offset + 1), length - 1});
+    if (order != 0) return (order < 0) != descending ? -1 : 1;
+    return decides(key, header) ? 0 : compare_with_tuple(index, key, tuple);
   }
 };
 
@@ -89,6 +119,15 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Buf
   const int wanted = key.next_key ? 0 : 1;
   while (low < high) {
     const auto middle = static_cast<OffsetNumber>(low + (high - low) / 2);
+    // The two items that may come next; one of them is on its way while this one is compared.
+    const auto bytes = view.page().bytes();
+    __builtin_prefetch(
+        bytes +
+        view.page().line_pointer(static_cast<OffsetNumber>(low + (middle - low) / 2)).lp_off());
+    __builtin_prefetch(
+        bytes + view.page()
+                    .line_pointer(static_cast<OffsetNumber>(middle + 1 + (high - middle - 1) / 2))
+                    .lp_off());
     const std::byte* tuple = view.tuple(middle);
     const int order = tuple == nullptr ? corrupt_order : comparison.compare(index, key, tuple);
     if (order == corrupt_order) [[unlikely]]
@@ -140,6 +179,7 @@ Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, con
       case KeyShape::unsigned8:
         return search_page<FirstColumn<uint64_t>>(index, key, page, offset);
       case KeyShape::bytes:
+        return search_page<FirstBytes>(index, key, page, offset);
       case KeyShape::generic:
         break;
     }
