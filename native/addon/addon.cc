@@ -1,6 +1,7 @@
 // The entry of the addon: what JavaScript sees when it loads pgdata.node.
 #include <napi.h>
 
+#include "addon/async_task.h"
 #include "addon/cluster_object.h"
 #include "addon/control_object.h"
 #include "addon/environment.h"
@@ -26,11 +27,11 @@ Napi::Value set_error_class_of(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// syncDirectoryTree(directory)
+// syncDirectoryTree(directory): Promise<void>
 Napi::Value sync_directory_tree(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  THROW_IF_ERROR(env, posix_file_system().sync_file_system(info[0].ToString().Utf8Value()));
-  return env.Undefined();
+  return run_async(info.Env(), [directory = info[0].ToString().Utf8Value()] {
+    return posix_file_system().sync_file_system(directory);
+  });
 }
 
 // pageChecksum(page: Uint8Array, block: number): number

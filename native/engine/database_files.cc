@@ -29,7 +29,7 @@ bool is_temporary_relation(const std::string& name) {
   return name.size() > 1 && name[0] == 't' && name[1] >= '0' && name[1] <= '9';
 }
 
-Status copy_file(FileSystem& files, const std::string& from, const std::string& to) {
+Status copy_file(FileSystem& files, const std::string& from, const std::string& to, bool sync) {
   std::unique_ptr<File> source;
   std::unique_ptr<File> target;
   RETURN_IF_ERROR(files.open(from, OpenFlags::read_only, &source));
@@ -44,7 +44,7 @@ Status copy_file(FileSystem& files, const std::string& from, const std::string& 
     offset += done;
     if (done < copy_bytes) break;
   }
-  return target->sync();
+  return sync ? target->sync() : Status::ok;
 }
 
 Status remove_directory_tree(FileSystem& files, const std::string& path) {
@@ -61,7 +61,8 @@ Status remove_directory_tree(FileSystem& files, const std::string& path) {
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
-Status copy_directory(FileSystem& files, const std::string& from, const std::string& to) {
+Status copy_directory(FileSystem& files, const std::string& from, const std::string& to,
+                      bool sync) {
   RETURN_IF_ERROR(files.make_directory(to));
   std::vector<std::string> names;
   RETURN_IF_ERROR(files.list(from, &names));
@@ -69,8 +70,9 @@ Status copy_directory(FileSystem& files, const std::string& from, const std::str
     FileInfo info;
     RETURN_IF_ERROR(files.info(from + "/" + name, &info));
     if (info.kind != FileKind::regular || is_temporary_relation(name)) continue;
-    RETURN_IF_ERROR(copy_file(files, from + "/" + name, to + "/" + name));
+    RETURN_IF_ERROR(copy_file(files, from + "/" + name, to + "/" + name, sync));
   }
+  if (!sync) return Status::ok;
   RETURN_IF_ERROR(files.sync_directory(to));
   return files.sync_directory(parent_of(to));
 }
@@ -93,7 +95,7 @@ Status copy_database_files(StorageServices& services, TransactionId xid, Databas
   RETURN_IF_ERROR(files.info(to, &info));
   if (info.kind != FileKind::none)
     return Status::error(ErrorCode::duplicate_file, "directory \"%s\" already exists", to.c_str());
-  Status status = copy_directory(files, from, to);
+  Status status = copy_directory(files, from, to, services.storage.options().fsync);
   if (!status.is_ok()) {
     // What it failed with is what the caller should hear of.
     const Status removed = remove_directory_tree(files, to);

@@ -294,7 +294,7 @@ export interface NativeBinding {
   /** pg_control of any supported major, fields named as PostgreSQL's. */
   readControlFile(dataDirectory: string): Record<string, number | bigint | string | boolean>
   /** Makes everything in the directory durable. */
-  syncDirectoryTree(directory: string): void
+  syncDirectoryTree(directory: string): Promise<void>
   pageChecksum(page: Uint8Array, block: number): number
   crc32c(bytes: Uint8Array): number
 }

@@ -4,7 +4,17 @@
 // indexes, for template1; template0 and postgres are copies. Source for what is made: src/bin/initdb/initdb.c,
 // PostgreSQL 18.
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { RelationAccess } from '../access/relation-access.ts'
 import { binding } from '../binding/addon.ts'
@@ -156,7 +166,6 @@ function write(directory: string, name: string, contents: string | Buffer): void
 
 async function fill(directory: string, options: ResolvedOptions, bundle: Bundle): Promise<void> {
   for (const name of directories) mkdirSync(join(directory, name), { mode: 0o700 })
-  write(directory, 'PG_VERSION', `${bundle.major}\n`)
   write(directory, `base/${template1.oid}/PG_VERSION`, `${bundle.major}\n`)
   for (const [name, contents] of Object.entries(configurationFiles(options)))
     write(directory, name, contents)
@@ -176,7 +185,8 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     walBuffers: Math.floor((4 * 1024 * 1024) / options.blockSize),
     ioMode: 'buffered',
     walSyncMethod: settings.wal_sync_method,
-    fsync: settings.fsync,
+    // A directory whose init did not end is thrown away: all is synced once, at the end.
+    fsync: false,
     fullPageWrites: true,
     maxBackends: 8,
     minWalSize: settings.min_wal_size,
@@ -206,7 +216,14 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     native.abandon()
     throw error
   }
-  binding.syncDirectoryTree(directory)
+  await binding.syncDirectoryTree(directory)
+  // The file without which nobody takes the directory for a cluster comes last.
+  write(directory, 'PG_VERSION', `${bundle.major}\n`)
+  for (const path of [join(directory, 'PG_VERSION'), directory]) {
+    const descriptor = openSync(path, 'r')
+    fsyncSync(descriptor)
+    closeSync(descriptor)
+  }
 }
 
 // Time of day, process and chance, so that no two clusters are taken for one.
