@@ -2,7 +2,14 @@
 //
 // Predicted: half of better-sqlite3's time. One call over the boundary carries a thousand rows; SQLite binds and
 // steps row by row, but writes one B-tree where we write a heap and an index.
-import { accountRows, accounts, createTables, insertIntoSqlite, openPeers } from './accounts.ts'
+import {
+  type Account,
+  accountRows,
+  accounts,
+  createTables,
+  insertIntoSqlite,
+  openPeers,
+} from './accounts.ts'
 import { type Contender, measure } from './measure.ts'
 
 const peers = await openPeers({ filled: false })
@@ -24,7 +31,7 @@ for (let i = 0; i < rounds; i++) {
 const contenders: Contender[] = [
   {
     name: 'pgdata',
-    run: () => peers.session.table(`public.${ours.pop()}`).insertMany(rows),
+    run: () => peers.session.table<Account>(`public.${ours.pop()}`).insertMany(rows),
   },
 ]
 const { sqlite } = peers

@@ -31,7 +31,7 @@ const defaultRounds = 5
 
 function perUnit(nanoseconds: number, units: number, unit: string): string {
   const value = nanoseconds / units
-  if (value < 1000) return `${value.toFixed(0)} ns/${unit}`
+  if (value < 1000) return `${value.toPrecision(3)} ns/${unit}`
   if (value < 1_000_000) return `${(value / 1000).toFixed(2)} us/${unit}`
   return `${(value / 1_000_000).toFixed(1)} ms/${unit}`
 }
