@@ -80,7 +80,7 @@ void ClusterCore::remove_session(SessionObject* session) {
   sessions_.erase(std::remove(sessions_.begin(), sessions_.end(), session), sessions_.end());
 }
 
-std::unique_ptr<Engine> ClusterCore::release() {
+std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
   // Ending a session takes it off the list.
   while (!sessions_.empty()) sessions_.back()->end();

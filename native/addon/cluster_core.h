@@ -30,6 +30,8 @@ class ClusterCore {
   // connection_does_not_exist once the cluster was closed, crash_shutdown once it is poisoned.
   Status check() const;
   Engine& engine() { return *engine_; }
+  // For work on another thread, which must not assume that the engine is still open.
+  std::shared_ptr<Engine> shared_engine() const { return engine_; }
   bool is_open() const { return engine_ != nullptr; }
 
   // A promise that resolves when the log is durable up to `upto`.
@@ -39,7 +41,7 @@ class ClusterCore {
   void remove_session(SessionObject* session);
 
   // Ends the sessions, stops the flush thread and takes the engine out, for closing it elsewhere.
-  std::unique_ptr<Engine> release();
+  std::shared_ptr<Engine> release();
 
  private:
   struct Report {
@@ -57,7 +59,7 @@ class ClusterCore {
   // Settles the promises of all commits that were reported.
   void settle(Napi::Env env);
 
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
   Napi::Env env_;
   Mailbox* mailbox_ = nullptr;  // owned by the wake function
   WakeFunction wake_function_;

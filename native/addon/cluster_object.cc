@@ -44,7 +44,7 @@ Napi::Value ClusterObject::make(Napi::Env env, std::unique_ptr<Engine> engine) {
 
 void ClusterObject::close_at_exit(void* argument) {
   const auto* core = static_cast<std::shared_ptr<ClusterCore>*>(argument);
-  std::unique_ptr<Engine> engine = (*core)->release();
+  const std::shared_ptr<Engine> engine = (*core)->release();
   // Nobody is left to tell of an error; the next open finds an unclean shutdown.
   if (engine && !engine->close().is_ok()) engine->abandon();
   delete core;
@@ -127,13 +127,13 @@ Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {
 Napi::Value ClusterObject::close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   forget_exit_hook();
-  std::shared_ptr<Engine> engine = core_->release();
+  const std::shared_ptr<Engine> engine = core_->release();
   return run_async(env, [engine] { return engine ? engine->close() : Status(); });
 }
 
 Napi::Value ClusterObject::abandon(const Napi::CallbackInfo& info) {
   forget_exit_hook();
-  const std::unique_ptr<Engine> engine = core_->release();
+  const std::shared_ptr<Engine> engine = core_->release();
   if (engine) engine->abandon();
   return info.Env().Undefined();
 }

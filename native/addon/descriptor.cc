@@ -184,6 +184,7 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->max_backends = fields.number("maxBackends");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");
+  options->checkpoint_timeout_seconds = fields.number("checkpointTimeout");
   return fields.status();
 }
 

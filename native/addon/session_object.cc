@@ -611,9 +611,10 @@ Napi::Value SessionObject::copy_database(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     state_->backend->force_sync_commit();
-    return run_async(env, [state = state_, xid, source = places[0], target = places[1]] {
-      return copy_database_files(state->core->engine().services(), xid, source, target);
-    });
+    return run_async(
+        env, [engine = state_->core->shared_engine(), xid, source = places[0], target = places[1]] {
+          return copy_database_files(engine->services(), xid, source, target);
+        });
   });
 }
 
@@ -631,9 +632,8 @@ Napi::Value SessionObject::drop_database_files(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     state_->backend->force_sync_commit();
-    return run_async(env, [state = state_, xid, database, tablespaces] {
-      return pgdata::drop_database_files(state->core->engine().services(), xid, database,
-                                         tablespaces);
+    return run_async(env, [engine = state_->core->shared_engine(), xid, database, tablespaces] {
+      return pgdata::drop_database_files(engine->services(), xid, database, tablespaces);
     });
   });
 }

@@ -128,7 +128,11 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
   if (!read_only)
     RETURN_IF_ERROR(opened->wal_->continue_log(control.checkPoint, control.checkPointCopy.redo));
   RETURN_IF_ERROR(opened->transactions_->start(counters_of(control.checkPointCopy)));
-  if (!read_only) RETURN_IF_ERROR(opened->enter_production());
+  if (!read_only) {
+    RETURN_IF_ERROR(opened->enter_production());
+    opened->checkpointer_ = std::make_unique<Checkpointer>(
+        *opened, opened->options_.checkpoint_timeout_seconds, opened->options_.max_wal_bytes);
+  }
   *engine = std::move(opened);
   return Status::ok;
 }
@@ -162,26 +166,42 @@ Status Engine::init(FileSystem& files, EngineOptions options, const InitParamete
 
 Status Engine::checkpoint() {
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  if (!in_production_)
+    return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
   RETURN_IF_ERROR(state_->check());
   return create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
                            CheckpointKind::online, &control_);
 }
 
+Status Engine::checkpoint_if_needed() {
+  {
+    const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+    if (!in_production_ || !needs_checkpoint(*services_, control_)) return Status::ok;
+  }
+  return checkpoint();
+}
+
 Status Engine::close() {
+  checkpointer_.reset();
+  const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   Status status;
   if (in_production_) {
-    const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
     status = state_->check();
     if (status.is_ok())
       status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
                                  CheckpointKind::shutdown, &control_);
-    in_production_ = false;
   }
-  abandon();
+  release();
   return status;
 }
 
 void Engine::abandon() {
+  checkpointer_.reset();
+  const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  release();
+}
+
+void Engine::release() {
   in_production_ = false;
   transactions_.reset();
   services_.reset();

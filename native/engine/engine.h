@@ -14,6 +14,7 @@
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
+#include "engine/checkpointer.h"
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
@@ -36,6 +37,7 @@ struct EngineOptions {
   uint32_t max_backends = 128;
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
+  uint32_t checkpoint_timeout_seconds = 300;
 };
 
 // What a new cluster is made with.
@@ -70,6 +72,8 @@ class Engine {
 
   // An online checkpoint. Waits for one that is running.
   Status checkpoint();
+  // The same, unless nothing that matters was logged since the last one.
+  Status checkpoint_if_needed();
   // The shutdown checkpoint; afterwards only destruction is allowed. No backend may be left.
   Status close();
   // Gives everything back without a checkpoint, as a crash would.
@@ -80,6 +84,7 @@ class Engine {
   Status lock_directory();
   Status build();
   Status enter_production();
+  void release();
 
   FileSystem& files_;
   EngineOptions options_;
@@ -94,6 +99,7 @@ class Engine {
   std::unique_ptr<BufferPool> pool_;
   std::unique_ptr<StorageServices> services_;
   std::unique_ptr<TransactionSystem> transactions_;
+  std::unique_ptr<Checkpointer> checkpointer_;
 };
 
 }  // namespace pgdata

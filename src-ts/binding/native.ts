@@ -28,6 +28,8 @@ export interface NativeClusterOptions {
   /** Bytes. */
   minWalSize: number
   maxWalSize: number
+  /** Seconds. */
+  checkpointTimeout: number
 }
 
 export interface NativeInitOptions extends NativeClusterOptions {

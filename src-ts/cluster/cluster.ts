@@ -53,6 +53,7 @@ export function nativeOptions(
     maxBackends: settings.max_connections,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
+    checkpointTimeout: settings.checkpoint_timeout,
   }
 }
 
@@ -71,7 +72,6 @@ export class Cluster {
   readonly #sessions = new Map<Session, number>()
   readonly #closedDatabases = new Set<number>()
   readonly #shared: CatalogStore
-  #checkpointTimer: NodeJS.Timeout | undefined
   #closed: Promise<void> | undefined
 
   private constructor(
@@ -91,7 +91,6 @@ export class Cluster {
       tablespace: 1664,
       directory: 'global',
     })
-    if (lock !== undefined) this.#scheduleCheckpoints()
   }
 
   /** Makes a new cluster in a directory that does not exist or is empty, and leaves it closed. */
@@ -179,21 +178,12 @@ export class Cluster {
   }
 
   async #shutDown(): Promise<void> {
-    clearInterval(this.#checkpointTimer)
     await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
     try {
       await this.#native.close()
     } finally {
       this.#lock?.release()
     }
-  }
-
-  #scheduleCheckpoints(): void {
-    this.#checkpointTimer = setInterval(() => {
-      // A failed checkpoint poisons the cluster if it has to; the next call then says so.
-      this.#native.checkpoint().catch(() => undefined)
-    }, this.settings.checkpoint_timeout * 1000)
-    this.#checkpointTimer.unref()
   }
 
   #refuseClosed(): void {

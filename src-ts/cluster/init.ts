@@ -191,6 +191,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     maxBackends: 8,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
+    checkpointTimeout: settings.checkpoint_timeout,
     blockSize: options.blockSize,
     walSegmentSize: options.walSegmentSize,
     dataChecksums: options.dataChecksums,
