@@ -140,7 +140,6 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("scan", &SessionObject::scan),
           InstanceMethod("range", &SessionObject::range),
           InstanceMethod("aggregate", &SessionObject::aggregate),
-          InstanceMethod("requireNoOtherWriters", &SessionObject::require_no_other_writers),
           InstanceMethod("createStorage", &SessionObject::create_storage),
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),
           InstanceMethod("buildIndex", &SessionObject::build_index),
@@ -538,16 +537,6 @@ Napi::Value SessionObject::aggregate(const Napi::CallbackInfo& info) {
       }
     }
     return result;
-  });
-}
-
-// requireNoOtherWriters()
-Napi::Value SessionObject::require_no_other_writers(const Napi::CallbackInfo& info) {
-  return call(info, 0, [&]() -> Napi::Value {
-    const Napi::Env env = info.Env();
-    THROW_IF_ERROR(env, check_transaction());
-    THROW_IF_ERROR(env, state_->writer->check_no_other_writers());
-    return env.Undefined();
   });
 }
 

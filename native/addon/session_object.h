@@ -70,7 +70,6 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value range(const Napi::CallbackInfo& info);
   Napi::Value aggregate(const Napi::CallbackInfo& info);
-  Napi::Value require_no_other_writers(const Napi::CallbackInfo& info);
   Napi::Value create_storage(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
   Napi::Value build_index(const Napi::CallbackInfo& info);

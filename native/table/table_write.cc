@@ -231,27 +231,12 @@ Status TableWriter::remove(Table& table, ItemPointer tid, UpdateResult* result) 
   return Status::ok;
 }
 
-Status TableWriter::check_no_other_writers() {
-  const Snapshot* snapshot = nullptr;
-  RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
-  for (const TransactionId running : snapshot->xip) {
-    if (backend_.is_current(running)) continue;
-    return Status::error(ErrorCode::object_in_use,
-                         "another transaction that has written is in progress")
-        .with_detail("Its transaction id is " + std::to_string(value_of(running)) + ".")
-        .with_hint("Try again when it has ended.");
-  }
-  return Status::ok;
-}
-
 Status TableWriter::build_index(Table& table, size_t number) {
   RETURN_IF_ERROR(table.check_writable());
   INVARIANT(number < table.indexes().size());
   const Table::Index& index = table.indexes()[number];
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
-  // A row that another transaction is inserting would be missing from the index.
-  RETURN_IF_ERROR(check_no_other_writers());
   const Snapshot* snapshot = nullptr;
   RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
   BtreeBuilder builder(backend_.services(), xid, *index.btree);
@@ -284,7 +269,16 @@ Status TableWriter::build_index(Table& table, size_t number) {
   RETURN_IF_ERROR(builder.finish(&result));
   if (result.duplicate) {
     // Known to the caller as the rows at these addresses.
-    inserted_.assign(std::begin(result.duplicate_tids), std::end(result.duplicate_tids));
+    inserted_.clear();
+    Visibility visibility(backend_, &copy);
+    for (const ItemPointer root : result.duplicate_tids) {
+      BufferRef buffer;
+      HeapTuple tuple;
+      bool found = false;
+      RETURN_IF_ERROR(heap_hot_search(backend_, table.heap(), root, visibility, &buffer, &tuple,
+                                      &found, nullptr));
+      if (found) inserted_.push_back(tuple.self);
+    }
     return unique_violation(table, index.definition, true);
   }
   backend_.use_command();

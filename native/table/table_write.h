@@ -29,10 +29,7 @@ class TableWriter {
                 UpdateResult* result);
   Status remove(Table& table, ItemPointer tid, UpdateResult* result);
 
-  // object_in_use when any other transaction of the cluster has written and not yet ended. Stands in for the
-  // lock on a relation that a change of its files needs.
-  Status check_no_other_writers();
-  // Fills an index whose storage is empty, from the table's rows.
+  // Fills an index whose storage is empty, from the table's rows. The caller keeps others from writing them.
   Status build_index(Table& table, size_t index);
   Status build_toast_index(Table& table);
 

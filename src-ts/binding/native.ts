@@ -248,11 +248,9 @@ export interface NativeSession {
     constants: Uint8Array | undefined,
   ): (number | bigint | null)[]
 
-  /** Throws 55006 while any other transaction that has written is in progress: before files are replaced or dropped. */
-  requireNoOtherWriters(): void
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
   dropStorageAtCommit(locator: Locator): void
-  /** Writes the index's first pages from the heap's visible rows; the descriptor's index `index` must have storage. */
+  /** Writes the index's first pages from the heap's visible rows; the descriptor's index `index` must have storage, and the caller keep others from writing. */
   buildIndex(relation: NativeRelation, index: number): void
   /** Makes the relation's TOAST index, empty. */
   buildToastIndex(relation: NativeRelation): void

@@ -287,7 +287,12 @@ function rowsOfInit(
         row.oid === bootstrapSuperuser ? { ...row, rolname: options.username } : row,
       )
     case 'pg_database':
-      return rows.map((row) => ({ ...row, ...localeColumns(options) }))
+      return rows.map((row) => ({
+        ...row,
+        ...localeColumns(options),
+        // Nothing is ever ordered in template0, and a copy of it gets the version of its own time.
+        ...(row.oid === template0.oid && { datcollversion: null }),
+      }))
     default:
       throw new PgError('XX000', `the catalog bundle has rows for "${descriptor.name}"`)
   }

@@ -19,11 +19,20 @@ export function locatorOf(context: CommandContext, row: ClassRow): Locator {
   }
 }
 
-/** Makes empty files, which go if the transaction does. */
+/** Makes empty files, which go if the transaction does. Throws 0A000 for relations that are not logged. */
 export function createFiles(context: CommandContext, relations: readonly ClassRow[]): void {
   for (const row of relations) {
-    const persistence = row.relpersistence as 'p' | 'u' | 't'
-    context.session.createStorage(locatorOf(context, row), persistence)
+    // An unlogged relation needs an init fork, from which it is emptied after a crash.
+    if (row.relpersistence !== 'p') {
+      throw new PgError(
+        '0A000',
+        'making files of unlogged and temporary relations is not supported',
+        {
+          table: row.relname,
+        },
+      )
+    }
+    context.session.createStorage(locatorOf(context, row), row.relpersistence)
   }
 }
 

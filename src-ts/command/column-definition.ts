@@ -53,7 +53,7 @@ const clauseWords = new Set([
 const token = /"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\s+|./gs
 
 /** Takes the text of a column apart. Throws 42601, and 0A000 for the clauses that are not supported. */
-export function parseColumnText(column: string, text: string): ColumnText {
+export function parseColumnText(table: string, column: string, text: string): ColumnText {
   const tokens = text.match(token) ?? []
   const wordAt = (i: number) => (tokens[i] ?? '').toLowerCase()
   const skipSpaces = (i: number) => (/^\s/.test(tokens[i] ?? '') ? i + 1 : i)
@@ -118,15 +118,12 @@ export function parseColumnText(column: string, text: string): ColumnText {
         })
     }
   }
-  if (isNull && parsed.notNull) {
-    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, {
-      column,
-    })
-  }
-  if (isNull && parsed.primaryKey) {
-    throw new PgError('42601', `conflicting NULL/NOT NULL declarations for column "${column}"`, {
-      column,
-    })
+  if (isNull && (parsed.notNull || parsed.primaryKey)) {
+    throw new PgError(
+      '42601',
+      `conflicting NULL/NOT NULL declarations for column "${column}" of table "${table}"`,
+      { table, column },
+    )
   }
   return parsed
 }

@@ -72,6 +72,7 @@ export interface CreateTableOptions {
   tablespace?: string
   /** Percent of a page that inserting fills. */
   fillfactor?: number
+  /** Not supported yet: raises 0A000. */
   unlogged?: boolean
   ifNotExists?: boolean
 }
@@ -101,7 +102,7 @@ export function createTable(
     throw new PgError('42P07', `relation "${name}" already exists`, { schema, table: name })
   }
   const { encoding, datminmxid } = currentDatabase(context)
-  const texts = columnTexts(options)
+  const texts = columnTexts(name, options)
   checkColumnNames([...texts.keys()])
   const keys = keyConstraints(name, texts, options)
   const columns = [...texts].map(([column, parsed]) =>
@@ -157,12 +158,12 @@ export function createTable(
   return true
 }
 
-function columnTexts({ columns }: CreateTableOptions): Map<string, ColumnText> {
+function columnTexts(table: string, { columns }: CreateTableOptions): Map<string, ColumnText> {
   const given: NamedColumn[] = Array.isArray(columns)
     ? [...columns]
     : Object.entries(columns).map(([name, type]) => ({ name, type }))
   checkColumnNames(given.map(({ name }) => name))
-  return new Map(given.map(({ name, type }) => [name, parseColumnText(name, type)]))
+  return new Map(given.map(({ name, type }) => [name, parseColumnText(table, name, type)]))
 }
 
 // The keys that indexes are made for: the primary key first, none twice.
@@ -215,13 +216,16 @@ function checkKeyColumns(
   })
 }
 
-// The columns that are not null, in the order of their constraints: those that say so, then the primary key's.
+// The columns that are not null, in the order of their constraints: those that
+// say so themselves, then those of a primary key of the table.
 function notNullColumns(
   columns: readonly ColumnDefinition[],
   texts: ReadonlyMap<string, ColumnText>,
   keys: readonly KeyConstraint[],
 ): string[] {
-  const said = columns.map(({ name }) => name).filter((name) => texts.get(name)?.notNull)
+  const said = columns
+    .map(({ name }) => name)
+    .filter((name) => texts.get(name)?.notNull || texts.get(name)?.primaryKey)
   const primary = keys.find(({ kind }) => kind === 'p')?.columns ?? []
   return [...said, ...primary.filter((name) => !said.includes(name))]
 }

@@ -22,7 +22,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { locatorOf } from './build-index.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
 import type { ObjectAddress } from './dependency.ts'
-import { displayName } from './table-name.ts'
+import { sqlName } from './table-name.ts'
 
 export interface DropOptions {
   ifExists?: boolean
@@ -61,12 +61,12 @@ export function describeObject(
     case pgClass.oid: {
       const row = catalogs.findOne(session, pgClass, 'pg_class_oid_index', [objectId])
       if (row === undefined) break
-      return `${kindNames[row.relkind] ?? 'relation'} ${displayName({ schema: schemaOf(row.relnamespace), name: row.relname })}`
+      return `${kindNames[row.relkind] ?? 'relation'} ${sqlName({ schema: schemaOf(row.relnamespace), name: row.relname })}`
     }
     case pgType.oid: {
       const row = catalogs.findOne(session, pgType, 'pg_type_oid_index', [objectId])
       if (row === undefined) break
-      return `type ${displayName({ schema: schemaOf(row.typnamespace), name: row.typname })}`
+      return `type ${sqlName({ schema: schemaOf(row.typnamespace), name: row.typname })}`
     }
     case pgConstraint.oid: {
       const row = catalogs.findOne(session, pgConstraint, 'pg_constraint_oid_index', [objectId])

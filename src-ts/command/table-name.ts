@@ -1,4 +1,5 @@
 // Finding the tables and indexes that commands are about, and refusing those that cannot be changed.
+import { quoteIdentifier } from '../access/quote-identifier.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
 import { parseQualifiedName, type QualifiedName } from './qualified-name.ts'
@@ -7,6 +8,13 @@ import type { ClassRow } from './relation-rows.ts'
 /** How messages name a relation: without the schema where a search for the name would find it. */
 export function displayName({ schema, name }: QualifiedName): string {
   return schema === 'public' ? name : `${schema}.${name}`
+}
+
+/** The same as SQL would have to write it. */
+export function sqlName({ schema, name }: QualifiedName): string {
+  return schema === 'public'
+    ? quoteIdentifier(name)
+    : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 }
 
 /** The relation of that name, or undefined; also undefined when there is no such schema. */
