@@ -93,6 +93,7 @@ export class RelationAccess {
   #updateStagings = new Map<string, Staging>()
   // One row at a time goes through here; calls are synchronous, so it is free again when they return.
   readonly #pointBatch = new RowBatch(pointBatchBytes)
+  #manyBatch: RowBatch | undefined
 
   constructor(
     cluster: NativeCluster,
@@ -211,15 +212,15 @@ export class RelationAccess {
   ): (T | undefined)[] {
     const found: (T | undefined)[] = []
     const staging = this.#keyStaging(index)
-    const names = this.#keyNames(index)
     const reader = this.#reader(columns, keyBatchRows, false)
-    const batch = new RowBatch(reader.layout.heap + scanBatchBytes)
+    this.#manyBatch ??= new RowBatch(reader.layout.heap + scanBatchBytes)
+    const batch = this.#manyBatch
+    if (batch.buffer.length < reader.layout.heap) batch.grow(reader.layout.heap + scanBatchBytes)
     const decoder = reader.newDecoder()
     const hits = new Uint8Array(keyBatchRows)
     let start = 0
     while (start < keys.length) {
-      const rows = keys.slice(start, start + keyBatchRows).map((key) => keyRow(names, key))
-      staging.encoder.encode(staging.batch, rows, 0)
+      staging.encoder.encode(staging.batch, keys, start)
       let answered = 0
       while (answered === 0) {
         answered = session.lookup(
@@ -314,11 +315,10 @@ export class RelationAccess {
     reader: Reader,
   ): NativeScan {
     const { filters, staging } = this.#conditions(options.conditions)
-    const names = this.#keyNames(bounds.index)
     const keys = this.#keyStaging(bounds.index)
     const lower = bounds.lower ?? []
     const upper = bounds.upper ?? []
-    keys.encoder.encode(keys.batch, [keyRow(names, lower), keyRow(names, upper)], 0)
+    keys.encoder.encode(keys.batch, [lower, upper], 0)
     const range: NativeRange = {
       index: bounds.index,
       backward: bounds.backward ?? false,
@@ -347,7 +347,7 @@ export class RelationAccess {
     reader: PointReader,
   ): boolean {
     const keys = this.#keyStaging(index)
-    keys.encoder.encode(keys.batch, [keyRow(this.#keyNames(index), key)], 0)
+    keys.encoder.encode(keys.batch, [key], 0)
     const batch = this.#pointBatch
     if (batch.buffer.length < reader.layout.heap) batch.grow(reader.layout.heap + pointBatchBytes)
     for (;;) {
@@ -389,7 +389,7 @@ export class RelationAccess {
     let staging = this.#keyStagings[index]
     if (staging === undefined) {
       const columns = this.#keyNames(index).map((name) => this.column(name))
-      staging = this.#makeStaging(columns, keyBatchRows, pointBatchBytes)
+      staging = this.#makeStaging(columns, keyBatchRows, pointBatchBytes, true)
       this.#keyStagings[index] = staging
     }
     return staging
@@ -422,14 +422,19 @@ export class RelationAccess {
     return { filters, staging }
   }
 
-  #makeStaging(columns: readonly AccessColumn[], capacity: number, variableBytes: number): Staging {
+  #makeStaging(
+    columns: readonly AccessColumn[],
+    capacity: number,
+    variableBytes: number,
+    positional = false,
+  ): Staging {
     const layout = this.native.layout(
       columns.map(({ attribute }) => attribute),
       capacity,
       false,
     )
     const batch = new RowBatch(layout.heap + variableBytes)
-    return { layout, encoder: makeRowEncoder([...columns], layout), batch }
+    return { layout, encoder: makeRowEncoder([...columns], layout, positional), batch }
   }
 
   #pointReader(names: readonly string[] | undefined, withTids: boolean): PointReader {
@@ -459,10 +464,4 @@ export class RelationAccess {
     }
     return reader
   }
-}
-
-function keyRow(names: readonly string[], values: readonly unknown[]): Record<string, unknown> {
-  const row: Record<string, unknown> = {}
-  for (let i = 0; i < values.length; i++) row[names[i] as string] = values[i]
-  return row
 }

@@ -1,4 +1,5 @@
 // Table: a relation as a session's user reads and writes it.
+import { setImmediate } from 'node:timers/promises'
 import { withViolatedKey } from '../access/key-detail.ts'
 import type { RangeBounds } from '../access/relation-access.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
@@ -64,8 +65,10 @@ export interface InsertManyOptions {
 }
 
 const aggregateKinds = ['sum', 'min', 'max', 'avg'] as const
-// Rows taken from an asynchronous source before they are handed over.
+// Rows taken from a source before they are handed over.
 const insertManyRows = 1000
+// Batches inserted before the event loop has its turn.
+const batchesPerTurn = 10
 
 export interface TableContext {
   native: NativeSession
@@ -165,14 +168,26 @@ export class Table<T extends object = Record<string, unknown>> {
     return queue.run(async () => {
       let done = 0
       let batch: Partial<T>[] = []
-      for await (const row of rows) {
-        batch.push(row)
-        if (batch.length < insertManyRows) continue
-        if (options.signal?.aborted) break
+      const flush = () => {
         this.insertNow(batch)
         done += batch.length
         batch = []
         options.onProgress?.(done)
+      }
+      if (Symbol.asyncIterator in rows) {
+        for await (const row of rows) {
+          if (batch.push(row) < insertManyRows) continue
+          if (options.signal?.aborted) break
+          flush()
+        }
+      } else {
+        // No promise per row; the event loop has its turn now and then.
+        for (const row of rows) {
+          if (batch.push(row) < insertManyRows) continue
+          if (options.signal?.aborted) break
+          flush()
+          if (done % (insertManyRows * batchesPerTurn) === 0) await setImmediate()
+        }
       }
       this.insertNow(batch)
       return done + batch.length
