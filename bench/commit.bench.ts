@@ -7,7 +7,7 @@ import { type Contender, measure } from './measure.ts'
 
 const peers = await openPeers({ filled: true })
 const { session, table, sqlite, cluster } = peers
-const commits = 256
+const commits = 1024
 const inFlight = 64
 let ours = accountRows
 let theirs = accountRows
