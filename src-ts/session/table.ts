@@ -7,7 +7,11 @@ import type { Tid } from '../access/tid.ts'
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
-import type { TransactionOptions, TransactionQueue } from '../transaction/transaction-queue.ts'
+import {
+  canceled,
+  type TransactionOptions,
+  type TransactionQueue,
+} from '../transaction/transaction-queue.ts'
 import { conditionsOf, type Where } from './where.ts'
 
 /** A key: the value of a one-column key, or an object or list of all its columns' values. */
@@ -169,6 +173,8 @@ export class Table<T extends object = Record<string, unknown>> {
       let done = 0
       let batch: Partial<T>[] = []
       const flush = () => {
+        // Once the signal has ended the transaction, another may be open.
+        if (options.signal?.aborted) throw canceled(options.signal)
         this.insertNow(batch)
         done += batch.length
         batch = []
@@ -177,20 +183,18 @@ export class Table<T extends object = Record<string, unknown>> {
       if (Symbol.asyncIterator in rows) {
         for await (const row of rows) {
           if (batch.push(row) < insertManyRows) continue
-          if (options.signal?.aborted) break
           flush()
         }
       } else {
         // No promise per row; the event loop has its turn now and then.
         for (const row of rows) {
           if (batch.push(row) < insertManyRows) continue
-          if (options.signal?.aborted) break
           flush()
           if (done % (insertManyRows * batchesPerTurn) === 0) await setImmediate()
         }
       }
-      this.insertNow(batch)
-      return done + batch.length
+      flush()
+      return done
     }, options)
   }
 

@@ -40,16 +40,15 @@ export class TransactionQueue {
     const turn = this.#tail.then(async () => {
       if (options.signal?.aborted) throw canceled(options.signal)
       this.#begin(options)
-      let result: T
       try {
-        result = await abortable(runningQueue.run(this, body), options.signal)
+        const result = await abortable(runningQueue.run(this, body), options.signal)
         this.#refuseFailed()
+        // The next transaction may begin before this one's commit is on disk; flushes are shared.
+        return { result, durable: this.#commitAsync() }
       } catch (error) {
         this.#rollBack()
         throw error
       }
-      // The next transaction may begin before this one's commit is on disk; flushes are shared.
-      return { result, durable: this.#commitAsync() }
     })
     this.#tail = turn.catch(() => undefined)
     return turn.then(async ({ result, durable }) => {
@@ -61,24 +60,20 @@ export class TransactionQueue {
   /** Runs `body` at once and returns when the commit is durable. Throws 25001 while a transaction is open. */
   runSync<T>(body: () => T, options: TransactionOptions = {}): T {
     this.#begin(options)
-    let result: T
     try {
-      result = body()
+      const result = body()
       if (result instanceof Promise) {
         throw new TypeError('the body of a synchronous transaction must not return a promise')
       }
       this.#refuseFailed()
+      this.#native.commit()
+      this.#open = false
+      this.#onEnd()
+      return result
     } catch (error) {
       this.#rollBack()
       throw error
     }
-    this.#open = false
-    try {
-      this.#native.commit()
-    } finally {
-      this.#onEnd()
-    }
-    return result
   }
 
   /** Runs one write of the open transaction; if it throws, the transaction can only be rolled back. */
@@ -106,12 +101,10 @@ export class TransactionQueue {
   }
 
   #commitAsync(): Promise<void> {
+    const durable = this.#native.commitAsync()
     this.#open = false
-    try {
-      return this.#native.commitAsync()
-    } finally {
-      this.#onEnd()
-    }
+    this.#onEnd()
+    return durable
   }
 
   #rollBack(): void {
@@ -132,7 +125,8 @@ export class TransactionQueue {
   }
 }
 
-function canceled(signal: AbortSignal): PgError {
+/** The error for work that its signal ended. */
+export function canceled(signal: AbortSignal): PgError {
   return new PgError('57014', 'canceling statement due to user request', { cause: signal.reason })
 }
 
