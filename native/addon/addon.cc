@@ -6,6 +6,7 @@
 #include "addon/control_object.h"
 #include "addon/environment.h"
 #include "addon/error.h"
+#include "addon/inspect_object.h"
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "addon/session_object.h"
@@ -74,6 +75,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("syncDirectoryTree", sync_directory_tree);
   add("pageChecksum", page_checksum_of);
   add("crc32c", crc32c_of);
+  add("verifyHeapPage", verify_heap_page_of);
   return exports;
 }
 

@@ -6,6 +6,7 @@
 #include "addon/async_task.h"
 #include "addon/descriptor.h"
 #include "addon/environment.h"
+#include "addon/inspect_object.h"
 #include "addon/relation_object.h"
 #include "addon/session_object.h"
 
@@ -19,6 +20,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("relation", &ClusterObject::relation),
                          InstanceMethod("newOid", &ClusterObject::new_oid),
                          InstanceMethod("blocks", &ClusterObject::blocks),
+                         InstanceMethod("verifyIndex", &ClusterObject::verify_index),
                          InstanceMethod("checkpoint", &ClusterObject::checkpoint),
                          InstanceMethod("close", &ClusterObject::close),
                          InstanceMethod("abandon", &ClusterObject::abandon),
@@ -113,6 +115,11 @@ Napi::Value ClusterObject::blocks(const Napi::CallbackInfo& info) {
       THROW_IF_ERROR(env, storage.block_count(locator, static_cast<ForkNumber>(fork), &blocks));
     return Napi::Number::New(env, blocks);
   });
+}
+
+Napi::Value ClusterObject::verify_index(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), *core_,
+                 [&]() -> Napi::Value { return verify_index_of(info, *core_); });
 }
 
 Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {

@@ -271,12 +271,38 @@ export interface NativeSession {
   close(): void
 }
 
+export interface HeapPageComplaint {
+  /** Line pointer, from 1; 0: of the page. */
+  offset: number
+  /** Column, from 1; 0: of the tuple. */
+  attribute: number
+  message: string
+}
+
+export interface IndexReport {
+  complaints: { block: number | null; message: string }[]
+  complaintCount: number
+  /** Heap rows that the index's leaves point to. */
+  tids: number
+}
+
 export interface NativeCluster {
   blockSize(): number
   session(database: number): NativeSession
   relation(descriptor: RelationDescriptor): NativeRelation
   newOid(): number
   blocks(locator: Locator, fork: 0 | 1 | 2 | 3): number
+  /**
+   * Checks a B-tree. `existing` marks the heap's line pointers, `itemsPerPage` bits a block; `met` gets those that
+   * the index points to.
+   */
+  verifyIndex(
+    relation: NativeRelation,
+    index: number,
+    existing: Uint8Array,
+    met: Uint8Array,
+    itemsPerPage: number,
+  ): IndexReport
   checkpoint(): Promise<void>
   /** Shutdown checkpoint, then everything is released. */
   close(): Promise<void>
@@ -297,4 +323,11 @@ export interface NativeBinding {
   syncDirectoryTree(directory: string): Promise<void>
   pageChecksum(page: Uint8Array, block: number): number
   crc32c(bytes: Uint8Array): number
+  /** Checks a heap page whose header is sound; a bound of 0 is not checked. Without a relation no column is walked. */
+  verifyHeapPage(
+    relation: NativeRelation | undefined,
+    page: Uint8Array,
+    block: number,
+    bounds: { relfrozenxid: number; nextXid: number; relminmxid: number; nextMulti: number },
+  ): HeapPageComplaint[]
 }

@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 // The program behind `npx pgdata`.
-import { Command } from 'commander'
-import { version } from '../binding/addon.ts'
+import { describeFailure, exitStatus } from './failure.ts'
 
-const program = new Command('pgdata')
-  .description('Make, load, dump and inspect PostgreSQL 18 data directories in-process')
-  .version(version())
+async function main(): Promise<void> {
+  // A reader that closes the pipe early, such as head, has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitStatus.done : exitStatus.failed)
+  })
+  // Loaded here, so that a native binary that cannot be loaded is told like any other failure.
+  const { runProgram } = await import('./program.ts')
+  process.exitCode = await runProgram(process.argv)
+}
 
-program.parseAsync().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 2
+main().catch((error: unknown) => {
+  console.error(describeFailure(error))
+  process.exitCode = exitStatus.failed
 })

@@ -1,0 +1,41 @@
+// The commands of the program and how they end.
+import { Command, CommanderError } from 'commander'
+import { version } from '../binding/addon.ts'
+import { addControl } from './control.ts'
+import { addDump } from './dump.ts'
+import { describeFailure, exitStatus } from './failure.ts'
+import { addInit } from './init.ts'
+import { addList } from './list.ts'
+
+/** Runs one command line; resolves with its exit status. */
+export async function runProgram(argv: string[]): Promise<number> {
+  let status: number = exitStatus.done
+  const program = new Command('pgdata')
+    .description('Make, load, dump and inspect PostgreSQL data directories in-process')
+    .version(version())
+    .exitOverride()
+    .configureOutput({ outputError: (text, print) => print(text.replace(/^error: /, 'pgdata: ')) })
+  const report = (found: number) => {
+    status = found
+  }
+  addInit(program)
+  addDump(program)
+  addList(program)
+  addControl(program)
+  for (const command of program.commands) {
+    command.exitOverride().showHelpAfterError(`HINT:  Try "pgdata ${command.name()} --help".`)
+    command.configureOutput({
+      outputError: (text, print) => print(text.replace(/^error: /, 'pgdata: ')),
+    })
+  }
+  void report
+  try {
+    await program.parseAsync(argv)
+    return status
+  } catch (error) {
+    // Commander has printed what it has to say.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatus.failed
+    console.error(describeFailure(error))
+    return exitStatus.failed
+  }
+}
