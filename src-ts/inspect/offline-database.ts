@@ -136,6 +136,8 @@ const bootstrapMapped: number[] = [
 ]
 
 const anyarrayOid = 2277
+const aclItemOid = 1033
+const aclItemArrayOid = 1034
 const globalTablespace = 1664
 const btreeAccessMethod = 403
 const cCollation = 950
@@ -324,6 +326,12 @@ export class OfflineDatabase {
       const type = builtinTypeNamed('anyarray') as BuiltinType
       return anyArrayCodec(type, (element) => this.typeCodec(element, -1)) as TypeCodec
     }
+    if (this.cluster.control.major < 16 && (oid === aclItemOid || oid === aclItemArrayOid)) {
+      const item = narrowAclItemCodec(codecFor(aclItemOid, -1, this.#codecOptions))
+      if (oid === aclItemOid) return item
+      const array = { ...(builtinTypeNamed('_aclitem') as BuiltinType), typalign: 'i' as const }
+      return arrayCodec(array, item) as TypeCodec
+    }
     try {
       return codecFor(oid, typmod, this.#codecOptions)
     } catch (error) {
@@ -459,7 +467,7 @@ export class OfflineDatabase {
     if (known !== undefined) return known
     const columns: AccessColumn[] = []
     const attributes = this.attributeRows(oid).map((row) => {
-      const codec = codecFor(row.atttypid, row.atttypmod)
+      const codec = this.typeCodec(row.atttypid, row.atttypmod)
       columns.push({ name: row.attname, attribute: row.attnum, codec })
       return this.#attribute(row, codec.typelem, codec)
     })
@@ -590,6 +598,25 @@ export class OfflineDatabase {
       })
     }
     return descriptors
+  }
+}
+
+// aclitem until release 15: privileges and grant options of 16 bits each, after the two roles.
+function narrowAclItemCodec(wide: TypeCodec): TypeCodec {
+  const widen = (raw: unknown): Uint8Array => {
+    const narrow = Buffer.from(raw as Uint8Array)
+    const bytes = Buffer.alloc(16)
+    narrow.copy(bytes, 0, 0, 8)
+    bytes.writeUInt32LE(narrow.readUInt16LE(8), 8)
+    bytes.writeUInt32LE(narrow.readUInt16LE(10), 12)
+    return bytes
+  }
+  return {
+    ...wide,
+    typlen: 12,
+    typalign: 'i',
+    fromLane: (raw) => wide.fromLane(widen(raw)),
+    toText: (raw) => wide.toText(widen(raw)),
   }
 }
 
