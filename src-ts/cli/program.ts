@@ -6,6 +6,7 @@ import { addDump } from './dump.ts'
 import { describeFailure, exitStatus } from './failure.ts'
 import { addInit } from './init.ts'
 import { addList } from './list.ts'
+import { addLoad } from './load.ts'
 
 /** Runs one command line; resolves with its exit status. */
 export async function runProgram(argv: string[]): Promise<number> {
@@ -19,6 +20,7 @@ export async function runProgram(argv: string[]): Promise<number> {
     status = found
   }
   addInit(program)
+  addLoad(program)
   addDump(program)
   addList(program)
   addControl(program)
