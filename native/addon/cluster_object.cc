@@ -23,6 +23,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("verifyIndex", &ClusterObject::verify_index),
                          InstanceMethod("checkpoint", &ClusterObject::checkpoint),
                          InstanceMethod("close", &ClusterObject::close),
+                         InstanceMethod("closeSync", &ClusterObject::close_sync),
                          InstanceMethod("abandon", &ClusterObject::abandon),
                          InstanceMethod("statistics", &ClusterObject::statistics),
                      });
@@ -37,6 +38,8 @@ Napi::Value ClusterObject::make(Napi::Env env, std::unique_ptr<Engine> engine) {
   const Napi::Object object = environment(env).cluster_class.New({});
   ClusterObject* made = Unwrap(object);
   made->core_ = std::make_shared<ClusterCore>(env, std::move(engine));
+  // An open cluster that nobody refers to any more must still be closed at exit.
+  made->Ref();
   if (!made->core_->engine().options().read_only) {
     made->exit_hook_ = new std::shared_ptr<ClusterCore>(made->core_);
     napi_add_env_cleanup_hook(env, &ClusterObject::close_at_exit, made->exit_hook_);
@@ -49,7 +52,13 @@ void ClusterObject::close_at_exit(void* argument) {
   const std::shared_ptr<Engine> engine = (*core)->release();
   // Nobody is left to tell of an error; the next open finds an unclean shutdown.
   if (engine && !engine->close().is_ok()) engine->abandon();
-  delete core;
+}
+
+std::shared_ptr<Engine> ClusterObject::release() {
+  forget_exit_hook();
+  std::shared_ptr<Engine> engine = core_->release();
+  if (engine) Unref();
+  return engine;
 }
 
 void ClusterObject::forget_exit_hook() {
@@ -133,14 +142,19 @@ Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {
 
 Napi::Value ClusterObject::close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  forget_exit_hook();
-  const std::shared_ptr<Engine> engine = core_->release();
+  const std::shared_ptr<Engine> engine = release();
   return run_async(env, [engine] { return engine ? engine->close() : Status(); });
 }
 
+Napi::Value ClusterObject::close_sync(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Engine> engine = release();
+  if (engine) THROW_IF_ERROR(env, engine->close());
+  return env.Undefined();
+}
+
 Napi::Value ClusterObject::abandon(const Napi::CallbackInfo& info) {
-  forget_exit_hook();
-  const std::shared_ptr<Engine> engine = core_->release();
+  const std::shared_ptr<Engine> engine = release();
   if (engine) engine->abandon();
   return info.Env().Undefined();
 }

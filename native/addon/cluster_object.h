@@ -26,13 +26,17 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value blocks(const Napi::CallbackInfo& info);
   Napi::Value checkpoint(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value close_sync(const Napi::CallbackInfo& info);
   Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);
-  // The environment ends with the cluster open: what a clean exit would have done.
+  // The environment ends with the cluster open (a worker was terminated): what a clean exit would have done.
   static void close_at_exit(void* core);
   void forget_exit_hook();
+  // Takes the engine out; null when that has been done.
+  std::shared_ptr<Engine> release();
 
   std::shared_ptr<ClusterCore> core_;
+  // What the hook is given; freed with this object, which outlives the hook.
   std::shared_ptr<ClusterCore>* exit_hook_ = nullptr;
 };
 

@@ -306,6 +306,8 @@ export interface NativeCluster {
   checkpoint(): Promise<void>
   /** Shutdown checkpoint, then everything is released. */
   close(): Promise<void>
+  /** As `close`, blocking: for a process that is about to exit. */
+  closeSync(): void
   /** Releases without a checkpoint, as a crash would. */
   abandon(): void
   statistics(): Record<string, number>

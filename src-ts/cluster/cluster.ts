@@ -61,6 +61,12 @@ function isEmptyOrMissing(directory: string): boolean {
   return !existsSync(directory) || readdirSync(directory).length === 0
 }
 
+// Clusters that a process which simply exits leaves open. `process.exit` runs no native clean-up, but this.
+const openForWriting = new Set<Cluster>()
+process.on('exit', () => {
+  for (const cluster of openForWriting) cluster.closeAtExit()
+})
+
 export class Cluster {
   readonly dataDirectory: string
   readonly settings: Settings
@@ -91,6 +97,7 @@ export class Cluster {
       tablespace: 1664,
       directory: 'global',
     })
+    if (lock !== undefined) openForWriting.add(this)
   }
 
   /** Makes a new cluster in a directory that does not exist or is empty, and leaves it closed. */
@@ -177,7 +184,20 @@ export class Cluster {
     await this.close()
   }
 
+  /** For the process's exit: closes without waiting for anybody. Open transactions are rolled back. */
+  closeAtExit(): void {
+    if (this.#closed !== undefined) return
+    this.#closed = Promise.resolve()
+    openForWriting.delete(this)
+    try {
+      this.#native.closeSync()
+    } finally {
+      this.#lock?.release()
+    }
+  }
+
   async #shutDown(): Promise<void> {
+    openForWriting.delete(this)
     await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
     try {
       await this.#native.close()
