@@ -11,6 +11,7 @@
 // directory from start() to stop() or kill9(); at all other times this process owns it. Servers and their
 // sockets never outlive the process (see temporary-directory.ts).
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   cpSync,
@@ -296,8 +297,12 @@ export class Oracle {
 
   // Waits for the end of the server, then takes the directory back.
   private async ended(timeoutMs: number): Promise<void> {
-    const { pid } = this
+    const { pid, server } = this
     await allGone([pid], timeoutMs)
+    // A zombie still holds its lock file in PostgreSQL's eyes: it is gone once its parent, this process, has seen it end.
+    if (server !== undefined && server.exitCode === null && server.signalCode === null) {
+      await once(server, 'exit')
+    }
     this.forgetServer?.()
     this.server = undefined
     giveTo(0, ownedDirectories(this.dir))
