@@ -1,5 +1,5 @@
 // A process for wal.test.ts: opens the cluster whose directory is its argument, writes, prints what was
-// committed as one line of JSON, and kills itself with a transaction open and nothing flushed but the log.
+// committed and done as JSON, and kills itself with a transaction open and nothing flushed but the log.
 import { Cluster } from '../../src-ts/index.ts'
 
 const directory = process.argv[2] as string
@@ -29,6 +29,8 @@ const table = session.table<Row>('crashed')
 const filled = session.table<{ id: number; word: string }>('filled')
 const emptied = session.table<{ id: number }>('emptied')
 const expected = new Map<number, Row>()
+// What was done to the table, committed or not.
+const done = { inserted: 0, updated: 0, deleted: 0 }
 
 // In an order that splits pages everywhere, with few distinct values for k, so that pages deduplicate.
 function row(i: number): Row {
@@ -46,7 +48,7 @@ function row(i: number): Row {
 
 async function insertRows(from: number, to: number): Promise<void> {
   const rows = Array.from({ length: to - from }, (_, n) => row(from + n))
-  await table.insertMany(rows)
+  done.inserted += await table.insertMany(rows)
   for (const one of rows) expected.set(one.id, one)
 }
 
@@ -59,6 +61,7 @@ await insertRows(4000, 8000)
 for (let i = 8000; i < 8200; i++) {
   const one = row(i)
   await table.insert(one)
+  done.inserted += 1
   expected.set(one.id, one)
 }
 const ids = [...expected.keys()]
@@ -68,11 +71,13 @@ await session.transaction(async (tx) => {
     // Every other change touches no indexed column: a heap-only update where there is room.
     const changes = n % 20 === 0 ? { v: `updated ${n}` } : { k: n % 5, t: `moved ${n}` }
     if (!(await tx.update(table, id, changes))) throw new Error(`row ${id} was not there to update`)
+    done.updated += 1
     expected.set(id, { ...(expected.get(id) as Row), ...changes })
   }
   for (let n = 5; n < ids.length; n += 25) {
     const id = ids[n] as number
     if (!(await tx.delete(table, id))) throw new Error(`row ${id} was not there to delete`)
+    done.deleted += 1
     expected.delete(id)
   }
 })
@@ -83,6 +88,8 @@ await session
       ...Array.from({ length: 1000 }, (_, n) => ({ id: 200_000 + n, k: 1, t: 'aborted', v: 'a' })),
     )
     await tx.delete(table, ids[1] as number)
+    done.inserted += 1000
+    done.deleted += 1
     throw new Error('rolled back on purpose')
   })
   .catch((error: Error) => {
@@ -105,7 +112,10 @@ await session.transaction(async (tx) => {
   await tx.delete(table, ids[2] as number)
   await tx.update(table, ids[3] as number, { v: 'unfinished' })
   await other.table('filled').insert({ id: 3000, word: 'the last' })
+  done.inserted += 1500
+  done.updated += 1
+  done.deleted += 1
   const rows = [...expected.values()].sort((a, b) => a.id - b.id)
-  process.stdout.write(JSON.stringify(rows), () => process.kill(process.pid, 'SIGKILL'))
+  process.stdout.write(JSON.stringify({ rows, done }), () => process.kill(process.pid, 'SIGKILL'))
   await new Promise(() => setTimeout(() => undefined, 60_000))
 })

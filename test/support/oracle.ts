@@ -358,6 +358,26 @@ export class Oracle {
     return client
   }
 
+  // Runs a Node script as the user the server runs as, who then owns the directory until takeBack(). PostgreSQL
+  // believes a lock file of its own user only.
+  spawnScript(script: string, ...args: string[]): ChildProcess {
+    giveTo(unprivileged, ownedDirectories(this.dir))
+    return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...args], {
+      ...spawnOptions(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+  }
+
+  // Makes this process the owner of the directory again, which spawnScript() gave away.
+  takeBack(): void {
+    giveTo(0, ownedDirectories(this.dir))
+  }
+
+  // Gives the directory away once more, after start() failed.
+  giveAway(): void {
+    giveTo(unprivileged, ownedDirectories(this.dir))
+  }
+
   // A new empty directory that the server may write to, such as for a tablespace or an archive.
   directory(name = 'ts'): string {
     const path = temporaryDirectory(name)

@@ -38,7 +38,11 @@ export interface RandomTable {
 }
 
 // How clusters are opened for these tables: nothing is lost on the way to JavaScript.
-export const openOptions = { int8: 'bigint', json: 'text' } as const
+export const openOptions = {
+  int8: 'bigint',
+  json: 'text',
+  settings: { fsync: false },
+} as const
 
 // Types without a default B-tree operator class.
 const withoutOrder = /^(json|xid|cid)(\[\])?$/
@@ -64,8 +68,10 @@ function poolOf({ type, edges, random: randomText }: TypeInputs, random: Random)
   for (const input of inputs) {
     try {
       const text = codec.toText(codec.fromText(input))
-      // Lower bounds of arrays are lost in JavaScript.
-      if (text.length <= 400 && !text.startsWith('[')) pool.push(text)
+      // Lower bounds of arrays are lost in JavaScript; some extreme values print as what is refused as input.
+      if (text.length > 400 || text.startsWith('[')) continue
+      const value = codec.fromLane(codec.fromText(text))
+      if (codec.toText(codec.toLane(value)) === text) pool.push(text)
     } catch (error) {
       if (!(error instanceof PgError)) throw error
     }
@@ -208,7 +214,7 @@ export async function readBySql(client: pg.Client, table: RandomTable): Promise<
 /** For every row, by its key, its place in the order of the index; rows that the index holds equal share one. */
 export async function ranksBySql(
   client: pg.Client,
-  { name, columns }: RandomTable,
+  { name }: RandomTable,
   index: RandomIndex,
 ): Promise<Map<string, number>> {
   const order = index.columns.map(indexColumnSql).join(', ')
