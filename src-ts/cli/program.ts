@@ -7,6 +7,7 @@ import { describeFailure, exitStatus } from './failure.ts'
 import { addInit } from './init.ts'
 import { addList } from './list.ts'
 import { addLoad } from './load.ts'
+import { addVerify } from './verify.ts'
 
 /** Runs one command line; resolves with its exit status. */
 export async function runProgram(argv: string[]): Promise<number> {
@@ -16,21 +17,20 @@ export async function runProgram(argv: string[]): Promise<number> {
     .version(version())
     .exitOverride()
     .configureOutput({ outputError: (text, print) => print(text.replace(/^error: /, 'pgdata: ')) })
-  const report = (found: number) => {
-    status = found
-  }
   addInit(program)
   addLoad(program)
   addDump(program)
   addList(program)
   addControl(program)
+  addVerify(program, (found) => {
+    status = exitStatus[found]
+  })
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`HINT:  Try "pgdata ${command.name()} --help".`)
     command.configureOutput({
       outputError: (text, print) => print(text.replace(/^error: /, 'pgdata: ')),
     })
   }
-  void report
   try {
     await program.parseAsync(argv)
     return status

@@ -13,7 +13,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { PgError } from '../errors/pg-error.ts'
 
 const fileName = 'postmaster.pid'
@@ -124,6 +124,13 @@ export class LockFile {
     } finally {
       unlinkSync(temporary)
     }
+  }
+
+  /** Throws F0001 when a running process has the directory; takes nothing, changes nothing. */
+  static refuseHeld(directory: string): void {
+    const lock = new LockFile(resolve(directory))
+    const holder = parseHolder(readText(lock.#path) ?? '')
+    if (holder !== undefined && isHeld(holder)) throw lock.#refusal(holder)
   }
 
   release(): void {
