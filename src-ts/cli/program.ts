@@ -7,6 +7,7 @@ import { describeFailure, exitStatus } from './failure.ts'
 import { addInit } from './init.ts'
 import { addList } from './list.ts'
 import { addLoad } from './load.ts'
+import { addPage } from './page.ts'
 import { addVerify } from './verify.ts'
 
 /** Runs one command line; resolves with its exit status. */
@@ -22,6 +23,7 @@ export async function runProgram(argv: string[]): Promise<number> {
   addDump(program)
   addList(program)
   addControl(program)
+  addPage(program)
   addVerify(program, (found) => {
     status = exitStatus[found]
   })
