@@ -37,15 +37,3 @@ export function withKeyDetail(
     cause: error,
   })
 }
-
-/** As `withKeyDetail` for a row that could not be written; any other error is returned as it is. */
-export function withViolatedKey(
-  error: unknown,
-  access: RelationAccess,
-  row: object | undefined,
-): unknown {
-  if (!(error instanceof PgError) || error.code !== '23505' || row === undefined) return error
-  const index = access.descriptor.indexes.findIndex(({ name }) => name === error.constraint)
-  if (index < 0) return error
-  return withKeyDetail(error, access, index, row as Record<string, unknown>, 'already exists.')
-}

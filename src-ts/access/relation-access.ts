@@ -16,9 +16,9 @@ import type {
 } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { TypeCodec } from '../types/codec.ts'
-import { withViolatedKey } from './key-detail.ts'
 import { RowBatch } from './row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
+import { withRefusedRow } from './row-detail.ts'
 import { makeRowEncoder, type RowEncoder } from './row-encoder.ts'
 import {
   type Reader,
@@ -137,7 +137,7 @@ export class RelationAccess {
       try {
         session.insert(this.native, layout.id, batch.buffer, frozen)
       } catch (error) {
-        throw withViolatedKey(error, this, rows[done + session.failedRow()])
+        throw withRefusedRow(error, this, rows[done + session.failedRow()])
       }
       done += count
     }

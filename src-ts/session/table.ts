@@ -1,7 +1,7 @@
 // Table: a relation as a session's user reads and writes it.
 import { setImmediate } from 'node:timers/promises'
-import { withViolatedKey } from '../access/key-detail.ts'
 import type { RangeBounds } from '../access/relation-access.ts'
+import { withRefusedRow } from '../access/row-detail.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
 import type { NativeSession } from '../binding/native.ts'
@@ -226,7 +226,7 @@ export class Table<T extends object = Record<string, unknown>> {
         return info.access.update(native, tid, changes)
       } catch (error) {
         const old = info.access.get<object>(native, primaryIndex(info), values)
-        throw withViolatedKey(error, info.access, { ...old, ...changes })
+        throw withRefusedRow(error, info.access, { ...old, ...changes })
       }
     })
   }

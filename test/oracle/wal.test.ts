@@ -136,3 +136,18 @@ test('stock goes on with the recovered cluster, and so do we', async () => {
   expect([...table.range()]).toEqual(rows)
   expect([...table.scan()].length).toBe(rows.length)
 })
+
+test('the log runs over many small segments, and without checksums', {
+  timeout: 60_000,
+}, async () => {
+  const directory = temporaryDirectory('wal')
+  await Cluster.init(directory, { walSegmentSize: 1024 * 1024, dataChecksums: false })
+  const { rows: wanted } = JSON.parse(await crash(directory))
+  await using small = Oracle.adopt(directory)
+  await small.start()
+  const client = await small.client()
+  const { rows } = await client.query('select id::int as id, k, t, v from crashed order by id')
+  expect(rows).toEqual(wanted)
+  expect(await amcheck(client)).toEqual([])
+  expect(await checkVisibilityMaps(client)).toEqual([])
+})
