@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/test.h"
+#include "heap/heap_count.h"
 #include "heap/heap_scan.h"
 #include "heap/heap_write.h"
 #include "heap/toast.h"
@@ -315,6 +316,43 @@ TEST(repeatable_read_keeps_its_view) {
   writer->abort();
 }
 
+TEST(remembered_counts_hold_for_the_snapshots_that_they_fit) {
+  TestCluster cluster;
+  Table table(cluster);
+  PageCounts counts;
+  const auto count = [&](Backend& backend) {
+    const Snapshot* snapshot = nullptr;
+    uint64_t rows = 0;
+    EXPECT(backend.statement_snapshot(&snapshot).is_ok());
+    EXPECT(heap_count(backend, *table.relation, *snapshot, &counts, &rows).is_ok());
+    return rows;
+  };
+  const auto early = cluster.backend();
+  ASSERT_OK(early->begin(IsolationLevel::repeatable_read, false));
+  EXPECT_EQ(count(*early), uint64_t{0});
+  const auto writer = cluster.backend();
+  ASSERT_OK(writer->begin(IsolationLevel::read_committed, false));
+  ItemPointer tid;
+  for (int32_t id = 0; id < 10; ++id)
+    ASSERT_OK(insert(*writer, table, Row{id, "row", int64_t{id}}, &tid));
+  ASSERT_OK(writer->commit(true, nullptr));
+  ASSERT_OK(writer->begin(IsolationLevel::read_committed, false));
+  // Twice: counted, then remembered.
+  EXPECT_EQ(count(*writer), uint64_t{10});
+  EXPECT_EQ(count(*writer), uint64_t{10});
+  EXPECT_EQ(count(*early), uint64_t{0});
+  ChangeOutcome outcome;
+  ASSERT_OK(heap_delete(*writer, *table.relation, tid, &outcome));
+  ASSERT_OK(writer->advance_command());
+  EXPECT_EQ(count(*writer), uint64_t{9});
+  EXPECT_EQ(count(*early), uint64_t{0});
+  writer->abort();
+  ASSERT_OK(writer->begin(IsolationLevel::read_committed, false));
+  EXPECT_EQ(count(*writer), uint64_t{10});
+  ASSERT_OK(writer->commit(true, nullptr));
+  ASSERT_OK(early->commit(true, nullptr));
+}
+
 TEST(a_row_being_modified_is_reported) {
   TestCluster cluster;
   Table table(cluster);
@@ -607,6 +645,7 @@ TEST(random_histories_agree_with_a_model) {
     if (history % 2 == 1) table.relation->fillfactor = 60;
     std::map<int32_t, Row> committed;
     int32_t next_id = 0;
+    PageCounts counts;
     struct Session {
       std::unique_ptr<Backend> backend;
       bool open = false;
@@ -640,6 +679,14 @@ TEST(random_histories_agree_with_a_model) {
       ASSERT_OK(scan(backend, table, &rows));
       const std::map<int32_t, Row> model = expected(session);
       ASSERT_EQ(rows.size(), model.size());
+      // Twice: the second time with what the first one remembered.
+      for (int time = 0; time < 2; ++time) {
+        const Snapshot* snapshot = nullptr;
+        ASSERT_OK(backend.statement_snapshot(&snapshot));
+        uint64_t counted = 0;
+        ASSERT_OK(heap_count(backend, *table.relation, *snapshot, &counts, &counted));
+        ASSERT_EQ(counted, model.size());
+      }
       for (const auto& [id, row] : model) {
         ASSERT(rows.count(id) == 1);
         ASSERT(rows.at(id).first == row);

@@ -13,6 +13,7 @@
 #include "base/types.h"
 #include "btree/btree_index.h"
 #include "change/change.h"
+#include "heap/heap_count.h"
 #include "heap/heap_relation.h"
 #include "table/row_layout.h"
 #include "table/toast_table.h"
@@ -97,6 +98,9 @@ class Table {
     return id < row_layouts_.size() ? row_layouts_[id].get() : nullptr;
   }
 
+  // Row counts of the heap's pages.
+  PageCounts& page_counts() { return page_counts_; }
+
   // Fills in schema and table of an error about this table.
   Status with_names(Status status) const;
 
@@ -113,6 +117,7 @@ class Table {
   std::vector<Index> indexes_;
   std::vector<bool> indexed_attributes_;
   std::vector<std::unique_ptr<RowLayout>> row_layouts_;
+  PageCounts page_counts_;
 };
 
 // The comparator of one of a table's columns for filters and aggregates.

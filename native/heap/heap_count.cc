@@ -1,0 +1,88 @@
+// Counting, with the counts of pages that have not changed.
+#include "heap/heap_count.h"
+
+#include <memory>
+
+#include "heap/visibility.h"
+
+namespace pgdata {
+
+namespace {
+
+constexpr uint32_t blocks_ahead = 4;
+
+// Looks at every tuple of a locked page. `*lasting`: the count holds for later snapshots, too.
+Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& visibility,
+                  PageCounts::Entry* entry, bool* lasting) {
+  const Page page = buffer.page();
+  const OffsetNumber last = page.max_offset();
+  if (last > heap_tuples_per_page_max(page.size()))
+    return Status::error(Status::data_corrupted,
+                         "page %u of relation \"%s\" has %u line pointers, more than fit",
+                         value_of(buffer.block()), relation.name.c_str(), unsigned{last});
+  *entry = PageCounts::Entry{};
+  *lasting = true;
+  for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
+    const LinePointer item = page.line_pointer(offset);
+    if (!item.is_normal()) continue;
+    if (!heap_item_is_sane(page, item)) [[unlikely]]
+      return heap_item_corrupted(relation, ItemPointer(buffer.block(), offset));
+    HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
+    bool visible = false;
+    RETURN_IF_ERROR(visibility.satisfies_mvcc(header, buffer, &visible));
+    if (visible) entry->count++;
+    const uint16_t infomask = header.t_infomask;
+    constexpr uint16_t settled = HEAP_XMIN_COMMITTED | HEAP_XMAX_INVALID;
+    if (!visible || (infomask & settled) != settled || (infomask & HEAP_MOVED) != 0)
+      *lasting = false;
+    else if (!xmin_is_frozen(infomask) &&
+             (!is_valid(entry->newest) || precedes(entry->newest, header.t_xmin)))
+      entry->newest = header.t_xmin;
+  }
+  return Status::ok;
+}
+
+}  // namespace
+
+Status heap_count(const ReadContext& context, const HeapRelation& relation,
+                  const Snapshot& snapshot, PageCounts* counts, uint64_t* count) {
+  *count = 0;
+  uint32_t blocks = 0;
+  RETURN_IF_ERROR(context.pool.storage().block_count(relation.locator, ForkNumber::main, &blocks));
+  std::unique_ptr<BufferStrategy> strategy;
+  if (blocks > context.pool.options().buffers / 4)
+    strategy = std::make_unique<BufferStrategy>(context.pool, StrategyKind::bulk_read);
+  // Changes that are not logged leave the LSN as it is.
+  const bool remembers = relation.logged && !snapshot.all_committed;
+  PageCounts::Entry* entries = counts->entries(blocks);
+  Visibility visibility(context, &snapshot);
+  BufferRef buffer;
+  for (uint32_t block = 0; block < blocks; block++) {
+    // A remembered page costs little but the wait for its first bytes.
+    if (block + blocks_ahead < blocks && entries[block + blocks_ahead].lsn != invalid_lsn)
+      context.pool.prefetch(relation.locator, ForkNumber::main, BlockNumber{block + blocks_ahead});
+    RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
+                                      ReadMode::normal, strategy.get(), &buffer));
+    buffer.lock(LockMode::shared);
+    PageCounts::Entry& known = entries[block];
+    const Lsn lsn = buffer.page().lsn();
+    if (remembers && known.lsn != invalid_lsn && known.lsn == lsn &&
+        (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin))) {
+      buffer.unlock();
+      *count += known.count;
+      continue;
+    }
+    PageCounts::Entry counted;
+    bool lasting = false;
+    Status status = count_page(relation, buffer, visibility, &counted, &lasting);
+    visibility.hints_done(buffer);
+    buffer.unlock();
+    if (!status.is_ok()) return status;
+    *count += counted.count;
+    if (lasting) counted.lsn = lsn;
+    known = counted;
+  }
+  return Status::ok;
+}
+
+}  // namespace pgdata
