@@ -11,6 +11,7 @@
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
 #include "layout/heap_tuple.h"
+#include "tuple/deform.h"
 #include "tuple/tuple_layout.h"
 #include "xact/backend.h"
 #include "xact/transaction_system.h"
@@ -72,7 +73,14 @@ struct ReadContext {
 
 // Whether a normal line pointer and its tuple's header can be used without reading outside the
 // page. Everything that takes a tuple from a page asks this first.
-bool heap_item_is_sane(const Page& page, LinePointer pointer);
+inline bool heap_item_is_sane(const Page& page, LinePointer pointer) {
+  const uint32_t offset = pointer.lp_off();
+  const uint32_t length = pointer.lp_len();
+  if (offset < page.header().pd_upper || offset % 8 != 0) return false;
+  if (length < heap_tuple_header_size || offset + length > page.header().pd_special) return false;
+  return heap_tuple_header_is_sane(*reinterpret_cast<const HeapTupleHeader*>(page.item(pointer)),
+                                   length);
+}
 // The data_corrupted error for one that cannot.
 Status heap_item_corrupted(const HeapRelation& relation, ItemPointer tid);
 

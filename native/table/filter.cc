@@ -74,6 +74,8 @@ Status Filter::create(const Table& table, const std::vector<FilterCondition>& co
   for (const FilterCondition& condition : conditions) {
     Test test;
     test.condition = condition;
+    test.is_varlena =
+        table.desc().attributes[static_cast<size_t>(condition.attribute)].attlen == -1;
     made->attributes_needed_ = std::max(made->attributes_needed_, condition.attribute + 1);
     if (takes_constant(condition.op)) {
       RETURN_IF_ERROR(column_comparator(table, condition.attribute, &test.comparator));
@@ -110,8 +112,9 @@ Status Filter::matches(const ReadContext& context, const Datum* values, const bo
       continue;
     }
     if (is_null || test.never) return Status::ok;
-    Datum plain;
-    RETURN_IF_ERROR(plain_value(context, table_, attribute, values[attribute], &scratch_, &plain));
+    Datum plain = values[attribute];
+    if (test.is_varlena)
+      RETURN_IF_ERROR(plain_value(context, table_, attribute, plain, &scratch_, &plain));
     if (!holds(test.condition.op, test.comparator.compare(plain, test.constant, test.comparator)))
       return Status::ok;
   }

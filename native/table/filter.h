@@ -49,6 +49,7 @@ class Filter {
     KeyColumn comparator;
     Datum constant = 0;
     bool never = false;  // the constant is null
+    bool is_varlena = false;
     std::vector<std::byte> bytes;
   };
   const Table& table_;
