@@ -11,6 +11,14 @@ namespace {
 
 constexpr uint32_t blocks_ahead = 4;
 
+// The LSN of a page that is pinned only. A change that is under way has not stamped it yet, but that change is by a
+// transaction which the snapshot does not see; and two halves of different stamps make no LSN that was remembered.
+Lsn lsn_unlocked(const Page& page) {
+  const PageHeader& header = page.header();
+  return (static_cast<Lsn>(__atomic_load_n(&header.pd_lsn_high, __ATOMIC_RELAXED)) << 32) |
+         __atomic_load_n(&header.pd_lsn_low, __ATOMIC_RELAXED);
+}
+
 // Looks at every tuple of a locked page. `*lasting`: the count holds for later snapshots, too.
 Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& visibility,
                   PageCounts::Entry* entry, bool* lasting) {
@@ -63,15 +71,14 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
       context.pool.prefetch(relation.locator, ForkNumber::main, BlockNumber{block + blocks_ahead});
     RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
                                       ReadMode::normal, strategy.get(), &buffer));
-    buffer.lock(LockMode::shared);
     PageCounts::Entry& known = entries[block];
-    const Lsn lsn = buffer.page().lsn();
-    if (remembers && known.lsn != invalid_lsn && known.lsn == lsn &&
+    if (remembers && known.lsn != invalid_lsn && known.lsn == lsn_unlocked(buffer.page()) &&
         (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin))) {
-      buffer.unlock();
       *count += known.count;
       continue;
     }
+    buffer.lock(LockMode::shared);
+    const Lsn lsn = buffer.page().lsn();
     PageCounts::Entry counted;
     bool lasting = false;
     Status status = count_page(relation, buffer, visibility, &counted, &lasting);

@@ -1,8 +1,6 @@
 // Checks of one item of a heap page, before anything in it is believed.
 #include "heap/heap_relation.h"
 
-#include "tuple/deform.h"
-
 namespace pgdata {
 
 Status heap_item_corrupted(const HeapRelation& relation, ItemPointer tid) {
