@@ -1,0 +1,93 @@
+// The reading commands on a directory of release 15: goal: the same bytes as its own programs print. Method: Debian's
+// PostgreSQL 15, where it is installed; its COPY and pg_controldata against ours, running and stopped.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pgdata } from '../support/command-line.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const programs = '/usr/lib/postgresql/15/bin'
+const unprivileged = 65534
+const runsAsRoot = process.getuid?.() === 0
+const tables = [
+  't',
+  'pg_class',
+  'pg_attribute',
+  'pg_type',
+  'pg_proc',
+  'pg_database',
+  'pg_statistic',
+]
+
+function run(program: string, ...args: string[]): Buffer {
+  const user = runsAsRoot ? { uid: unprivileged, gid: unprivileged } : {}
+  const env = { LC_ALL: 'C', PATH: process.env.PATH }
+  const result = spawnSync(join(programs, program), args, {
+    ...user,
+    cwd: '/',
+    env,
+    maxBuffer: 1 << 28,
+  })
+  if (result.status !== 0) throw new Error(`${program}: ${result.stdout}${result.stderr}`)
+  return result.stdout
+}
+
+describe.skipIf(!existsSync(join(programs, 'postgres')))('release 15', () => {
+  const directory = temporaryDirectory('pg15-')
+  const sockets = temporaryDirectory('k15-')
+  const copies = new Map<string, Buffer>()
+  const sql = (text: string) => run('psql', '-h', sockets, '-U', 'postgres', '-qAtXc', text)
+  const start = () => {
+    const options = `-k ${sockets} -c listen_addresses='' -c timezone=UTC -c fsync=off -c dynamic_shared_memory_type=mmap`
+    run('pg_ctl', '-D', directory, '-w', '-l', join(sockets, 'log'), '-o', options, 'start')
+  }
+
+  beforeAll(() => {
+    if (runsAsRoot) {
+      spawnSync('chown', [`${unprivileged}:${unprivileged}`, directory, sockets])
+    }
+    run(
+      'initdb',
+      '-D',
+      directory,
+      '-U',
+      'postgres',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale=C',
+      '-kN',
+    )
+    start()
+    sql(`create table t (a int primary key, b text, n numeric, at timestamptz default '2024-01-01 00:00+00');
+         insert into t select i, nullif(repeat(md5(i::text), i % 300), ''), i / 3.0 from generate_series(1, 2000) i;
+         alter table t add c text default 'added'; grant select on t to public; delete from t where a % 9 = 0`)
+    sql('analyze')
+    for (const table of tables) copies.set(table, sql(`copy ${table} to stdout`))
+    sql('checkpoint')
+  }, 120_000)
+  afterAll(() => {
+    if (existsSync(join(directory, 'postmaster.pid')))
+      run('pg_ctl', '-D', directory, '-m', 'immediate', 'stop')
+  })
+
+  it('dumps what COPY prints, and prints what pg_controldata prints', async () => {
+    for (const table of tables) {
+      const { stdout, stderr } = await pgdata(['dump', directory, table, '--format', 'copy'])
+      expect(stderr).toBe('')
+      expect(stdout.equals(copies.get(table) as Buffer), table).toBe(true)
+    }
+    const running = await pgdata(['control', directory])
+    expect(running.stdout.toString()).toBe(run('pg_controldata', directory).toString())
+  }, 120_000)
+
+  it('verifies the stopped directory', async () => {
+    run('pg_ctl', '-D', directory, '-m', 'fast', '-w', 'stop')
+    const { stdout, stderr } = await pgdata(['verify', directory])
+    expect(`${stdout}${stderr}`).toMatch(/^\d+ blocks of \d+ relations, 0 problems\n$/)
+    const stopped = await pgdata(['control', directory])
+    expect(stopped.stdout.toString()).toBe(run('pg_controldata', directory).toString())
+  }, 60_000)
+})
