@@ -49,17 +49,14 @@ async function inferColumns(file: string, format: LoadFormat, table: string) {
   return columns
 }
 
-// JSON values as their columns' codecs take them: json columns take text.
-function prepareJson(record: LoadRecord): LoadRecord {
-  const { row } = record
-  for (const name in row) {
+// Values for columns that were found to be text although not all of them are strings.
+function textOfValues({ line, row }: LoadRecord, textColumns: ReadonlySet<string>): LoadRecord {
+  for (const name of textColumns) {
     const value = row[name]
-    if (typeof value === 'number') row[name] = `${value}`
-    else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      row[name] = JSON.stringify(value)
-    }
+    if (value === undefined || value === null || typeof value === 'string') continue
+    row[name] = JSON.stringify(value)
   }
-  return record
+  return { line, row }
 }
 
 function describeValue(value: unknown): string {
@@ -181,14 +178,17 @@ async function load(directory: string, table: string, file: string, options: Opt
       make = { columns, ...(primaryKey && { primaryKey }) }
     }
     const source = openInput(input)
-    const cluster = await Cluster.open(directory, { int8: 'string', json: 'text' })
+    const cluster = await Cluster.open(directory, {
+      // A CSV field is a document's text; a JSON line's value is the document.
+      json: format === 'csv' ? 'text' : 'value',
+    })
     try {
       const session = await cluster.connect({ database: options.database })
       const bar = progressBar('rows', 0, true)
       const rows = records(source, format, table)
       try {
         const loader = new Loader(session, table, make)
-        return await loader.load(format === 'csv' ? rows : prepared(rows), (n) => bar.add(n))
+        return await loader.load(withText(rows, make?.columns ?? []), (n) => bar.add(n))
       } finally {
         bar.stop()
         await session.close()
@@ -204,8 +204,14 @@ async function load(directory: string, table: string, file: string, options: Opt
   else await write(`loaded ${rows} rows into ${table}\n`)
 }
 
-async function* prepared(rows: AsyncIterable<LoadRecord>): AsyncGenerator<LoadRecord> {
-  for await (const record of rows) yield prepareJson(record)
+async function* withText(
+  rows: AsyncIterable<LoadRecord>,
+  columns: TableToMake['columns'],
+): AsyncGenerator<LoadRecord> {
+  const isText = ({ type }: { type: string }) =>
+    /^(text|varchar|character varying)\b(?!.*\[)/i.test(type)
+  const names = new Set(columns.filter(isText).map(({ name }) => name))
+  for await (const record of rows) yield textOfValues(record, names)
 }
 
 export function addLoad(program: Command): void {

@@ -59,6 +59,17 @@ describe('load', () => {
     expect(dumped.stdout.toString()).toBe('1\t{"x": [1, 2]}\t{p,q}\n9007199254740993\t\\N\t\\N\n')
   }, 60_000)
 
+  it('infers columns of JSON lines', async () => {
+    const lines =
+      '{"a":1,"b":[1,{"x":"y"}],"c":1.5,"d":7,"e":"2024-01-02"}\n{"b":{"k":null},"c":2,"d":"x","e":null}\n'
+    const loaded = await pgdata(['load', directory, 'mixed', '-', '-f', 'jsonl', '--create'], lines)
+    expect(loaded.stderr).toBe('')
+    const dumped = await pgdata(['dump', directory, 'mixed', '--format', 'copy'])
+    expect(dumped.stdout.toString()).toBe(
+      '1\t[1, {"x": "y"}]\t1.5\t7\t2024-01-02\n\\N\t{"k": null}\t2\tx\t\\N\n',
+    )
+  }, 60_000)
+
   it('loads nothing of a wrong file, and says where it is wrong', async () => {
     const good = Array.from({ length: 2500 }, (_, i) => `${i + 100},ok`).join('\n')
     const failures: [input: string, stderr: string][] = [
