@@ -106,6 +106,10 @@ async function expectSound(client: pg.Client) {
   expect(await checkVisibilityMaps(client)).toEqual([])
 }
 
+function lastKey(rows: readonly TextRow[]): number {
+  return rows.reduce((last, [key]) => Math.max(last, Number(key)), 0)
+}
+
 // Changes by us: rows after the present ones, updates of indexed and other columns, deletions, one transaction
 // rolled back. Returns the rows that must be there afterwards.
 async function changeByTable(
@@ -115,7 +119,7 @@ async function changeByTable(
 ): Promise<TextRow[]> {
   const opened = session.table(table.name)
   const after = new Map(rows.map((row) => [row[0] as string, row]))
-  const nextKey = Math.max(0, ...rows.map(([key]) => Number(key))) + 1
+  const nextKey = lastKey(rows) + 1
   const more = randomRows(random, table, nextKey, random.pick([1, 150, 900]))
   expect(await opened.insertMany(objectRows(table, more))).toBe(more.length)
   for (const row of more) after.set(row[0] as string, row)
@@ -151,7 +155,7 @@ async function changeByTable(
 
 // Changes by PostgreSQL, which then has dead rows, pruned pages and a visibility map.
 async function changeBySql(client: pg.Client, random: Random, { table, rows }: Made) {
-  const nextKey = Math.max(0, ...rows.map(([key]) => Number(key))) + 200_000
+  const nextKey = lastKey(rows) + 200_000
   await insertBySql(client, table, randomRows(random, table, nextKey, 100))
   await client.query(`delete from ${table.name} where key % 5 = 2`)
   await client.query(`update ${table.name} set key = key + 500000 where key % 7 = 3`)
@@ -184,7 +188,7 @@ describe.each([
   })
 
   if (maker === 'PostgreSQL') {
-    test('are made', { timeout: 120_000 }, async () => {
+    test('are made', { timeout: isFull ? 600_000 : 120_000 }, async () => {
       await oracle.start({ timezone: 'UTC' })
       const client = await oracle.client()
       for (const { table, rows } of made) {
@@ -197,7 +201,7 @@ describe.each([
       }
     })
   } else {
-    test('are made', { timeout: 120_000 }, async () => {
+    test('are made', { timeout: isFull ? 600_000 : 120_000 }, async () => {
       await using cluster = await Cluster.open(oracle.dir, openOptions)
       await using session = await cluster.connect()
       for (const { table, rows } of made) {
@@ -221,7 +225,9 @@ describe.each([
       }
     })
 
-    test('are sound and the same in PostgreSQL', { timeout: 120_000 }, async () => {
+    test('are sound and the same in PostgreSQL', {
+      timeout: isFull ? 600_000 : 120_000,
+    }, async () => {
       await oracle.start({ timezone: 'UTC' })
       const client = await oracle.client()
       await expectSound(client)
@@ -230,7 +236,7 @@ describe.each([
     })
   }
 
-  test('are read by us as PostgreSQL does', { timeout: 120_000 }, async () => {
+  test('are read by us as PostgreSQL does', { timeout: isFull ? 600_000 : 120_000 }, async () => {
     const client = await oracle.client()
     const orders: Map<string, Map<string, number>>[] = []
     for (const one of made) {
@@ -245,7 +251,9 @@ describe.each([
     })
   })
 
-  test('are changed by us and sound in PostgreSQL', { timeout: 120_000 }, async () => {
+  test('are changed by us and sound in PostgreSQL', {
+    timeout: isFull ? 600_000 : 120_000,
+  }, async () => {
     {
       await using cluster = await Cluster.open(oracle.dir, openOptions)
       await using session = await cluster.connect()
@@ -260,7 +268,9 @@ describe.each([
     await expectSound(client)
   })
 
-  test('are changed by PostgreSQL and read again', { timeout: 120_000 }, async () => {
+  test('are changed by PostgreSQL and read again', {
+    timeout: isFull ? 600_000 : 120_000,
+  }, async () => {
     const client = await oracle.client()
     const orders: Map<string, Map<string, number>>[] = []
     for (const one of made) {
