@@ -57,9 +57,11 @@ type BaseValue<T extends string> = T extends 'bool'
       ? string
       : T extends 'int2vector' | 'oidvector'
         ? number[]
-        : T extends `_${infer E}`
-          ? BaseValue<E>[]
-          : unknown
+        : T extends 'anyarray'
+          ? Uint8Array
+          : T extends `_${infer E}`
+            ? BaseValue<E>[]
+            : unknown
 
 /** A row of a catalog, keyed by column name, for example `CatalogRow<typeof pgClass>`. */
 export type CatalogRow<T> = T extends { readonly spec: infer C extends Record<string, string> }

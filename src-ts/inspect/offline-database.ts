@@ -17,8 +17,6 @@ import {
   builtinTypeNamed,
   type CodecOptions,
   codecFor,
-  datumBytes,
-  decodeArray,
   type TypeCodec,
 } from '../types/index.ts'
 import { attributeColumns } from './attribute-columns.ts'
@@ -291,11 +289,11 @@ export class OfflineDatabase {
     const columns: OfflineColumn[] = []
     for (const attribute of rows) {
       if (attribute.attisdropped) {
-        attributes.push(this.#attribute(attribute, 0, undefined))
+        attributes.push(this.#attribute(attribute, undefined))
         continue
       }
       const codec = this.typeCodec(attribute.atttypid, attribute.atttypmod)
-      attributes.push(this.#attribute(attribute, codec.typelem, codec))
+      attributes.push(this.#attribute(attribute, codec))
       columns.push({
         name: attribute.attname,
         attribute: attribute.attnum,
@@ -387,20 +385,9 @@ export class OfflineDatabase {
     return { ...refusingCodec(type, -1), lane: 'uint32', fromLane: label, toText: label }
   }
 
-  #attribute(
-    row: AttributeRow,
-    elementType: number,
-    codec: TypeCodec | undefined,
-  ): AttributeDescriptor {
-    const descriptor = attributeFromRow(
-      row as unknown as Parameters<typeof attributeFromRow>[0],
-      elementType,
-      codec?.lane,
-    )
-    if (codec === undefined || !row.atthasmissing || row.attmissingval === null) return descriptor
-    const [missing] = decodeArray(codec, row.attmissingval).elements
-    if (missing === undefined || missing === null) return descriptor
-    return { ...descriptor, missing: datumBytes(codec, missing) }
+  // Columns that an older release's pg_attribute lacks, and that nothing here asks for, are missing from the row.
+  #attribute(row: AttributeRow, codec: TypeCodec | undefined): AttributeDescriptor {
+    return attributeFromRow(row as unknown as Parameters<typeof attributeFromRow>[0], codec)
   }
 
   #mapped(oid: number, shared: boolean): number {
@@ -469,7 +456,7 @@ export class OfflineDatabase {
     const attributes = this.attributeRows(oid).map((row) => {
       const codec = this.typeCodec(row.atttypid, row.atttypmod)
       columns.push({ name: row.attname, attribute: row.attnum, codec })
-      return this.#attribute(row, codec.typelem, codec)
+      return this.#attribute(row, codec)
     })
     if (attributes.length === 0) {
       throw new PgError('XX001', `pg_attribute has no columns of the catalog with OID ${oid}`)

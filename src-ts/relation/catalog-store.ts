@@ -7,7 +7,7 @@ import type { NativeCluster, NativeSession, RelationDescriptor } from '../bindin
 import type { Catalog, CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
-import { type BuiltinType, builtinTypeNamed, codecFor } from '../types/index.ts'
+import { type BuiltinType, builtinTypeNamed, codecFor, type TypeCodec } from '../types/index.ts'
 import { attributeDescriptor } from './descriptor.ts'
 import { type RelationMap, readRelationMap } from './relation-map.ts'
 
@@ -154,7 +154,7 @@ export class CatalogStore {
     const columns = catalog.columns.map(({ name }, i) => ({
       name,
       attribute: i + 1,
-      codec: codecFor((types[i] as BuiltinType).oid),
+      codec: catalogCodec(types[i] as BuiltinType),
     }))
     const attributes = catalog.columns.map(({ name, notNull }, i) =>
       attributeDescriptor({ name, type: types[i] as BuiltinType, notNull }),
@@ -223,6 +223,12 @@ export class CatalogStore {
     this.#fileNumbers.set(oid, row.relfilenode)
     return row.relfilenode
   }
+}
+
+// Only the column that an anyarray speaks of knows how to read it, so it comes as the bytes of the array.
+function catalogCodec(type: BuiltinType): TypeCodec {
+  const codec = codecFor(type.oid)
+  return type.name === 'anyarray' ? { ...codec, isIdentity: true } : codec
 }
 
 function indexNumber(catalog: AnyCatalog, name: string): number {

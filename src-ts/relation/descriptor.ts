@@ -4,7 +4,7 @@ import type { CatalogRow } from '../catalog/define-catalog.ts'
 import type { pgAttribute } from '../catalog/pg_attribute.ts'
 import type { BuiltinType } from '../types/builtin-types.ts'
 import type { Lane } from '../types/codec.ts'
-import { codecFor } from '../types/index.ts'
+import { codecFor, datumBytes, decodeArray, type TypeCodec } from '../types/index.ts'
 
 // The pg_collation row "C".
 const cCollation = 950
@@ -54,16 +54,15 @@ function laneOfStorage(length: number, byValue: boolean): AttributeDescriptor['l
   return byValue ? (length as 1 | 2 | 4 | 8) : 'bytes'
 }
 
-/** A column of a table, from its pg_attribute row. */
+/** A column of a table, from its pg_attribute row. `codec` is undefined for a column that was dropped. */
 export function attributeFromRow(
   row: CatalogRow<typeof pgAttribute>,
-  elementType: number,
-  lane: Lane | undefined,
+  codec: TypeCodec | undefined,
 ): AttributeDescriptor {
-  return {
+  const descriptor: AttributeDescriptor = {
     name: row.attname,
     typeOid: row.atttypid,
-    elementType,
+    elementType: codec?.typelem ?? 0,
     length: row.attlen,
     byValue: row.attbyval,
     align: row.attalign as AttributeDescriptor['align'],
@@ -73,8 +72,13 @@ export function attributeFromRow(
     dropped: row.attisdropped,
     typmod: row.atttypmod,
     collation: row.attcollation,
-    lane: lane === undefined ? laneOfStorage(row.attlen, row.attbyval) : nativeLanes[lane],
+    lane: codec === undefined ? laneOfStorage(row.attlen, row.attbyval) : nativeLanes[codec.lane],
   }
+  if (codec === undefined || !row.atthasmissing || row.attmissingval === null) return descriptor
+  // An array of the one value that rows older than the column have.
+  const [missing] = decodeArray(codec, row.attmissingval).elements
+  if (missing === undefined || missing === null) return descriptor
+  return { ...descriptor, missing: datumBytes(codec, missing) }
 }
 
 /** Does the database's default collation order by bytes? `provider` and `locale` are pg_database's. */

@@ -232,12 +232,12 @@ export class RelationCache {
     const columns: AccessColumn[] = []
     for (const attribute of attributeRows) {
       if (attribute.attisdropped) {
-        attributes.push(attributeFromRow(attribute, 0, undefined))
+        attributes.push(attributeFromRow(attribute, undefined))
         continue
       }
       const type = this.#type(session, attribute.atttypid)
       const codec = columnCodec(type, attribute.atttypmod, this.#options)
-      attributes.push(attributeFromRow(attribute, type.typelem, codec.lane))
+      attributes.push(attributeFromRow(attribute, codec))
       columns.push({ name: attribute.attname, attribute: attribute.attnum, codec })
     }
     const descriptor: RelationDescriptor = {
