@@ -207,9 +207,13 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
       writeRelation(native, session, relation, bundle, options)
     session.commit()
     session.begin('read committed', false)
-    for (const { oid } of [template0, postgres]) {
-      await session.copyDatabase(template1.oid, defaultTablespace, oid, defaultTablespace)
-    }
+    // Side by side, since most of it is waiting for files to be made. Both have ended before anything is given back.
+    const copies = await Promise.allSettled(
+      [template0, postgres].map(({ oid }) =>
+        session.copyDatabase(template1.oid, defaultTablespace, oid, defaultTablespace),
+      ),
+    )
+    for (const copy of copies) if (copy.status === 'rejected') throw copy.reason
     session.commit()
     session.close()
     await native.close()
