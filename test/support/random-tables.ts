@@ -46,6 +46,10 @@ export const openOptions = {
 
 // Types without a default B-tree operator class.
 const withoutOrder = /^(json|xid|cid)(\[\])?$/
+// bpchar without a length keeps trailing blanks that its comparison ignores, while its operator class claims that equal
+// values have equal bytes (btvarstrequalimage). PostgreSQL 18 then merges '' and '  ' when a posting list is split, and
+// its own amcheck finds the one "lacks matching index tuple"; an index of ours does the same.
+const withoutOneImage = /^bpchar$/
 // An oidvector holds no more than an index tuple, which nothing enforces on input; names of relations may not exist.
 const left = /^(oidvector|int2vector|reg|cid|xid$|interval .*|json\[\]|jsonb\[\])/
 const valuesPerType = 60
@@ -104,7 +108,9 @@ export function randomTable(random: Random, position: number): RandomTable {
   if (random.chance(0.5)) {
     columns.push({ name: 'wide', type: random.pick(['text', 'bytea']), nullable: true, wide: true })
   }
-  const keys = columns.filter(({ type, wide }) => !wide && !withoutOrder.test(type))
+  const keys = columns.filter(
+    ({ type, wide }) => !wide && !withoutOrder.test(type) && !withoutOneImage.test(type),
+  )
   const indexes: RandomIndex[] = []
   const name = `random_${position}`
   for (let i = random.int(0, 3); i > 0; i--) {
