@@ -33,6 +33,8 @@ class Backend {
   BufferPool& pool() const { return services_.pool; }
   TransactionSystem& transactions() const { return transactions_; }
   Oid database() const { return database_; }
+  // Of the process array; also of the lock table.
+  int slot() const { return slot_; }
 
   bool in_transaction() const { return in_transaction_; }
   bool read_only() const { return read_only_; }

@@ -138,6 +138,16 @@ bool ProcessArray::is_in_progress(TransactionId xid) const {
   return false;
 }
 
+int ProcessArray::slot_of(TransactionId xid) const {
+  if (!is_normal(xid)) return -1;
+  LwLockGuard guard(shared_->lock, LockMode::shared);
+  const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i) {
+    if (xids_[i].load(std::memory_order_acquire) == xid) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 TransactionId ProcessArray::oldest_running_locked() const {
   TransactionId oldest = next(shared_->latest_completed.load(std::memory_order_relaxed));
   const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);

@@ -41,6 +41,8 @@ class ProcessArray {
   void take_snapshot(int slot, Snapshot* snapshot, uint64_t* completions) const;
 
   bool is_in_progress(TransactionId xid) const;
+  // The slot of the backend that runs `xid`; negative when it has ended.
+  int slot_of(TransactionId xid) const;
   // The oldest xid that runs, or the first one after all that completed.
   TransactionId oldest_running() const;
   TransactionId oldest_xmin() const;

@@ -290,6 +290,8 @@ bool TransactionSystem::is_in_progress(TransactionId xid) const {
   return local_->processes.is_in_progress(xid);
 }
 
+int TransactionSystem::slot_of(TransactionId xid) const { return local_->processes.slot_of(xid); }
+
 Status TransactionSystem::multixact_members(MultiXactId multi,
                                             std::vector<MultiXactMember>* members) {
   return local_->multixacts.members(multi, counters(), members);

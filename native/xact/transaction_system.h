@@ -75,6 +75,8 @@ class TransactionSystem {
   Status set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn);
   // Is it running in any backend of the cluster?
   bool is_in_progress(TransactionId xid) const;
+  // The process-array slot of the backend that runs it; negative when it has ended.
+  int slot_of(TransactionId xid) const;
 
   // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
   Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);

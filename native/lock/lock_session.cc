@@ -1,0 +1,196 @@
+// LockSession: counting, and giving back at the ends of transactions.
+#include "lock/lock_session.h"
+
+#include <algorithm>
+
+#include "base/invariant.h"
+
+namespace pgdata {
+
+LockSession::LockSession(LockTable& table, TransactionSystem& transactions, int slot,
+                         uint32_t mailbox)
+    : table_(table), transactions_(transactions), slot_(slot) {
+  table_.open_slot(slot, mailbox, static_cast<uint32_t>(slot) + 1);
+}
+
+LockSession::~LockSession() {
+  cancel_wait();
+  table_.release_all(slot_);
+  table_.close_slot(slot_);
+}
+
+bool LockSession::Held::has(LockLevel level) const {
+  return std::any_of(grants.begin(), grants.end(),
+                     [level](const Grant& grant) { return grant.level == level; });
+}
+
+void LockSession::add(Held& held, LockLevel level, uint32_t depth, uint32_t count) {
+  for (Grant& grant : held.grants) {
+    if (grant.level != level || grant.depth != depth) continue;
+    grant.count += count;
+    return;
+  }
+  held.grants.push_back({level, depth, count});
+}
+
+Status LockSession::acquire(const LockTag& tag, LockLevel level, LockScope scope, bool may_wait,
+                            LockOutcome* outcome) {
+  INVARIANT(!waiting_);
+  const uint32_t depth = scope == LockScope::session ? 0 : depth_;
+  const auto found = locks_.find(tag);
+  uint32_t proclock = LockTable::none;
+  if (found != locks_.end()) {
+    if (found->second.has(level)) {
+      add(found->second, level, depth, 1);
+      *outcome = LockOutcome::granted;
+      return Status::ok;
+    }
+    proclock = found->second.proclock;
+  }
+  RETURN_IF_ERROR(table_.acquire(slot_, tag, level, may_wait, &proclock, outcome));
+  switch (*outcome) {
+    case LockOutcome::granted: {
+      Held& held = locks_[tag];
+      held.proclock = proclock;
+      add(held, level, depth, 1);
+      break;
+    }
+    case LockOutcome::waiting:
+      waiting_ = true;
+      awaited_ = tag;
+      awaited_level_ = level;
+      awaited_depth_ = depth;
+      break;
+    case LockOutcome::not_available:
+      break;
+  }
+  return Status::ok;
+}
+
+// The waiter takes the lock on behalf of whoever runs `xid`, and looks once more after it has queued up: if `xid`
+// ended in between, its backend may have missed the note, and the waiter gives the lock back itself.
+Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome) {
+  const int owner = transactions_.slot_of(xid);
+  if (owner < 0) {
+    *outcome = LockOutcome::granted;
+    return Status::ok;
+  }
+  INVARIANT(owner != slot_);
+  if (!may_wait) {
+    *outcome = LockOutcome::not_available;
+    return Status::ok;
+  }
+  const LockTag tag = LockTag::transaction(xid);
+  RETURN_IF_ERROR(table_.lock_transaction_for(owner, xid));
+  Status status = acquire(tag, LockLevel::share, LockScope::transaction, true, outcome);
+  if (transactions_.slot_of(xid) < 0) table_.release_transaction(owner, xid);
+  RETURN_IF_ERROR(std::move(status));
+  if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
+  return Status::ok;
+}
+
+void LockSession::finish_wait() {
+  INVARIANT(waiting_);
+  waiting_ = false;
+  Held& held = locks_[awaited_];
+  held.proclock = table_.end_wait(slot_);
+  // Of the end of a transaction only the moment matters.
+  add(held, awaited_level_, awaited_depth_, 1);
+  if (awaited_.type == LockTagType::transaction)
+    release(awaited_, awaited_level_, LockScope::transaction);
+}
+
+void LockSession::cancel_wait() {
+  if (!waiting_) return;
+  if (!table_.cancel_wait(slot_) && table_.wait_state(slot_) == LockTable::WaitState::granted) {
+    const bool keeps = awaited_.type != LockTagType::transaction;
+    finish_wait();
+    if (keeps)
+      release(awaited_, awaited_level_,
+              awaited_depth_ == 0 ? LockScope::session : LockScope::transaction);
+  }
+  waiting_ = false;
+}
+
+void LockSession::release_shared(Held& held, LockLevel level) {
+  if (!held.has(level)) table_.release(slot_, level, &held.proclock);
+}
+
+bool LockSession::release(const LockTag& tag, LockLevel level, LockScope scope) {
+  const auto found = locks_.find(tag);
+  if (found == locks_.end()) return false;
+  std::vector<Grant>& grants = found->second.grants;
+  // The innermost first.
+  auto chosen = grants.end();
+  for (auto grant = grants.begin(); grant != grants.end(); ++grant) {
+    if (grant->level != level || (grant->depth == 0) != (scope == LockScope::session)) continue;
+    if (chosen == grants.end() || chosen->depth < grant->depth) chosen = grant;
+  }
+  if (chosen == grants.end()) return false;
+  if (--chosen->count > 0) return true;
+  grants.erase(chosen);
+  release_shared(found->second, level);
+  if (grants.empty()) locks_.erase(found);
+  return true;
+}
+
+bool LockSession::holds(const LockTag& tag, LockLevel level) const {
+  const auto found = locks_.find(tag);
+  return found != locks_.end() && found->second.has(level);
+}
+
+void LockSession::commit_subtransaction() {
+  INVARIANT(depth_ > 1);
+  for (auto& [tag, held] : locks_) {
+    for (size_t i = 0; i < held.grants.size(); ++i) {
+      if (held.grants[i].depth != depth_) continue;
+      const Grant grant = held.grants[i];
+      held.grants.erase(held.grants.begin() + static_cast<std::ptrdiff_t>(i--));
+      add(held, grant.level, depth_ - 1, grant.count);
+    }
+  }
+  --depth_;
+}
+
+void LockSession::release_from(uint32_t depth) {
+  for (auto at = locks_.begin(); at != locks_.end();) {
+    Held& held = at->second;
+    for (size_t i = 0; i < held.grants.size();) {
+      const Grant grant = held.grants[i];
+      const bool goes = depth == 0 ? grant.depth == 0 : grant.depth >= depth;
+      if (!goes) {
+        ++i;
+        continue;
+      }
+      held.grants.erase(held.grants.begin() + static_cast<std::ptrdiff_t>(i));
+      release_shared(held, grant.level);
+    }
+    at = held.grants.empty() ? locks_.erase(at) : std::next(at);
+  }
+}
+
+void LockSession::abort_subtransaction(std::span<const TransactionId> ended) {
+  INVARIANT(depth_ > 1);
+  cancel_wait();
+  release_from(depth_--);
+  if (!table_.is_transaction_wanted(slot_)) return;
+  for (const TransactionId xid : ended) table_.release_transaction(slot_, xid);
+}
+
+void LockSession::end_transaction() {
+  cancel_wait();
+  depth_ = 1;
+  if (!locks_.empty()) release_from(1);
+  if (table_.is_transaction_wanted(slot_)) table_.release_transactions(slot_);
+}
+
+void LockSession::release_session_locks() { release_from(0); }
+
+void LockSession::hand_over(int slot) {
+  INVARIANT(!waiting_);
+  table_.transfer(slot_, slot);
+  locks_.clear();
+  depth_ = 1;
+}
+
+}  // namespace pgdata

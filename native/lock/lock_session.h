@@ -1,0 +1,90 @@
+// LockSession: the locks of one backend, by what took them and how often.
+//
+// The shared table knows each level of a lock once per backend; here is counted how often it was taken, and whether by
+// the session, by its transaction or by one of its subtransactions, which decides when it is given back. Used by one
+// thread at a time. Asynchronous: `acquire` either grants, or leaves the backend in the queue and says so; then the
+// WaitThread reports the end of the wait, and `finish_wait` takes the lock into possession.
+// Source: LOCALLOCK and its owners in src/backend/storage/lmgr/lock.c, XactLockTableWait in lmgr.c, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "lock/lock_table.h"
+#include "xact/transaction_system.h"
+
+namespace pgdata {
+
+enum class LockScope : uint8_t { session, transaction };
+
+class LockSession {
+ public:
+  // `slot`: of the process array. `mailbox`: where the ends of waits are announced.
+  LockSession(LockTable& table, TransactionSystem& transactions, int slot, uint32_t mailbox);
+  ~LockSession();  // gives back all locks
+  LockSession(const LockSession&) = delete;
+
+  LockTable& table() const { return table_; }
+  int slot() const { return slot_; }
+  bool is_waiting() const { return waiting_; }
+
+  // With `may_wait` false the outcome is granted or not_available.
+  Status acquire(const LockTag& tag, LockLevel level, LockScope scope, bool may_wait,
+                 LockOutcome* outcome);
+  // Waits until `xid` has ended: granted when it has. A subtransaction ends when it is rolled back, or with its
+  // transaction.
+  Status await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome);
+  // After a wait ended with the lock granted.
+  void finish_wait();
+  // Leaves the queue; a lock that was granted just now is given back.
+  void cancel_wait();
+
+  // One of the times it was taken; false when it is not held so.
+  bool release(const LockTag& tag, LockLevel level, LockScope scope);
+  bool holds(const LockTag& tag, LockLevel level) const;
+
+  void begin_subtransaction() { ++depth_; }
+  // Its locks become its parent's.
+  void commit_subtransaction();
+  // `ended`: the ids of the subtransaction and of those inside it. Its locks go.
+  void abort_subtransaction(std::span<const TransactionId> ended);
+  // After the transaction left the process array: everything but session locks goes, and who waited for its end goes on.
+  void end_transaction();
+  // Advisory locks: pg_advisory_unlock_all.
+  void release_session_locks();
+  // PREPARE TRANSACTION: what the transaction holds is from here on held by `slot`. No session locks may be held.
+  void hand_over(int slot);
+
+ private:
+  struct Grant {
+    LockLevel level;
+    uint32_t depth;  // 0: the session; 1: the transaction; more: subtransactions
+    uint32_t count;
+  };
+  struct Held {
+    uint32_t proclock = LockTable::none;
+    std::vector<Grant> grants;
+    bool has(LockLevel level) const;
+  };
+  using Locks = std::unordered_map<LockTag, Held, LockTagHash>;
+
+  static void add(Held& held, LockLevel level, uint32_t depth, uint32_t count);
+  void release_shared(Held& held, LockLevel level);
+  // Drops the grants from `depth` on (or exactly of the session, with depth 0).
+  void release_from(uint32_t depth);
+
+  LockTable& table_;
+  TransactionSystem& transactions_;
+  int slot_;
+  uint32_t depth_ = 1;
+  Locks locks_;
+  bool waiting_ = false;
+  LockTag awaited_;
+  LockLevel awaited_level_ = LockLevel::none;
+  uint32_t awaited_depth_ = 0;
+};
+
+}  // namespace pgdata
