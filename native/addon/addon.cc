@@ -4,6 +4,7 @@
 #include "addon/async_task.h"
 #include "addon/cluster_object.h"
 #include "addon/control_object.h"
+#include "addon/disk_object.h"
 #include "addon/environment.h"
 #include "addon/error.h"
 #include "addon/inspect_object.h"
@@ -63,10 +64,12 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->session_class = Napi::Persistent(SessionObject::define(env));
   here->relation_class = Napi::Persistent(RelationObject::define(env));
   here->scan_class = Napi::Persistent(ScanObject::define(env));
+  here->disk_class = Napi::Persistent(DiskObject::define(env));
   env.SetInstanceData(here);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
+  exports.Set("Disk", here->disk_class.Value());
   add("version", version);
   add("setErrorClass", set_error_class_of);
   add("openCluster", open_cluster);

@@ -5,6 +5,7 @@
 
 #include "addon/async_task.h"
 #include "addon/descriptor.h"
+#include "addon/disk_object.h"
 #include "addon/environment.h"
 #include "addon/inspect_object.h"
 #include "addon/relation_object.h"
@@ -210,9 +211,13 @@ Napi::Value open_cluster(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("options"));
   EngineOptions options;
   THROW_IF_ERROR(env, read_engine_options(info[0].As<Napi::Object>(), &options));
+  std::shared_ptr<WatchedFileSystem> disk;
+  THROW_IF_ERROR(env, DiskObject::read(info[0].As<Napi::Object>(), &disk));
+  FileSystem& files = disk ? *disk : posix_file_system();
+  options.watched_files = std::move(disk);
   return resolve_with_cluster(env, std::move(options),
-                              [](EngineOptions given, std::unique_ptr<Engine>* engine) {
-                                return Engine::open(posix_file_system(), std::move(given), engine);
+                              [&files](EngineOptions given, std::unique_ptr<Engine>* engine) {
+                                return Engine::open(files, std::move(given), engine);
                               });
 }
 

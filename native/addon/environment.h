@@ -11,6 +11,7 @@ struct Environment {
   Napi::FunctionReference session_class;
   Napi::FunctionReference relation_class;
   Napi::FunctionReference scan_class;
+  Napi::FunctionReference disk_class;
 };
 
 inline Environment& environment(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

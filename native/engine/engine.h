@@ -38,6 +38,8 @@ struct EngineOptions {
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
   uint32_t checkpoint_timeout_seconds = 300;
+  // A file system that lives as long as the engine; none: the caller's outlives it.
+  std::shared_ptr<FileSystem> watched_files;
 };
 
 // What a new cluster is made with.

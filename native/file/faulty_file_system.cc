@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/invariant.h"
 
@@ -11,7 +13,6 @@ namespace pgdata {
 
 namespace {
 
-constexpr uint64_t sector_bytes = 512;
 constexpr int links_max = 40;
 constexpr int tree_depth_max = 64;
 
@@ -39,7 +40,8 @@ void replay(std::string& contents, const FileChange& change) {
 }
 
 // Each sector of a write survives or not, on its own.
-void apply_torn(std::string& contents, const FileChange& change, std::mt19937_64& random) {
+void apply_torn(std::string& contents, const FileChange& change, uint64_t sector_bytes,
+                std::mt19937_64& random) {
   const uint64_t end = change.offset + change.bytes.size();
   for (uint64_t at = change.offset; at < end;) {
     const uint64_t sector_end = std::min(end, (at / sector_bytes + 1) * sector_bytes);
@@ -251,17 +253,22 @@ FaultyFileSystem::~FaultyFileSystem() = default;
 
 void FaultyFileSystem::fail(uint64_t step, Fault fault) {
   const std::lock_guard guard(mutex_);
-  faults_[step] = fault;
+  plan_.fail(step, fault);
+}
+
+void FaultyFileSystem::fail(FaultRule rule) {
+  const std::lock_guard guard(mutex_);
+  plan_.add(std::move(rule));
 }
 
 void FaultyFileSystem::clear_faults() {
   const std::lock_guard guard(mutex_);
-  faults_.clear();
+  plan_.clear();
 }
 
 uint64_t FaultyFileSystem::step() const {
   const std::lock_guard guard(mutex_);
-  return operations_.size();
+  return plan_.step();
 }
 
 std::vector<Operation> FaultyFileSystem::operations() const {
@@ -271,31 +278,12 @@ std::vector<Operation> FaultyFileSystem::operations() const {
 
 Status FaultyFileSystem::begin(OperationKind kind, const std::string& path, uint64_t offset,
                                uint64_t size, bool* is_short) {
-  const auto fault = faults_.find(operations_.size());
   operations_.push_back(Operation{kind, path, offset, size});
-  if (is_down_) return Status::os_error(EIO, "could not use \"%s\"", path.c_str());
-  if (fault == faults_.end()) return Status::ok;
-  switch (fault->second) {
-    case Fault::power_failure:
-      is_down_ = true;
-      return Status::os_error(EIO, "could not use \"%s\"", path.c_str());
-    case Fault::io_error:
-      return Status::os_error(EIO, "could not use \"%s\"", path.c_str());
-    case Fault::short_write:
-      if (is_short != nullptr) {
-        *is_short = true;
-        return Status::ok;
-      }
-      [[fallthrough]];
-    case Fault::no_space:
-      break;
-  }
-  const bool needs_space = kind == OperationKind::create || kind == OperationKind::write ||
-                           kind == OperationKind::allocate || kind == OperationKind::sync ||
-                           kind == OperationKind::make_directory ||
-                           kind == OperationKind::link_symbolic || kind == OperationKind::rename;
-  if (!needs_space) return Status::ok;
-  return Status::os_error(ENOSPC, "could not write \"%s\"", path.c_str());
+  FaultPlan::Outcome outcome = plan_.meet(operations_.back());
+  if (outcome.delay_ms > 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(outcome.delay_ms));
+  if (is_short != nullptr) *is_short = outcome.is_short;
+  return std::move(outcome.status);
 }
 
 // Follows symbolic links in the path, and at its end when `follow_last`.
@@ -514,7 +502,7 @@ Status FaultyFileSystem::sync_file_system(const std::string& path) {
 
 // What is left of `node` after a power failure. A file with two names stays one.
 FaultyFileSystem::NodeRef FaultyFileSystem::survivor(const NodeRef& node, Survival survival,
-                                                     std::mt19937_64& random,
+                                                     uint64_t sector_bytes, std::mt19937_64& random,
                                                      std::map<const Node*, NodeRef>& done) const {
   NodeRef& copy = done[node.get()];
   if (copy != nullptr) return copy;
@@ -529,7 +517,7 @@ FaultyFileSystem::NodeRef FaultyFileSystem::survivor(const NodeRef& node, Surviv
       if (change.is_cut) {
         if (random() % 2 == 0) replay(result->contents, change);
       } else {
-        apply_torn(result->contents, change, random);
+        apply_torn(result->contents, change, sector_bytes, random);
       }
     }
   }
@@ -541,18 +529,17 @@ FaultyFileSystem::NodeRef FaultyFileSystem::survivor(const NodeRef& node, Surviv
   if (survival == Survival::random) kept = random() % (node->entry_changes.size() + 1);
   for (size_t i = 0; i < kept; i++) Node::apply_entry(entries, node->entry_changes[i]);
   for (const auto& [name, child] : entries)
-    result->entries[name] = survivor(child, survival, random, done);
+    result->entries[name] = survivor(child, survival, sector_bytes, random, done);
   result->lasting_entries = result->entries;
   return result;
 }
 
-void FaultyFileSystem::crash(Survival survival, uint64_t seed) {
+void FaultyFileSystem::crash(Survival survival, uint64_t seed, uint64_t sector_bytes) {
   const std::lock_guard guard(mutex_);
   std::mt19937_64 random(seed);
   std::map<const Node*, NodeRef> done;
-  root_ = survivor(root_, survival, random, done);
-  is_down_ = false;
-  faults_.clear();
+  root_ = survivor(root_, survival, sector_bytes, random, done);
+  plan_.restart();
   life_++;
 }
 

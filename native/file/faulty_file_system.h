@@ -27,48 +27,17 @@
 #include <string>
 #include <vector>
 
+#include "file/fault_plan.h"
 #include "file/file_system.h"
 
 namespace pgdata {
-
-enum class OperationKind : uint8_t {
-  open,
-  create,
-  read,
-  write,
-  sync,
-  truncate,
-  allocate,
-  make_directory,
-  remove_file,
-  remove_directory,
-  rename,
-  link_symbolic,
-  sync_directory,
-  sync_file_system,
-  look_up,  // size, info, list, read_link
-};
-
-struct Operation {
-  OperationKind kind;
-  std::string path;
-  uint64_t offset = 0;
-  uint64_t size = 0;
-};
-
-enum class Fault : uint8_t {
-  io_error,     // the operation fails and does nothing; a sync then loses what it should have kept
-  no_space,     // disk_full, if the operation needs space; else it succeeds
-  short_write,  // a write stops half way with disk_full; else as no_space
-  power_failure,  // from here on, every operation fails until `crash`
-};
 
 // What of the writes that were not synced is there after a crash.
 enum class Survival : uint8_t {
   nothing,     // none: each file and directory as of its last sync
   everything,  // all: as when only the process was killed
-  random,      // some: in any choice, torn into sectors of 512 bytes; of the
-               // entries in a directory, all up to some point
+  random,      // some: in any choice, torn into sectors; of the entries in a
+               // directory, all up to some point
 };
 
 class FaultyFileSystem final : public FileSystem {
@@ -76,16 +45,19 @@ class FaultyFileSystem final : public FileSystem {
   FaultyFileSystem();
   ~FaultyFileSystem() override;
 
-  // The operation with number `step` meets `fault`. Several may be set.
+  // The operation with number `step` meets `fault`, or those that a rule describes. Several may be set.
+  // A delayed operation holds up all others, as a stalled device does.
   void fail(uint64_t step, Fault fault);
+  void fail(FaultRule rule);
   // Forgets faults that were set and have not happened.
   void clear_faults();
   // Number of operations so far, which is the number of the next one.
   uint64_t step() const;
   std::vector<Operation> operations() const;
 
-  // A power failure and the start after it. Open files fail from now on.
-  void crash(Survival survival, uint64_t seed = 0);
+  // A power failure and the start after it. Open files fail from now on. A device with sectors of
+  // `sector_bytes` (512 or 4096) tears no smaller piece.
+  void crash(Survival survival, uint64_t seed = 0, uint64_t sector_bytes = 512);
 
   Status open(const std::string& path, OpenFlags flags, std::unique_ptr<File>* file) override;
   Status info(const std::string& path, FileInfo* info) override;
@@ -116,14 +88,13 @@ class FaultyFileSystem final : public FileSystem {
   Status begin(OperationKind kind, const std::string& path, uint64_t offset, uint64_t size,
                bool* is_short = nullptr);
   Status find(const std::string& path, bool follow_last, Place* place) const;
-  NodeRef survivor(const NodeRef& node, Survival survival, std::mt19937_64& random,
-                   std::map<const Node*, NodeRef>& done) const;
+  NodeRef survivor(const NodeRef& node, Survival survival, uint64_t sector_bytes,
+                   std::mt19937_64& random, std::map<const Node*, NodeRef>& done) const;
 
   mutable std::mutex mutex_;
   NodeRef root_;
-  std::map<uint64_t, Fault> faults_;
+  FaultPlan plan_;
   std::vector<Operation> operations_;
-  bool is_down_ = false;
   uint64_t life_ = 0;  // crashes so far; files of an earlier life are dead
 };
 

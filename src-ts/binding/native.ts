@@ -30,6 +30,53 @@ export interface NativeClusterOptions {
   maxWalSize: number
   /** Seconds. */
   checkpointTimeout: number
+  /** What stands before the file system, in tests. */
+  disk?: NativeDisk
+}
+
+export type OperationKind =
+  | 'open'
+  | 'create'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'allocate'
+  | 'make_directory'
+  | 'remove_file'
+  | 'remove_directory'
+  | 'rename'
+  | 'link_symbolic'
+  | 'sync_directory'
+  | 'sync_file_system'
+  | 'look_up'
+
+/** Operations of these kinds meet the fault; see native/file/fault_plan.h. */
+export interface FaultRule {
+  fault: 'io_error' | 'no_space' | 'short_write' | 'delay' | 'power_failure'
+  kinds: OperationKind[]
+  /** Only paths that contain this. */
+  path?: string
+  /** Operations that go well first. Default 0. */
+  skip?: number
+  /** Operations that meet the fault. Default 1; Infinity: all. */
+  times?: number
+  /** Of each of them. Default 1. */
+  probability?: number
+  seed?: number
+  delayMs?: number
+}
+
+/** A file system that fails operations on demand and keeps a journal; see native/file/watched_file_system.h. */
+export interface NativeDisk {
+  fail(rule: FaultRule): void
+  clearFaults(): void
+  /** Operations so far, and how many of them met a fault. */
+  step(): number
+  faultsMet(): number
+  /** Records in the journal so far. */
+  journalRecords(): number
+  flushJournal(): void
 }
 
 export interface NativeInitOptions extends NativeClusterOptions {
@@ -314,6 +361,10 @@ export interface NativeCluster {
 }
 
 export interface NativeBinding {
+  /** `journal` is the path of a new file. */
+  Disk: new (
+    journal?: string,
+  ) => NativeDisk
   version(): string
   /** Given once at load: PgError, so that what native code throws is an instance of it. */
   setErrorClass(errorClass: unknown): void

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { binding } from '../binding/addon.ts'
-import type { NativeCluster } from '../binding/native.ts'
+import type { NativeCluster, NativeDisk } from '../binding/native.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
@@ -27,6 +27,8 @@ export interface OpenOptions {
   int8?: CodecOptions['int8']
   /** What json and jsonb are in JavaScript: the parsed value or the text. Default 'value'. */
   json?: CodecOptions['json']
+  /** For tests of the engine: what stands before the file system, failing operations or recording them. */
+  disk?: NativeDisk
 }
 
 export interface ConnectOptions {
@@ -124,9 +126,10 @@ export class Cluster {
     const lock = readOnly ? undefined : LockFile.take(dataDirectory)
     try {
       const { blcksz } = binding.readControlFile(dataDirectory)
-      const native = await binding.openCluster(
-        nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
-      )
+      const native = await binding.openCluster({
+        ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
+        ...(options.disk && { disk: options.disk }),
+      })
       const { int8, json } = options
       const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
       return new Cluster(dataDirectory, settings, native, lock, codecOptions)

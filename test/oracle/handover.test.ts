@@ -6,6 +6,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, type Session } from '../../src-ts/index.ts'
 import { amcheck, checkVisibilityMaps, Oracle } from '../support/oracle.ts'
+import { Random } from '../support/random.ts'
 import {
   createIndexSql,
   createTableSql,
@@ -23,7 +24,6 @@ import {
   type TextRow,
 } from '../support/random-tables.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { Random } from './types-inputs.ts'
 
 const isFull = process.env.PGDATA_TEST_FULL === '1'
 const seed = Number(process.env.PGDATA_SEED ?? (isFull ? Math.floor(Math.random() * 2 ** 31) : 18))

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PgError } from '../../src-ts/errors/pg-error.ts'
 import { codecFor, datumBytes, parseTypeName, type TypeCodec } from '../../src-ts/types/index.ts'
 import { Oracle } from '../support/oracle.ts'
-import { arrayInputs, Random, scalarInputs, type TypeInputs } from './types-inputs.ts'
+import { Random } from '../support/random.ts'
+import { arrayInputs, scalarInputs, type TypeInputs } from './types-inputs.ts'
 
 // The quick run is the same each time; the full one looks further.
 const isFull = process.env.PGDATA_TEST_FULL === '1'

@@ -4,7 +4,8 @@ import type pg from 'pg'
 import { PgError } from '../../src-ts/errors/pg-error.ts'
 import type { Session } from '../../src-ts/index.ts'
 import { codecFor, parseTypeName, type TypeCodec } from '../../src-ts/types/index.ts'
-import { arrayInputs, type Random, scalarInputs, type TypeInputs } from '../oracle/types-inputs.ts'
+import { arrayInputs, scalarInputs, type TypeInputs } from '../oracle/types-inputs.ts'
+import type { Random } from './random.ts'
 
 /** A value as text; null is NULL. */
 export type TextRow = (string | null)[]

@@ -3,7 +3,7 @@
 // removes the root. Paths are short, because socket paths are limited to 107 bytes, and other users may pass
 // through the root, because PostgreSQL does not run as root.
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 // $1 is the root. Servers are registered as files <n>.server that hold a process id. A server that was killed
@@ -30,26 +30,60 @@ rm -rf "$1"
 `
 
 let root: string | undefined
+let memoryRoot: string | undefined
 let count = 0
 
 function temporaryRoot(): string {
   if (root !== undefined) return root
-  root = mkdtempSync('/tmp/pgdata-')
-  chmodSync(root, 0o711)
-  const watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'pgdata-test-watchdog', root], {
+  root = makeRoot('/tmp')
+  watch(root)
+  return root
+}
+
+function makeRoot(below: string): string {
+  const path = mkdtempSync(join(below, 'pgdata-'))
+  chmodSync(path, 0o711)
+  return path
+}
+
+function watch(path: string): void {
+  const watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'pgdata-test-watchdog', path], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
   watchdog.unref()
   const pipe = watchdog.stdin as typeof watchdog.stdin & { unref?: () => void }
   pipe.unref?.()
-  return root
 }
 
 // Makes a new empty directory, mode 0700. The name is a hint for people who look into it.
 export function temporaryDirectory(name = 'd'): string {
   count += 1
   const path = join(temporaryRoot(), `${name}${count}`)
+  mkdirSync(path, { mode: 0o700 })
+  return path
+}
+
+function freeBytes(path: string): number {
+  try {
+    const { bsize, bavail } = statfsSync(path)
+    return bsize * bavail
+  } catch {
+    return 0
+  }
+}
+
+// As temporaryDirectory, in memory where there is room for what a test of many directories needs: containers often
+// have 64 MB there.
+export function memoryDirectory(name = 'd', bytesNeeded = 2 * 1024 ** 3): string {
+  if (memoryRoot === undefined) {
+    const free = freeBytes('/dev/shm')
+    if (free < bytesNeeded) return temporaryDirectory(name)
+    memoryRoot = makeRoot('/dev/shm')
+    watch(memoryRoot)
+  }
+  count += 1
+  const path = join(memoryRoot, `${name}${count}`)
   mkdirSync(path, { mode: 0o700 })
   return path
 }
