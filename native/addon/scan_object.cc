@@ -24,6 +24,7 @@ Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> sessio
   ScanObject* made = Unwrap(object);
   made->implicit_ = !session->explicit_transaction;
   made->transaction_ = session->transaction;
+  made->subtransaction_ = session->subtransaction;
   if (made->implicit_) session->implicit_scans++;
   session->scans.insert(made);
   made->session_ = std::move(session);

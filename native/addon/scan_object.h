@@ -21,6 +21,8 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
                           std::unique_ptr<TableScan> scan);
   // Gives pins and snapshot back; the object stays, refusing calls.
   void finish();
+  // How many subtransactions the session had begun when the scan began.
+  uint64_t subtransaction() const { return subtransaction_; }
 
  private:
   Napi::Value next(const Napi::CallbackInfo& info);
@@ -31,6 +33,7 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   const RowLayout* layout_ = nullptr;
   std::unique_ptr<TableScan> scan_;
   uint64_t transaction_ = 0;
+  uint64_t subtransaction_ = 0;
   bool implicit_ = false;
 };
 

@@ -112,11 +112,23 @@ Status filter_of(const Table& table, const Napi::Value& filters, const Napi::Val
   return Filter::create(table, conditions, staged.layout, &reader, filter);
 }
 
+Status no_subtransaction() {
+  return Status::error(ErrorCode::no_active_sql_transaction, "there is no savepoint in progress");
+}
+
 }  // namespace
 
 Status SessionState::check() const {
   if (ended) return Status::error(ErrorCode::connection_does_not_exist, "the session is closed");
   return Status::ok;
+}
+
+void SessionState::finish_scans(uint64_t since) {
+  std::vector<ScanObject*> ended;
+  for (ScanObject* scan : scans) {
+    if (scan->subtransaction() >= since) ended.push_back(scan);
+  }
+  for (ScanObject* scan : ended) scan->finish();
 }
 
 Napi::Function SessionObject::define(Napi::Env env) {
@@ -128,6 +140,9 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("commit", &SessionObject::commit),
           InstanceMethod("commitAsync", &SessionObject::commit_async),
           InstanceMethod("abort", &SessionObject::abort),
+          InstanceMethod("beginSubtransaction", &SessionObject::begin_subtransaction),
+          InstanceMethod("commitSubtransaction", &SessionObject::commit_subtransaction),
+          InstanceMethod("abortSubtransaction", &SessionObject::abort_subtransaction),
           InstanceMethod("assignXid", &SessionObject::assign_xid),
           InstanceMethod("advanceCommand", &SessionObject::advance_command),
           InstanceMethod("oldestXmin", &SessionObject::oldest_xmin),
@@ -238,6 +253,11 @@ Status SessionObject::check_transaction() const {
   return Status::ok;
 }
 
+Status SessionObject::check_no_subtransaction() const {
+  if (state_->open_subtransactions.empty()) return Status::ok;
+  return Status::error(ErrorCode::active_sql_transaction, "a savepoint of the transaction is open");
+}
+
 Napi::Value SessionObject::in_transaction(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), !state_->ended && state_->explicit_transaction);
 }
@@ -278,6 +298,7 @@ Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_no_subtransaction());
     if (state_->backend) {
       state_->writer->end_of_transaction();
       Lsn upto = invalid_lsn;
@@ -293,6 +314,7 @@ Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_no_subtransaction());
     Lsn upto = invalid_lsn;
     if (state_->backend) {
       state_->writer->end_of_transaction();
@@ -308,13 +330,53 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
   // Rolling back what has already gone down with the session or the cluster is no error.
   if (state_->ended || !state_->core->check().is_ok() || !state_->explicit_transaction) {
     state_->explicit_transaction = false;
+    state_->open_subtransactions.clear();
     return env.Undefined();
   }
   return call(info, 0, [&]() -> Napi::Value {
     state_->explicit_transaction = false;
+    state_->open_subtransactions.clear();
     if (state_->backend) {
       state_->writer->end_of_transaction();
       state_->backend->abort();
+    }
+    return env.Undefined();
+  });
+}
+
+// beginSubtransaction(readOnly: boolean)
+Napi::Value SessionObject::begin_subtransaction(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    if (state_->backend)
+      THROW_IF_ERROR(env, state_->backend->begin_subtransaction(info[0].ToBoolean().Value()));
+    state_->open_subtransactions.push_back(++state_->subtransaction);
+    return env.Undefined();
+  });
+}
+
+// commitSubtransaction(): what the innermost one did becomes part of the one around it
+Napi::Value SessionObject::commit_subtransaction(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
+    if (state_->backend) THROW_IF_ERROR(env, state_->backend->commit_subtransaction());
+    state_->open_subtransactions.pop_back();
+    return env.Undefined();
+  });
+}
+
+// abortSubtransaction(): undoes the innermost one; its scans are closed
+Napi::Value SessionObject::abort_subtransaction(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
+    state_->finish_scans(state_->open_subtransactions.back());
+    state_->open_subtransactions.pop_back();
+    if (state_->backend) {
+      state_->writer->end_of_transaction();
+      state_->backend->abort_subtransaction();
     }
     return env.Undefined();
   });

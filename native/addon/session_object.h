@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_set>
+#include <vector>
 
 #include "addon/cluster_core.h"
 #include "table/filter.h"
@@ -28,11 +29,16 @@ struct SessionState {
   bool explicit_transaction = false;
   // Counts explicit transactions; scans of one that has ended are refused.
   uint64_t transaction = 0;
+  // Counts subtransactions, and the numbers of those that are open, outermost first.
+  uint64_t subtransaction = 0;
+  std::vector<uint64_t> open_subtransactions;
   int implicit_scans = 0;
   // Open scans: they hold pins, so they end before the session does.
   std::unordered_set<ScanObject*> scans;
 
   Status check() const;
+  // Closes the scans that began since subtransaction number `since` did.
+  void finish_scans(uint64_t since);
 };
 
 class SessionObject final : public Napi::ObjectWrap<SessionObject> {
@@ -52,12 +58,16 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   template <typename Body>
   Napi::Value read(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
   Status check_transaction() const;
+  Status check_no_subtransaction() const;
 
   Napi::Value in_transaction(const Napi::CallbackInfo& info);
   Napi::Value begin(const Napi::CallbackInfo& info);
   Napi::Value commit(const Napi::CallbackInfo& info);
   Napi::Value commit_async(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
+  Napi::Value begin_subtransaction(const Napi::CallbackInfo& info);
+  Napi::Value commit_subtransaction(const Napi::CallbackInfo& info);
+  Napi::Value abort_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);
   Napi::Value advance_command(const Napi::CallbackInfo& info);
   Napi::Value oldest_xmin(const Napi::CallbackInfo& info);

@@ -15,10 +15,10 @@ inline uint16_t infomask_of(const HeapTupleHeader& tuple) {
 
 }  // namespace
 
-bool Visibility::in_snapshot(TransactionId xid) const {
-  if (snapshot_->all_committed) return false;
-  if (precedes(xid, snapshot_->xmin)) return false;
-  return snapshot_->contains(xid);
+Status Visibility::in_snapshot(TransactionId xid, bool* running) const {
+  *running = false;
+  if (snapshot_->all_committed || precedes(xid, snapshot_->xmin)) return Status::ok;
+  return context_.transactions.in_snapshot(*snapshot_, xid, running);
 }
 
 bool Visibility::is_current(TransactionId xid) const {
@@ -56,10 +56,13 @@ Status Visibility::outcome_of(TransactionId xid, Outcome* outcome) {
     return Status::ok;
   }
   // The order matters: a transaction leaves the process array after the log knows its end.
-  if (xid != known_xid_ && context_.backend != nullptr &&
-      context_.transactions.is_in_progress(xid)) {
-    *outcome = Outcome::in_progress;
-    return Status::ok;
+  if (xid != known_xid_ && context_.backend != nullptr) {
+    bool running = false;
+    RETURN_IF_ERROR(context_.transactions.is_in_progress(xid, &running));
+    if (running) {
+      *outcome = Outcome::in_progress;
+      return Status::ok;
+    }
   }
   bool committed = false;
   RETURN_IF_ERROR(ended_as(xid, &committed));
@@ -101,8 +104,9 @@ Status Visibility::multixact_is_running(const HeapTupleHeader& tuple, bool* runn
   std::vector<MultiXactMember> members;
   RETURN_IF_ERROR(context_.transactions.multixact_members(multi, &members));
   for (const MultiXactMember& member : members) {
-    if (context_.backend->is_current(member.xid) ||
-        context_.transactions.is_in_progress(member.xid))
+    if (!*running && !context_.backend->is_current(member.xid))
+      RETURN_IF_ERROR(context_.transactions.is_in_progress(member.xid, running));
+    else
       *running = true;
   }
   return Status::ok;
@@ -126,14 +130,15 @@ Status Visibility::inserted(HeapTupleHeader& tuple, BufferRef& buffer, Outcome* 
 
 Status Visibility::mvcc_slowly(HeapTupleHeader& tuple, BufferRef& buffer, bool* visible) {
   const uint16_t infomask = infomask_of(tuple);
+  bool running = false;
   *visible = false;
   if ((infomask & HEAP_XMIN_COMMITTED) == 0 && (infomask & HEAP_MOVED) == 0) {
     if ((infomask & HEAP_XMIN_INVALID) != 0) return Status::ok;
     if (is_current(tuple.t_xmin)) {
       if (cmin_of(tuple) >= snapshot_->curcid) return Status::ok;  // Inserted after the scan began.
-    } else if (in_snapshot(tuple.t_xmin)) {
-      return Status::ok;
     } else {
+      RETURN_IF_ERROR(in_snapshot(tuple.t_xmin, &running));
+      if (running) return Status::ok;
       bool committed = false;
       RETURN_IF_ERROR(ended_as(tuple.t_xmin, &committed));
       if (!committed) {
@@ -143,9 +148,9 @@ Status Visibility::mvcc_slowly(HeapTupleHeader& tuple, BufferRef& buffer, bool* 
       }
       hint(tuple, buffer, HEAP_XMIN_COMMITTED, tuple.t_xmin);
     }
-  } else if (!xmin_is_frozen(infomask) && (infomask & HEAP_MOVED) == 0 &&
-             in_snapshot(tuple.t_xmin)) {
-    return Status::ok;
+  } else if (!xmin_is_frozen(infomask) && (infomask & HEAP_MOVED) == 0) {
+    RETURN_IF_ERROR(in_snapshot(tuple.t_xmin, &running));
+    if (running) return Status::ok;
   }
 
   // The inserter is in the past; is a deleter, too?
@@ -159,7 +164,8 @@ Status Visibility::mvcc_slowly(HeapTupleHeader& tuple, BufferRef& buffer, bool* 
     *visible = cmax_of(tuple) >= snapshot_->curcid;
     return Status::ok;
   }
-  if (in_snapshot(xmax)) return Status::ok;
+  RETURN_IF_ERROR(in_snapshot(xmax, &running));
+  if (running) return Status::ok;
   if (!is_multi && (infomask & HEAP_XMAX_COMMITTED) != 0) {
     *visible = false;
     return Status::ok;

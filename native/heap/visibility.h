@@ -107,7 +107,7 @@ class Visibility {
   enum class Outcome : uint8_t { committed, aborted, in_progress, current };
 
   Status mvcc_slowly(HeapTupleHeader& tuple, BufferRef& buffer, bool* visible);
-  bool in_snapshot(TransactionId xid) const;
+  Status in_snapshot(TransactionId xid, bool* running) const;
   bool is_current(TransactionId xid) const;
   // As it stands now.
   Status outcome_of(TransactionId xid, Outcome* outcome);

@@ -70,7 +70,8 @@ Status LockSession::acquire(const LockTag& tag, LockLevel level, LockScope scope
 // The waiter takes the lock on behalf of whoever runs `xid`, and looks once more after it has queued up: if `xid`
 // ended in between, its backend may have missed the note, and the waiter gives the lock back itself.
 Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome) {
-  const int owner = transactions_.slot_of(xid);
+  int owner = -1;
+  RETURN_IF_ERROR(transactions_.slot_of(xid, &owner));
   if (owner < 0) {
     *outcome = LockOutcome::granted;
     return Status::ok;
@@ -83,7 +84,10 @@ Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutc
   const LockTag tag = LockTag::transaction(xid);
   RETURN_IF_ERROR(table_.lock_transaction_for(owner, xid));
   Status status = acquire(tag, LockLevel::share, LockScope::transaction, true, outcome);
-  if (transactions_.slot_of(xid) < 0) table_.release_transaction(owner, xid);
+  int still = -1;
+  Status looked = transactions_.slot_of(xid, &still);
+  if (still < 0) table_.release_transaction(owner, xid);
+  RETURN_IF_ERROR(std::move(looked));
   RETURN_IF_ERROR(std::move(status));
   if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
   return Status::ok;

@@ -1,15 +1,23 @@
 // Backend: begin, commit, abort, snapshots and pending files of one session.
 #include "xact/backend.h"
 
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
 #include "base/invariant.h"
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
+#include "xact/outcome_record.h"
 #include "xact/process_array.h"
 
 namespace pgdata {
+
+namespace {
+
+constexpr int32_t wal_level_replica = 1;
+
+}  // namespace
 
 CheckpointDelay::CheckpointDelay(Backend& backend) : backend_(backend) {
   backend_.transactions_.processes().begin_checkpoint_delay(backend_.slot_);
@@ -52,8 +60,74 @@ Status Backend::begin(IsolationLevel level, bool read_only) {
   force_sync_commit_ = false;
   snapshot_taken_ = false;
   INVARIANT(!is_valid(xid_));
+  INVARIANT(levels_.empty());
   INVARIANT(pending_deletes_.empty());
+  levels_.emplace_back();
+  levels_.back().read_only = read_only;
   return Status::ok;
+}
+
+Status Backend::begin_subtransaction(bool read_only) {
+  INVARIANT(in_transaction_);
+  RETURN_IF_ERROR(services_.state.check());
+  levels_.emplace_back();
+  read_only_ = read_only_ || read_only;
+  levels_.back().read_only = read_only_;
+  xid_ = invalid_transaction_id;
+  return Status::ok;
+}
+
+Status Backend::commit_subtransaction() {
+  INVARIANT(levels_.size() > 1);
+  RETURN_IF_ERROR(advance_command());
+  // Ids are given out in order, so what follows in time follows in value.
+  Level ended = std::move(levels_.back());
+  Level& around = levels_[levels_.size() - 2];
+  if (is_valid(ended.xid)) {
+    around.children.push_back(ended.xid);
+    around.children.insert(around.children.end(), ended.children.begin(), ended.children.end());
+  } else {
+    INVARIANT(ended.children.empty());
+  }
+  const uint32_t inner = level();
+  leave_level();
+  for (PendingDelete& pending : pending_deletes_)
+    pending.level = std::min(pending.level, inner - 1);
+  return Status::ok;
+}
+
+void Backend::abort_subtransaction() {
+  INVARIANT(levels_.size() > 1);
+  const std::vector<RelFileLocator> created = pending_files(false);
+  if (is_valid(xid_)) {
+    record_abort();
+    const std::vector<TransactionId>& children = levels_.back().children;
+    transactions_.processes().remove_subxids(slot_, xid_, children,
+                                             children.empty() ? xid_ : children.back());
+  }
+  if (!services_.state.is_poisoned()) delete_files(created);
+  std::erase_if(pending_deletes_,
+                [&](const PendingDelete& pending) { return pending.level >= level(); });
+  leave_level();
+}
+
+void Backend::leave_level() {
+  levels_.pop_back();
+  xid_ = levels_.back().xid;
+  read_only_ = levels_.back().read_only;
+}
+
+bool Backend::is_current_subtransaction(TransactionId xid) const {
+  if (precedes(xid, top_xid_)) return false;
+  for (size_t i = levels_.size(); i-- > 0;) {
+    const Level& level = levels_[i];
+    if (level.xid == xid) return true;
+    const auto place =
+        std::lower_bound(level.children.begin(), level.children.end(), xid,
+                         [](TransactionId a, TransactionId b) { return precedes(a, b); });
+    if (place != level.children.end() && *place == xid) return true;
+  }
+  return false;
 }
 
 Status Backend::assign_xid(TransactionId* xid) {
@@ -63,9 +137,43 @@ Status Backend::assign_xid(TransactionId* xid) {
       return Status::error(ErrorCode::read_only_sql_transaction,
                            "cannot write in a read-only transaction");
     }
-    RETURN_IF_ERROR(transactions_.assign_xid(slot_, &xid_));
+    RETURN_IF_ERROR(assign_level_xids());
   }
   *xid = xid_;
+  return Status::ok;
+}
+
+// From the outermost level on, since a parent's id must be the older one.
+Status Backend::assign_level_xids() {
+  TransactionId parent = invalid_transaction_id;
+  for (Level& level : levels_) {
+    if (!is_valid(level.xid)) {
+      Status status = transactions_.assign_xid(slot_, parent, &level.xid);
+      // Even if its parent could not be noted the id runs, and will be ended with its level.
+      xid_ = levels_.back().xid;
+      top_xid_ = levels_.front().xid;
+      if (is_valid(parent) && is_valid(level.xid)) has_subxids_ = true;
+      RETURN_IF_ERROR(std::move(status));
+      if (is_valid(parent) && services_.wal.options().wal_level >= wal_level_replica) {
+        unreported_subxids_.push_back(level.xid);
+        if (unreported_subxids_.size() >= ProcessArray::subxids_max)
+          RETURN_IF_ERROR(log_assignment());
+      }
+    }
+    parent = level.xid;
+  }
+  return Status::ok;
+}
+
+// Tells standbys whom the newest subtransactions belong to, before they could lose track of them.
+Status Backend::log_assignment() {
+  const xl_xact_assignment header{top_xid_, static_cast<int32_t>(unreported_subxids_.size())};
+  WalRecord record;
+  record.begin(RmgrId::transaction, XLOG_XACT_ASSIGNMENT, xid_);
+  record.data(&header, sizeof(header));
+  record.data(unreported_subxids_.data(), unreported_subxids_.size() * sizeof(TransactionId));
+  RETURN_IF_ERROR(services_.wal.insert(record, nullptr));
+  unreported_subxids_.clear();
   return Status::ok;
 }
 
@@ -107,7 +215,7 @@ Status Backend::create_storage(RelFileLocator relation, bool logged) {
   INVARIANT(in_transaction_);
   RETURN_IF_ERROR(services_.state.check());
   RETURN_IF_ERROR(services_.storage.create(relation, ForkNumber::main));
-  pending_deletes_.push_back({relation, false});
+  pending_deletes_.push_back({relation, false, level()});
   if (!logged) return Status::ok;
   const xl_smgr_create header{relation, static_cast<int32_t>(ForkNumber::main)};
   WalRecord record;
@@ -118,13 +226,14 @@ Status Backend::create_storage(RelFileLocator relation, bool logged) {
 
 void Backend::drop_storage_at_commit(RelFileLocator relation) {
   INVARIANT(in_transaction_);
-  pending_deletes_.push_back({relation, true});
+  pending_deletes_.push_back({relation, true, level()});
 }
 
 std::vector<RelFileLocator> Backend::pending_files(bool at_commit) const {
   std::vector<RelFileLocator> relations;
   for (const PendingDelete& pending : pending_deletes_) {
-    if (pending.at_commit == at_commit) relations.push_back(pending.relation);
+    if (pending.at_commit == at_commit && pending.level >= level())
+      relations.push_back(pending.relation);
   }
   return relations;
 }
@@ -137,35 +246,11 @@ void Backend::delete_files(const std::vector<RelFileLocator>& relations) {
   }
 }
 
-// The commit or abort record of this transaction.
-Status Backend::log_outcome(bool commit, const std::vector<RelFileLocator>& dropped, Lsn* end) {
-  const TimestampTz xact_time = current_timestamp();
-  const auto nrels = static_cast<int32_t>(dropped.size());
-  uint32_t xinfo = 0;
-  uint8_t info = commit ? XLOG_XACT_COMMIT : XLOG_XACT_ABORT;
-  if (commit && force_sync_commit_) xinfo |= XACT_COMPLETION_FORCE_SYNC_COMMIT;
-  if (nrels > 0) {
-    xinfo |= XACT_XINFO_HAS_RELFILELOCATORS;
-    info |= XLR_SPECIAL_REL_UPDATE;
-  }
-  if (xinfo != 0) info |= XLOG_XACT_HAS_INFO;
-
-  WalRecord record;
-  record.begin(RmgrId::transaction, info, xid_);
-  record.data(&xact_time, sizeof(xact_time));
-  if (xinfo != 0) record.data(&xinfo, sizeof(xinfo));
-  if (nrels > 0) {
-    record.data(&nrels, sizeof(nrels));
-    record.data(dropped.data(), dropped.size() * sizeof(RelFileLocator));
-  }
-  record.set_flags(XLOG_INCLUDE_ORIGIN);
-  return services_.wal.insert(record, end);
-}
-
 // Order: commit record; flush, when this commit waits; commit log; process array; files. With the record
 // flushed later, the commit log keeps its position, so that neither its page nor a hint bit reaches the disk first.
 Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   INVARIANT(in_transaction_);
+  INVARIANT(levels_.size() == 1);
   if (flush_upto != nullptr) *flush_upto = invalid_lsn;
   RETURN_IF_ERROR(services_.state.check());
   const std::vector<RelFileLocator> dropped = pending_files(true);
@@ -181,14 +266,21 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
 
   const bool flush = wait_for_flush || force_sync_commit_ || !dropped.empty();
   INVARIANT(flush || flush_upto != nullptr);
+  OutcomeRecord outcome;
+  outcome.committed = true;
+  outcome.time = current_timestamp();
+  outcome.force_sync_commit = force_sync_commit_;
+  outcome.subxacts = std::move(levels_.front().children);
+  outcome.files = dropped;
+  const std::vector<TransactionId>& children = outcome.subxacts;
   Lsn end = invalid_lsn;
   {
     CheckpointDelay delay(*this);
-    Status status = log_outcome(true, dropped, &end);
+    Status status = outcome.log(services_.wal, xid_, &end);
     if (status.is_ok() && flush) status = services_.wal.flush(end);
     if (status.is_ok()) {
-      status =
-          transactions_.set_status(xid_, TransactionStatus::committed, flush ? invalid_lsn : end);
+      status = transactions_.set_tree(xid_, children, TransactionStatus::committed,
+                                      flush ? invalid_lsn : end);
     }
     if (!status.is_ok()) {
       // Nobody can tell any more whether this transaction is committed but recovery.
@@ -196,24 +288,35 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
       return status;
     }
   }
-  transactions_.processes().end_transaction(slot_, xid_);
+  transactions_.processes().end_transaction(slot_, xid_, children.empty() ? xid_ : children.back());
   if (!flush) *flush_upto = end;
   delete_files(dropped);
   forget_transaction();
   return Status::ok;
 }
 
+void Backend::record_abort() {
+  if (services_.state.is_poisoned()) return;
+  OutcomeRecord outcome;
+  outcome.time = current_timestamp();
+  outcome.subxacts = levels_.back().children;
+  outcome.files = pending_files(false);
+  Status status = outcome.log(services_.wal, xid_, nullptr);
+  if (status.is_ok()) {
+    status =
+        transactions_.set_tree(xid_, outcome.subxacts, TransactionStatus::aborted, invalid_lsn);
+  }
+  if (!status.is_ok()) services_.state.poison("a transaction could not be aborted");
+}
+
 void Backend::abort() {
   INVARIANT(in_transaction_);
+  while (levels_.size() > 1) abort_subtransaction();
   if (is_valid(xid_)) {
-    const std::vector<RelFileLocator> created = pending_files(false);
-    if (!services_.state.is_poisoned()) {
-      Status status = log_outcome(false, created, nullptr);
-      if (status.is_ok())
-        status = transactions_.set_status(xid_, TransactionStatus::aborted, invalid_lsn);
-      if (!status.is_ok()) services_.state.poison("a transaction could not be aborted");
-    }
-    transactions_.processes().end_transaction(slot_, xid_);
+    record_abort();
+    const std::vector<TransactionId>& children = levels_.front().children;
+    transactions_.processes().end_transaction(slot_, xid_,
+                                              children.empty() ? xid_ : children.back());
   } else {
     transactions_.processes().clear_xmin(slot_);
   }
@@ -224,7 +327,11 @@ void Backend::abort() {
 void Backend::forget_transaction() {
   combo_commands_.clear();
   in_transaction_ = false;
+  has_subxids_ = false;
   xid_ = invalid_transaction_id;
+  top_xid_ = invalid_transaction_id;
+  levels_.clear();
+  unreported_subxids_.clear();
   snapshot_taken_ = false;
   pending_deletes_.clear();
 }

@@ -52,11 +52,26 @@ class Backend {
   // This transaction does what cannot be undone (files of a database): its commit is flushed, here and on standbys.
   void force_sync_commit() { force_sync_commit_ = true; }
 
-  // The transaction's id, assigned at first need. read_only_sql_transaction in a read-only transaction.
+  // Subtransactions. A level number is 1 for the transaction itself.
+  uint32_t level() const { return static_cast<uint32_t>(levels_.size()); }
+  // Begins a subtransaction of the current level; `read_only` lasts until it ends.
+  Status begin_subtransaction(bool read_only);
+  // Its effects become those of the level around it.
+  Status commit_subtransaction();
+  // Undoes the current level, which must not be the first. Never fails short of poisoning the cluster.
+  void abort_subtransaction();
+
+  // The id of the current level, assigned at first need. read_only_sql_transaction in a read-only transaction.
   Status assign_xid(TransactionId* xid);
   TransactionId xid() const { return xid_; }  // invalid when none is assigned
-  // Is `xid` this transaction (or, later, one of its live subtransactions)?
-  bool is_current(TransactionId xid) const { return is_valid(xid) && xid == xid_; }
+  // The id of the whole transaction; invalid when none is assigned.
+  TransactionId top_xid() const { return top_xid_; }
+  // Is `xid` this transaction or one of its subtransactions that was not rolled back?
+  bool is_current(TransactionId xid) const {
+    if (!is_valid(top_xid_)) return false;
+    if (xid == xid_ || xid == top_xid_) return is_valid(xid);
+    return has_subxids_ && is_current_subtransaction(xid);
+  }
 
   // Command counter: rows written by earlier commands are seen by later ones.
   CommandId current_command() const { return command_; }
@@ -71,7 +86,8 @@ class Backend {
   // A fresh snapshot for reading catalogs, whatever the isolation level; valid until the next call.
   Status catalog_snapshot(const Snapshot** snapshot);
 
-  // Files: created ones vanish on abort, dropped ones on commit (as the commit or abort record also says).
+  // Files: created ones vanish when their level is rolled back, dropped ones on commit (as the commit or abort record
+  // also says).
   // Creates the main fork; `logged` with XLOG_SMGR_CREATE.
   Status create_storage(RelFileLocator relation, bool logged);
   void drop_storage_at_commit(RelFileLocator relation);
@@ -81,11 +97,24 @@ class Backend {
   struct PendingDelete {
     RelFileLocator relation;
     bool at_commit;
+    uint32_t level;
+  };
+  struct Level {
+    TransactionId xid = invalid_transaction_id;
+    // Subtransactions committed into this one, with theirs, ascending.
+    std::vector<TransactionId> children;
+    bool read_only = false;
   };
 
   Backend(StorageServices& services, TransactionSystem& transactions, Oid database);
-  Status log_outcome(bool commit, const std::vector<RelFileLocator>& dropped, Lsn* end);
+  bool is_current_subtransaction(TransactionId xid) const;
+  Status assign_level_xids();
+  Status log_assignment();
+  // Those of the current level and of levels inside it.
   std::vector<RelFileLocator> pending_files(bool at_commit) const;
+  // The outcome of the current level, with its children, is "aborted".
+  void record_abort();
+  void leave_level();
   void delete_files(const std::vector<RelFileLocator>& relations);
   void forget_transaction();
 
@@ -95,11 +124,16 @@ class Backend {
   int slot_ = -1;
   bool in_transaction_ = false;
   bool read_only_ = false;
+  bool has_subxids_ = false;
   bool command_used_ = false;
   bool force_sync_commit_ = false;
   bool snapshot_taken_ = false;
   IsolationLevel isolation_ = IsolationLevel::read_committed;
-  TransactionId xid_ = invalid_transaction_id;
+  TransactionId xid_ = invalid_transaction_id;      // of the current level
+  TransactionId top_xid_ = invalid_transaction_id;  // of the first
+  std::vector<Level> levels_;  // the transaction itself first; empty outside one
+  // Subtransactions whose transaction no record has told yet (unreportedXids).
+  std::vector<TransactionId> unreported_subxids_;
   CommandId command_ = first_command_id;
   ComboCommands combo_commands_;
   Snapshot snapshot_;

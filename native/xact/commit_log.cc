@@ -88,12 +88,10 @@ Status CommitLog::status_of(TransactionId xid, TransactionStatus* status, Lsn* l
   return Status::ok;
 }
 
-Status CommitLog::set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn) {
+Status CommitLog::set_bits(SlruPage& page, TransactionId xid, TransactionStatus status,
+                           Lsn commit_lsn) {
   INVARIANT(is_normal(xid));
-  SlruPage page;
-  const uint32_t number = value_of(xid) / xids_per_page();
   const uint32_t index = value_of(xid) % xids_per_page();
-  RETURN_IF_ERROR(pages_.lock_page(number, LockMode::exclusive, describe(xid).c_str(), &page));
   auto& byte = reinterpret_cast<uint8_t*>(page.bytes())[index / xids_per_byte];
   const uint32_t shift = index % xids_per_byte * 2;
   const auto old = static_cast<TransactionStatus>((byte >> shift) & status_mask);
@@ -107,6 +105,47 @@ Status CommitLog::set_status(TransactionId xid, TransactionStatus status, Lsn co
   page.mark_dirty();
   if (commit_lsn != invalid_lsn) page.raise_lsn(index / xids_per_lsn_group, commit_lsn);
   return Status::ok;
+}
+
+Status CommitLog::set_on_page(TransactionId xid, const TransactionId* children, size_t count,
+                              TransactionStatus status, Lsn commit_lsn) {
+  SlruPage page;
+  RETURN_IF_ERROR(
+      pages_.lock_page(page_of(xid), LockMode::exclusive, describe(xid).c_str(), &page));
+  RETURN_IF_ERROR(set_bits(page, xid, status, commit_lsn));
+  for (size_t i = 0; i < count; ++i) {
+    INVARIANT(page_of(children[i]) == page_of(xid));
+    RETURN_IF_ERROR(set_bits(page, children[i], status, commit_lsn));
+  }
+  return Status::ok;
+}
+
+Status CommitLog::set_by_pages(const TransactionId* xids, size_t count, TransactionStatus status,
+                               Lsn commit_lsn) {
+  for (size_t i = 0; i < count;) {
+    size_t same = 1;
+    while (i + same < count && page_of(xids[i + same]) == page_of(xids[i])) ++same;
+    RETURN_IF_ERROR(set_on_page(xids[i], xids + i + 1, same - 1, status, commit_lsn));
+    i += same;
+  }
+  return Status::ok;
+}
+
+Status CommitLog::set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn) {
+  return set_on_page(xid, nullptr, 0, status, commit_lsn);
+}
+
+Status CommitLog::set_tree(TransactionId xid, const std::vector<TransactionId>& children,
+                           TransactionStatus status, Lsn commit_lsn) {
+  INVARIANT(status == TransactionStatus::committed || status == TransactionStatus::aborted);
+  size_t near = 0;  // those on the page of `xid`
+  while (near < children.size() && page_of(children[near]) == page_of(xid)) ++near;
+  const TransactionId* far = children.data() + near;
+  const size_t far_count = children.size() - near;
+  if (far_count > 0 && status == TransactionStatus::committed)
+    RETURN_IF_ERROR(set_by_pages(far, far_count, TransactionStatus::sub_committed, commit_lsn));
+  RETURN_IF_ERROR(set_on_page(xid, children.data(), near, status, commit_lsn));
+  return set_by_pages(far, far_count, status, commit_lsn);
 }
 
 }  // namespace pgdata

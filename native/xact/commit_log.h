@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -30,10 +31,22 @@ class CommitLog {
   Status status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn);
   // `commit_lsn`: the end of a commit record that is not durable yet, else invalid_lsn.
   Status set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn);
+  // The outcome of a transaction and of its subtransactions `children`, ascending. When they lie on several pages,
+  // a commit first notes the children on other pages as sub-committed, so that all become committed with `xid`.
+  Status set_tree(TransactionId xid, const std::vector<TransactionId>& children,
+                  TransactionStatus status, Lsn commit_lsn);
 
   Slru& pages() { return pages_; }
 
  private:
+  Status set_bits(SlruPage& page, TransactionId xid, TransactionStatus status, Lsn commit_lsn);
+  // Of `count` ascending ids, page by page.
+  Status set_by_pages(const TransactionId* xids, size_t count, TransactionStatus status,
+                      Lsn commit_lsn);
+  // Of `xid`, and after it of `count` ids on the same page.
+  Status set_on_page(TransactionId xid, const TransactionId* children, size_t count,
+                     TransactionStatus status, Lsn commit_lsn);
+  uint32_t page_of(TransactionId xid) const { return value_of(xid) / xids_per_page(); }
   uint32_t xids_per_page() const { return block_size_ * 4; }
 
   StorageServices& services_;

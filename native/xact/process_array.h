@@ -3,6 +3,10 @@
 // Rules, which make snapshots atomic: an xid enters the array before the counter that assigned it is released
 // to others; it leaves under the exclusive lock, which also advances the newest completed xid; a snapshot is
 // taken under the shared lock. So no snapshot sees a transaction as ended that another, older one misses.
+//
+// A slot also lists the subtransactions of its transaction, 64 at most; when there are more it is overflowed, and
+// pg_subtrans tells whom an xid that is in no list belongs to. Behind the slots of backends are those of prepared
+// transactions, which run without one.
 // Source: src/backend/storage/ipc/procarray.c, src/backend/access/transam/README, PostgreSQL 18.
 #pragma once
 
@@ -18,20 +22,50 @@
 
 namespace pgdata {
 
+// What is known of an xid without asking pg_subtrans.
+enum class Running : uint8_t {
+  no,
+  yes,
+  maybe,  // it may be a subtransaction of one of those that are overflowed
+};
+
+// All running transactions of one moment.
+struct RunningTransactions {
+  std::vector<TransactionId> xids;     // top level, in no order
+  std::vector<TransactionId> subxids;  // empty when overflowed
+  bool suboverflowed = false;
+  TransactionId latest_completed = invalid_transaction_id;
+};
+
 class ProcessArray {
  public:
-  static void plan(SegmentPlan& plan, uint32_t backends_max);
-  ProcessArray(Segment& segment, uint32_t backends_max);
+  // Subtransactions that a slot lists (PGPROC_MAX_CACHED_SUBXIDS).
+  static constexpr uint32_t subxids_max = 64;
+
+  static void plan(SegmentPlan& plan, uint32_t backends_max, uint32_t prepared_max);
+  ProcessArray(Segment& segment, uint32_t backends_max, uint32_t prepared_max);
 
   // At start: every xid up to `latest_completed` has ended.
   void initialize(TransactionId latest_completed);
 
   Status take_slot(Oid database, int* slot);
   void release_slot(int slot);
+  // A slot for a transaction that is prepared; false when all are taken.
+  bool take_prepared_slot(Oid database, int* slot);
+  // The prepared transaction of `slot` runs from now on, with its subtransactions.
+  void enter_prepared(int slot, TransactionId xid, const std::vector<TransactionId>& subxids);
+  // The backend's transaction has become that of a prepared slot, which was entered: the backend has none.
+  void hand_over_to_prepared(int slot);
 
   void set_xid(int slot, TransactionId xid);
-  // The transaction of `slot` is over: one atomic step for all later snapshots.
-  void end_transaction(int slot, TransactionId xid);
+  // A subtransaction of the transaction of `slot`, which has its xid.
+  void add_subxid(int slot, TransactionId xid);
+  // Subtransactions of `slot` were rolled back, `latest` is the newest: one atomic step for all later snapshots.
+  void remove_subxids(int slot, TransactionId xid, const std::vector<TransactionId>& children,
+                      TransactionId latest);
+  // The transaction of `slot` is over: one atomic step for all later snapshots. `latest`: the newest xid of it and
+  // its subtransactions.
+  void end_transaction(int slot, TransactionId xid, TransactionId latest);
   // Announces nothing to be needed any more, by a transaction without an xid.
   void clear_xmin(int slot);
 
@@ -40,15 +74,15 @@ class ProcessArray {
   // since the given value, the snapshot is left as it is.
   void take_snapshot(int slot, Snapshot* snapshot, uint64_t* completions) const;
 
-  bool is_in_progress(TransactionId xid) const;
-  // The slot of the backend that runs `xid`; negative when it has ended.
+  // Is `xid` running, at top level or as a subtransaction? `*oldest`: no xid before it runs.
+  Running is_running(TransactionId xid, TransactionId* oldest) const;
+  // The slot that runs `xid` or lists it as a subtransaction; negative when none does.
   int slot_of(TransactionId xid) const;
   // The oldest xid that runs, or the first one after all that completed.
   TransactionId oldest_running() const;
   TransactionId oldest_xmin() const;
   TransactionId latest_completed() const;
-  // All running xids, in no order, with the newest completed one, of one moment.
-  void running(std::vector<TransactionId>* xids, TransactionId* latest_completed) const;
+  RunningTransactions running() const;
 
   // Between these two a backend does what a checkpoint must not come between.
   void begin_checkpoint_delay(int slot);
@@ -59,12 +93,22 @@ class ProcessArray {
  private:
   struct Shared;
   struct Slot;
+  // Calls `visit(slot)` for every slot that may be taken.
+  template <typename Visit>
+  void each_slot(Visit&& visit) const;
+  bool take_slot_between(uint32_t first, uint32_t end, Oid database, std::atomic<uint32_t>* used,
+                         int* slot);
+  void release_slot_between(uint32_t first, std::atomic<uint32_t>* used, int slot);
   TransactionId oldest_running_locked() const;
+  void note_completed(TransactionId latest);
 
   Shared* shared_;
   Slot* slots_;
   std::atomic<TransactionId>* xids_;  // dense, as every snapshot reads all of them
   std::atomic<TransactionId>* xmins_;
+  std::atomic<uint32_t>* sub_states_;    // how many subxids a slot lists, and overflowed_bit
+  std::atomic<TransactionId>* subxids_;  // subxids_max a slot
+  uint32_t backends_max_;
   uint32_t slots_max_;
   // Everything before this has ended; saves looking at the array for old xids.
   mutable std::atomic<TransactionId> ended_before_{invalid_transaction_id};

@@ -8,7 +8,8 @@ namespace pgdata {
 bool Snapshot::contains(TransactionId xid) const {
   if (precedes(xid, xmin)) return false;
   if (!precedes(xid, xmax)) return true;
-  return std::binary_search(xip.begin(), xip.end(), xid);
+  if (std::binary_search(xip.begin(), xip.end(), xid)) return true;
+  return !subxip.empty() && std::binary_search(subxip.begin(), subxip.end(), xid);
 }
 
 }  // namespace pgdata

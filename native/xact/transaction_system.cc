@@ -12,6 +12,7 @@
 #include "xact/multixact.h"
 #include "xact/process_array.h"
 #include "xact/slru.h"
+#include "xact/subtransactions.h"
 
 namespace pgdata {
 
@@ -21,17 +22,6 @@ namespace {
 constexpr uint32_t oid_prefetch = 8192;
 // How long before the oldest xid would seem to lie in the future new ones are refused.
 constexpr uint32_t xid_stop_margin = 3'000'000;
-constexpr uint32_t subtrans_entry_bytes = sizeof(TransactionId);
-
-SlruOptions subtrans_options(bool read_only) {
-  SlruOptions options;
-  options.name = "subtrans";
-  options.directory = "pg_subtrans";
-  options.buffers = 32;
-  options.durable = false;
-  options.read_only = read_only;
-  return options;
-}
 
 FullTransactionId advance(FullTransactionId full) {
   do {
@@ -90,9 +80,9 @@ struct TransactionSystem::Local {
       : services(storage_services),
         options(wanted),
         shared(reinterpret_cast<Shared*>(segment.find("transactions"))),
-        processes(segment, wanted.max_backends),
+        processes(segment, wanted.max_backends, wanted.max_prepared_transactions),
         commit_log(segment, storage_services, wanted.clog_buffers, wanted.read_only),
-        subtrans(segment, storage_services, subtrans_options(wanted.read_only)),
+        subtransactions(segment, storage_services, wanted.read_only),
         multixacts(segment, storage_services, wanted.read_only),
         identity(systems_made.fetch_add(1, std::memory_order_relaxed) + 1) {}
 
@@ -101,16 +91,16 @@ struct TransactionSystem::Local {
   Shared* shared;
   ProcessArray processes;
   CommitLog commit_log;
-  Slru subtrans;
+  SubtransactionLog subtransactions;
   MultiXactLog multixacts;
   uint64_t identity;
 };
 
 void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& options) {
   plan.reserve("transactions", sizeof(Shared));
-  ProcessArray::plan(plan, options.max_backends);
+  ProcessArray::plan(plan, options.max_backends, options.max_prepared_transactions);
   CommitLog::plan(plan, options.clog_buffers, options.block_size);
-  Slru::plan(plan, subtrans_options(options.read_only), options.block_size);
+  SubtransactionLog::plan(plan, options.block_size);
   MultiXactLog::plan(plan, options.block_size);
 }
 
@@ -154,10 +144,7 @@ Status TransactionSystem::create(const TransactionCounters& counters) {
   INVARIANT(!local_->options.read_only);
   load_counters(counters, true);
   RETURN_IF_ERROR(local_->commit_log.create_first_page());
-  {
-    SlruPage page;
-    RETURN_IF_ERROR(local_->subtrans.zero_page(0, &page));
-  }
+  RETURN_IF_ERROR(local_->subtransactions.create_first_page());
   RETURN_IF_ERROR(local_->multixacts.create_first_pages());
   return write_all_dirty();
 }
@@ -167,27 +154,9 @@ Status TransactionSystem::start(const TransactionCounters& counters) {
   if (local_->options.read_only) return Status::ok;
   const TransactionId next_xid = xid_of(counters.nextXid);
   RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
-  return zero_subtrans(is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid,
-                       next_xid);
-}
-
-// What pg_subtrans said before a start means nothing.
-Status TransactionSystem::zero_subtrans(TransactionId oldest_active, TransactionId next_xid) {
-  const uint32_t per_page = local_->options.block_size / subtrans_entry_bytes;
-  const uint32_t last = value_of(next_xid) / per_page;
-  const uint32_t last_of_all = 0xFFFFFFFFu / per_page;
-  uint32_t page = value_of(oldest_active) / per_page;
-  for (uint32_t steps = 0;; ++steps) {
-    if (steps > last_of_all) {
-      return Status::error(ErrorCode::data_corrupted,
-                           "oldest active transaction %u is not before %u", value_of(oldest_active),
-                           value_of(next_xid));
-    }
-    SlruPage zeroed;
-    RETURN_IF_ERROR(local_->subtrans.zero_page(page, &zeroed));
-    if (page == last) return Status::ok;
-    page = page == last_of_all ? 0 : page + 1;
-  }
+  // What pg_subtrans said before a start means nothing.
+  return local_->subtransactions.start(
+      is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid, next_xid);
 }
 
 TransactionCounters TransactionSystem::counters(CheckpointKind kind) const {
@@ -231,7 +200,7 @@ void TransactionSystem::set_oldest_xid(TransactionId oldest, Oid database) {
   shared.xid_stop_limit = stop_limit_for(oldest);
 }
 
-Status TransactionSystem::assign_xid(int slot, TransactionId* xid) {
+Status TransactionSystem::assign_xid(int slot, TransactionId parent, TransactionId* xid) {
   Shared& shared = *local_->shared;
   INVARIANT(!local_->options.read_only);
   RETURN_IF_ERROR(local_->services.state.check());
@@ -250,15 +219,16 @@ Status TransactionSystem::assign_xid(int slot, TransactionId* xid) {
             "replication slots.");
   }
   RETURN_IF_ERROR(local_->commit_log.extend(assigned));
-  const uint32_t per_page = local_->options.block_size / subtrans_entry_bytes;
-  if (value_of(assigned) % per_page == 0 || assigned == first_normal_transaction_id) {
-    SlruPage page;
-    RETURN_IF_ERROR(local_->subtrans.zero_page(value_of(assigned) / per_page, &page));
-  }
+  RETURN_IF_ERROR(local_->subtransactions.extend(assigned));
   shared.next_xid.store(advance(full), std::memory_order_release);
-  local_->processes.set_xid(slot, assigned);
+  if (is_valid(parent))
+    local_->processes.add_subxid(slot, assigned);
+  else
+    local_->processes.set_xid(slot, assigned);
   *xid = assigned;
-  return Status::ok;
+  guard.release();
+  // Before the xid is on any page: of a slot that lists too many, pg_subtrans alone tells that it runs.
+  return is_valid(parent) ? local_->subtransactions.set_parent(assigned, parent) : Status();
 }
 
 Status TransactionSystem::status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn) {
@@ -273,6 +243,21 @@ Status TransactionSystem::status_of(TransactionId xid, TransactionStatus* status
   }
   Lsn commit_lsn = invalid_lsn;
   RETURN_IF_ERROR(local_->commit_log.status_of(xid, status, &commit_lsn));
+  if (*status == TransactionStatus::sub_committed) {
+    // A commit over several pages was under way: it is the parent's that counts. When nobody runs it any more,
+    // a crash has ended it.
+    if (precedes(xid, local_->processes.oldest_running())) {
+      *status = TransactionStatus::aborted;
+      return Status::ok;
+    }
+    TransactionId parent;
+    RETURN_IF_ERROR(local_->subtransactions.parent_of(xid, &parent));
+    if (!is_valid(parent) || !precedes(parent, xid)) {
+      *status = TransactionStatus::aborted;
+      return Status::ok;
+    }
+    return status_of(parent, status, lsn);
+  }
   if (commit_lsn != invalid_lsn && commit_lsn <= local_->services.wal.flushed())
     commit_lsn = invalid_lsn;
   if (lsn != nullptr) *lsn = commit_lsn;
@@ -286,11 +271,52 @@ Status TransactionSystem::set_status(TransactionId xid, TransactionStatus status
   return local_->commit_log.set_status(xid, status, commit_lsn);
 }
 
-bool TransactionSystem::is_in_progress(TransactionId xid) const {
-  return local_->processes.is_in_progress(xid);
+Status TransactionSystem::set_tree(TransactionId xid, const std::vector<TransactionId>& children,
+                                   TransactionStatus status, Lsn commit_lsn) {
+  return local_->commit_log.set_tree(xid, children, status, commit_lsn);
 }
 
-int TransactionSystem::slot_of(TransactionId xid) const { return local_->processes.slot_of(xid); }
+Status TransactionSystem::is_in_progress(TransactionId xid, bool* running) {
+  TransactionId oldest;
+  const Running known = local_->processes.is_running(xid, &oldest);
+  *running = known == Running::yes;
+  if (known != Running::maybe) return Status::ok;
+  // A subtransaction that was rolled back has ended, though its parent runs.
+  TransactionStatus status = TransactionStatus::in_progress;
+  Lsn lsn = invalid_lsn;
+  RETURN_IF_ERROR(local_->commit_log.status_of(xid, &status, &lsn));
+  if (status == TransactionStatus::aborted) return Status::ok;
+  TransactionId topmost;
+  RETURN_IF_ERROR(local_->subtransactions.topmost_of(xid, oldest, &topmost));
+  if (topmost != xid) *running = local_->processes.is_running(topmost, &oldest) == Running::yes;
+  return Status::ok;
+}
+
+Status TransactionSystem::slot_of(TransactionId xid, int* slot) {
+  *slot = local_->processes.slot_of(xid);
+  if (*slot >= 0) return Status::ok;
+  bool running = false;
+  RETURN_IF_ERROR(is_in_progress(xid, &running));
+  if (!running) return Status::ok;
+  TransactionId topmost;
+  RETURN_IF_ERROR(topmost_of(xid, &topmost));
+  *slot = local_->processes.slot_of(topmost);
+  return Status::ok;
+}
+
+Status TransactionSystem::in_overflowed_snapshot(const Snapshot& snapshot, TransactionId xid,
+                                                 bool* running) {
+  *running = !precedes(xid, snapshot.xmax);
+  if (*running || precedes(xid, snapshot.xmin)) return Status::ok;
+  TransactionId topmost;
+  RETURN_IF_ERROR(local_->subtransactions.topmost_of(xid, snapshot.xmin, &topmost));
+  *running = snapshot.contains(topmost);
+  return Status::ok;
+}
+
+Status TransactionSystem::topmost_of(TransactionId xid, TransactionId* topmost) {
+  return local_->subtransactions.topmost_of(xid, local_->processes.oldest_running(), topmost);
+}
 
 Status TransactionSystem::multixact_members(MultiXactId multi,
                                             std::vector<MultiXactMember>* members) {
@@ -332,29 +358,33 @@ Status TransactionSystem::wait_for_commits_in_progress() const {
 
 Status TransactionSystem::write_all_dirty() {
   RETURN_IF_ERROR(local_->commit_log.pages().write_all_dirty());
-  RETURN_IF_ERROR(local_->subtrans.write_all_dirty());
+  RETURN_IF_ERROR(local_->subtransactions.write_all_dirty());
   RETURN_IF_ERROR(local_->multixacts.write_all_dirty());
   RETURN_IF_ERROR(local_->commit_log.pages().sync());
   return local_->multixacts.sync();
 }
 
 Status TransactionSystem::log_running_transactions() {
-  std::vector<TransactionId> xids;
   // No xid may be assigned between the list and its record, or a standby would miss it.
   LwLockGuard guard(local_->shared->xid_lock, LockMode::shared);
+  const RunningTransactions running = local_->processes.running();
   xl_running_xacts header{};
-  local_->processes.running(&xids, &header.latestCompletedXid);
-  header.xcnt = static_cast<int32_t>(xids.size());
+  header.latestCompletedXid = running.latest_completed;
+  header.xcnt = static_cast<int32_t>(running.xids.size());
+  header.subxcnt = static_cast<int32_t>(running.subxids.size());
+  header.subxid_overflow = running.suboverflowed ? 1 : 0;
   header.nextXid = xid_of(local_->shared->next_xid.load(std::memory_order_relaxed));
   header.oldestRunningXid = header.nextXid;
-  for (const TransactionId xid : xids) {
+  for (const TransactionId xid : running.xids) {
     if (precedes(xid, header.oldestRunningXid)) header.oldestRunningXid = xid;
   }
   WalRecord record;
   record.begin(RmgrId::standby, XLOG_RUNNING_XACTS, invalid_transaction_id);
   record.set_flags(XLOG_MARK_UNIMPORTANT);
   record.data(&header, sizeof(header));
-  if (!xids.empty()) record.data(xids.data(), xids.size() * sizeof(TransactionId));
+  for (const std::vector<TransactionId>* xids : {&running.xids, &running.subxids}) {
+    if (!xids->empty()) record.data(xids->data(), xids->size() * sizeof(TransactionId));
+  }
   return local_->services.wal.insert(record, nullptr);
 }
 

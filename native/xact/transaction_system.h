@@ -30,6 +30,7 @@ enum class TransactionStatus : uint8_t {
 struct TransactionSystemOptions {
   uint32_t block_size = 8192;
   uint32_t max_backends = 128;
+  uint32_t max_prepared_transactions = 0;
   uint32_t clog_buffers = 64;  // pages
   bool read_only = false;
 };
@@ -73,10 +74,23 @@ class TransactionSystem {
   // that never ended (a crash) reads as in_progress: ask is_in_progress first.
   Status status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn = nullptr);
   Status set_status(TransactionId xid, TransactionStatus status, Lsn commit_lsn);
-  // Is it running in any backend of the cluster?
-  bool is_in_progress(TransactionId xid) const;
-  // The process-array slot of the backend that runs it; negative when it has ended.
-  int slot_of(TransactionId xid) const;
+  // Of a transaction with its subtransactions `children`, ascending: all at once for whoever asks.
+  Status set_tree(TransactionId xid, const std::vector<TransactionId>& children,
+                  TransactionStatus status, Lsn commit_lsn);
+  // Is it running in any backend of the cluster, or prepared; or a subtransaction of one that is, not rolled back?
+  Status is_in_progress(TransactionId xid, bool* running);
+  // The process-array slot that runs it, or the transaction it is a subtransaction of; negative when it has ended.
+  Status slot_of(TransactionId xid, int* slot);
+  // Was `xid` still running for `snapshot`, so that its effects are not visible?
+  Status in_snapshot(const Snapshot& snapshot, TransactionId xid, bool* running) {
+    if (!snapshot.suboverflowed) {
+      *running = snapshot.contains(xid);
+      return Status::ok;
+    }
+    return in_overflowed_snapshot(snapshot, xid, running);
+  }
+  // The transaction that `xid`, which runs, is a subtransaction of; itself when it is none.
+  Status topmost_of(TransactionId xid, TransactionId* topmost);
 
   // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
   Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);
@@ -99,14 +113,14 @@ class TransactionSystem {
   // Online checkpoint, before its record: logs XLOG_RUNNING_XACTS, from which a standby learns who runs.
   Status log_running_transactions();
 
-  // For Backend: the next xid, entered for `slot` of the process array.
-  Status assign_xid(int slot, TransactionId* xid);
+  // For Backend: the next xid, entered for `slot` of the process array; with a `parent`, as its subtransaction.
+  Status assign_xid(int slot, TransactionId parent, TransactionId* xid);
   ProcessArray& processes() const;
 
  private:
   struct Shared;
   struct Local;
-  Status zero_subtrans(TransactionId oldest_active, TransactionId next_xid);
+  Status in_overflowed_snapshot(const Snapshot& snapshot, TransactionId xid, bool* running);
   void load_counters(const TransactionCounters& counters, bool initializing);
   std::unique_ptr<Local> local_;
 };

@@ -14,80 +14,31 @@
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
-#include "wal/wal_reader.h"
 #include "xact/process_array.h"
 #include "xact/slru.h"
 #include "xact/test_cluster.h"
+#include "xact/transaction_fixture.h"
 
 namespace pgdata {
 namespace {
 
+using test::begin_writing;
+using test::commit_now;
+using test::is_running;
+using test::LoggedRecord;
+using test::records_of;
+using test::status_of;
 using test::TestCluster;
 using test::TestClusterOptions;
-
-struct LoggedRecord {
-  uint8_t rmgr;
-  uint8_t info;  // with the low half
-  TransactionId xid;
-  std::vector<std::byte> data;
-};
-
-// All records of the cluster's log.
-std::vector<LoggedRecord> read_log(TestCluster& cluster) {
-  TestCluster::must(cluster.wal().flush(cluster.wal().positions().insert));
-  WalReaderOptions options;
-  options.directory = cluster.directory() + "/pg_wal";
-  options.segment_bytes = 1u << 20;
-  WalReader reader(posix_file_system(), options);
-  bool found = false;
-  TestCluster::must(reader.begin_after(Lsn{1} << 20, &found));
-  std::vector<LoggedRecord> records;
-  while (found) {
-    TestCluster::must(reader.next(&found));
-    if (!found) break;
-    const DecodedWalRecord& record = reader.record();
-    records.push_back({record.rmgr(),
-                       record.header.xl_info,
-                       record.header.xl_xid,
-                       {record.main_data, record.main_data + record.main_data_length}});
-  }
-  return records;
-}
-
-std::vector<LoggedRecord> records_of(TestCluster& cluster, RmgrId rmgr) {
-  std::vector<LoggedRecord> all = read_log(cluster);
-  std::erase_if(
-      all, [&](const LoggedRecord& record) { return record.rmgr != static_cast<uint8_t>(rmgr); });
-  return all;
-}
-
-TransactionId begin_writing(Backend& backend) {
-  TestCluster::must(backend.begin(IsolationLevel::read_committed, false));
-  TransactionId xid{};
-  TestCluster::must(backend.assign_xid(&xid));
-  return xid;
-}
-
-void commit_now(Backend& backend) {
-  Lsn upto = 1;
-  TestCluster::must(backend.commit(true, &upto));
-  EXPECT_EQ(upto, invalid_lsn);
-}
-
-TransactionStatus status_of(TestCluster& cluster, TransactionId xid) {
-  TransactionStatus status{};
-  TestCluster::must(cluster.transactions().status_of(xid, &status));
-  return status;
-}
 
 TEST(outcomes_are_remembered) {
   TestCluster cluster;
   auto backend = cluster.backend();
   const TransactionId first = begin_writing(*backend);
   EXPECT_EQ(value_of(first), 3);
-  EXPECT(cluster.transactions().is_in_progress(first));
+  EXPECT(is_running(cluster, first));
   commit_now(*backend);
-  EXPECT(!cluster.transactions().is_in_progress(first));
+  EXPECT(!is_running(cluster, first));
   EXPECT_EQ(status_of(cluster, first), TransactionStatus::committed);
   const TransactionId second = begin_writing(*backend);
   backend->abort();
@@ -258,7 +209,7 @@ TEST(restart_keeps_counters_and_outcomes) {
     EXPECT_EQ(after.nextXid, outcomes.rbegin()->first + 1);
     for (const auto& [xid, status] : outcomes) {
       EXPECT_EQ(status_of(cluster, TransactionId{xid}), status);
-      EXPECT(!cluster.transactions().is_in_progress(TransactionId{xid}));
+      EXPECT(!is_running(cluster, TransactionId{xid}));
     }
   }
 }
@@ -697,7 +648,7 @@ TEST(no_snapshot_sees_half_of_a_transaction) {
           Lsn upto = 0;
           TestCluster::must(backend->commit(random() % 20 == 0, &upto));
           committed.fetch_add(1);
-          EXPECT(!cluster.transactions().is_in_progress(xid));
+          EXPECT(!is_running(cluster, xid));
           if (upto != invalid_lsn && random() % 20 == 0)
             TestCluster::must(cluster.wal().flush(upto));
         }

@@ -232,7 +232,13 @@ export interface NativeSession {
   /** Resolves when durable; the session can be used again at once. */
   commitAsync(): Promise<void>
   abort(): void
-  /** The transaction's id, assigned if need be. */
+  /** A subtransaction of the innermost open one; `readOnly` lasts until it ends. */
+  beginSubtransaction(readOnly: boolean): void
+  /** What the innermost subtransaction did becomes part of the one around it. */
+  commitSubtransaction(): void
+  /** Undoes the innermost subtransaction, and closes the scans that began in it. */
+  abortSubtransaction(): void
+  /** The id of the innermost open (sub)transaction, assigned if need be. */
   assignXid(): number
   advanceCommand(): void
   /** No transaction that runs has an xid, or sees one as running, that is older than this. */
