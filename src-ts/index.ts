@@ -20,5 +20,5 @@ export type {
   Table,
 } from './session/table.ts'
 export type { Where } from './session/where.ts'
-export type { TransactionOptions } from './transaction/transaction-queue.ts'
+export type { SavepointOptions, TransactionOptions } from './transaction/transaction-queue.ts'
 export { PgTimestamp } from './types/index.ts'

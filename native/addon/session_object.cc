@@ -369,6 +369,8 @@ Napi::Value SessionObject::commit_subtransaction(const Napi::CallbackInfo& info)
 
 // abortSubtransaction(): undoes the innermost one; its scans are closed
 Napi::Value SessionObject::abort_subtransaction(const Napi::CallbackInfo& info) {
+  // As with `abort`: what has gone down already needs no rolling back.
+  if (state_->ended || !state_->core->check().is_ok()) return info.Env().Undefined();
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());

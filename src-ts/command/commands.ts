@@ -92,6 +92,11 @@ export class Commands {
     this.#services.locks.lockForWriting(this.#services.native, oid, name)
   }
 
+  /** For each rollback to a savepoint: the relations may be what they were before it. */
+  rolledBackToSavepoint(): void {
+    this.#ownRelations?.forget()
+  }
+
   /** For the end of each transaction, committed or rolled back. */
   endOfTransaction(): void {
     const { locks, relations, native } = this.#services

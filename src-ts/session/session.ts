@@ -18,7 +18,12 @@ import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
 import type { RelationLocks } from '../transaction/relation-locks.ts'
-import { type TransactionOptions, TransactionQueue } from '../transaction/transaction-queue.ts'
+import {
+  type SavepointOptions,
+  type TransactionOptions,
+  TransactionQueue,
+  type TransactionScope,
+} from '../transaction/transaction-queue.ts'
 import { type Key, Table } from './table.ts'
 
 /** What all sessions on a database share in this process. */
@@ -37,71 +42,85 @@ export interface SessionEvents {
   databaseUse: DatabaseUse
 }
 
-/** The open transaction, as its body sees it. */
+/** The open transaction or savepoint, as its body sees it. */
 export class Transaction {
   readonly #commands: Commands
-  #open = true
+  readonly #scope: TransactionScope
 
-  constructor(commands: Commands) {
+  constructor(commands: Commands, scope: TransactionScope) {
     this.#commands = commands
+    this.#scope = scope
   }
 
-  /** For the session that runs the transaction. */
-  end(): void {
-    this.#open = false
+  /**
+   * Runs `body` in a savepoint: if it throws, what it did is rolled back, the error is passed on, and the transaction
+   * goes on if that is caught. While `body` runs, only the object it is given may be used.
+   */
+  savepoint<T>(
+    body: (savepoint: Transaction) => T | Promise<T>,
+    options: SavepointOptions = {},
+  ): Promise<T> {
+    return this.#scope.savepoint((scope) => body(new Transaction(this.#commands, scope)), options)
+  }
+
+  /** As `savepoint`, for a body that does not wait. */
+  savepointSync<T>(
+    body: (savepoint: Transaction) => T,
+    options: Omit<SavepointOptions, 'signal'> = {},
+  ): T {
+    return this.#scope.savepointSync(
+      (scope) => body(new Transaction(this.#commands, scope)),
+      options,
+    )
+  }
+
+  /** A transaction inside a transaction is a savepoint. */
+  transaction<T>(
+    body: (savepoint: Transaction) => T | Promise<T>,
+    options: SavepointOptions = {},
+  ): Promise<T> {
+    return this.savepoint(body, options)
   }
 
   insert<T extends object>(table: Table<T>, ...rows: Partial<T>[]): void {
-    this.#refuseEnded()
-    table.insertNow(rows)
+    this.#scope.write(() => table.insertNow(rows))
   }
 
   async update<T extends object>(table: Table<T>, key: Key, changes: Partial<T>): Promise<boolean> {
-    this.#refuseEnded()
-    return table.updateNow(key, changes)
+    return this.#scope.write(() => table.updateNow(key, changes))
   }
 
   async delete<T extends object>(table: Table<T>, key: Key): Promise<boolean> {
-    this.#refuseEnded()
-    return table.deleteNow(key)
+    return this.#scope.write(() => table.deleteNow(key))
   }
 
   /** See Session.createTable. */
   createTable(name: string, options: CreateTableOptions): boolean {
-    return this.#ddl().createTable(name, options)
+    return this.#scope.write(() => this.#commands.createTable(name, options))
   }
 
   dropTable(name: string, options?: DropOptions): void {
-    this.#ddl().dropTable(name, options)
+    this.#scope.write(() => this.#commands.dropTable(name, options))
   }
 
   createIndex(table: string, options: CreateIndexOptions): string {
-    return this.#ddl().createIndex(table, options)
+    return this.#scope.write(() => this.#commands.createIndex(table, options))
   }
 
   dropIndex(name: string, options?: DropOptions): void {
-    this.#ddl().dropIndex(name, options)
+    this.#scope.write(() => this.#commands.dropIndex(name, options))
   }
 
   truncate(...tables: string[]): void {
-    this.#ddl().truncate(...tables)
+    this.#scope.write(() => this.#commands.truncate(...tables))
   }
 
   createSchema(name: string, options?: CreateSchemaOptions): void {
-    this.#ddl().createSchema(name, options)
+    this.#scope.write(() => this.#commands.createSchema(name, options))
   }
 
   dropSchema(name: string, options?: DropOptions): void {
-    this.#ddl().dropSchema(name, options)
-  }
-
-  #ddl(): Commands {
-    this.#refuseEnded()
-    return this.#commands
-  }
-
-  #refuseEnded(): void {
-    if (!this.#open) throw new PgError('25P01', 'the transaction has ended')
+    this.#scope.write(() => this.#commands.dropSchema(name, options))
   }
 }
 
@@ -122,7 +141,10 @@ export class Session {
     this.#native = native
     this.#database = database
     this.#events = events
-    this.#queue = new TransactionQueue(native, () => this.#commands.endOfTransaction())
+    this.#queue = new TransactionQueue(native, {
+      onTransactionEnd: () => this.#commands.endOfTransaction(),
+      onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
+    })
     const { catalogs, relations, locks, dataDirectory } = database
     this.#commands = new Commands({
       native,
@@ -140,33 +162,22 @@ export class Session {
     return this.#database.name
   }
 
-  /** Runs `body` in a transaction; resolves with its result when the commit is durable, rolls back if it throws. */
+  /**
+   * Runs `body` in a transaction; resolves with its result when the commit is durable, rolls back if it throws. Inside
+   * a transaction of this session it is a savepoint of that one.
+   */
   transaction<T>(
     body: (tx: Transaction) => T | Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
     this.#refuseClosed()
-    const tx = new Transaction(this.#commands)
-    return this.#queue
-      .run(async () => {
-        try {
-          return await body(tx)
-        } finally {
-          tx.end()
-        }
-      }, options)
-      .finally(() => tx.end())
+    return this.#queue.run((scope) => body(new Transaction(this.#commands, scope)), options)
   }
 
   /** As `transaction`, for a body that does not wait; blocks until the commit is durable: the lowest latency. */
   transactionSync<T>(body: (tx: Transaction) => T, options: TransactionOptions = {}): T {
     this.#refuseClosed()
-    const tx = new Transaction(this.#commands)
-    try {
-      return this.#queue.runSync(() => body(tx), options)
-    } finally {
-      tx.end()
-    }
+    return this.#queue.runSync((scope) => body(new Transaction(this.#commands, scope)), options)
   }
 
   /** A table by name; "public" unless the name says otherwise. Throws 42P01 when it does not exist. */
@@ -222,7 +233,7 @@ export class Session {
   /** Makes a database as a copy of another one, to which nobody else may be connected. Throws 42P04, 3D000, 55006. */
   createDatabase(name: string, options: CreateDatabaseOptions = {}): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.run(() =>
+    return this.#queue.runAlone('CREATE DATABASE', () =>
       createDatabase(this.#commands.context(), this.#events.databaseUse, name, options),
     )
   }
@@ -231,7 +242,7 @@ export class Session {
   async dropDatabase(name: string, options: DropOptions = {}): Promise<void> {
     this.#refuseClosed()
     const use = this.#events.databaseUse
-    const oid = await this.#queue.run(() =>
+    const oid = await this.#queue.runAlone('DROP DATABASE', () =>
       beginDropDatabase(this.#commands.context(), use, name, options),
     )
     if (oid === undefined) return
@@ -241,13 +252,17 @@ export class Session {
   /** Makes a tablespace in an existing directory, given by its absolute path. Throws 42710, 42P17, 58P01, 55006. */
   createTablespace(name: string, path: string): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.run(() => createTablespace(this.#commands.context(), name, path))
+    return this.#queue.runAlone('CREATE TABLESPACE', () =>
+      createTablespace(this.#commands.context(), name, path),
+    )
   }
 
   /** Removes an empty tablespace. Throws 42704, 55000. */
   dropTablespace(name: string, options: DropOptions = {}): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.run(() => dropTablespace(this.#commands.context(), name, options))
+    return this.#queue.runAlone('DROP TABLESPACE', () =>
+      dropTablespace(this.#commands.context(), name, options),
+    )
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */

@@ -1,48 +1,92 @@
-// TransactionQueue: runs a session's transactions one after the other.
+// TransactionQueue: runs a session's transactions one after the other, and savepoints inside them.
+//
+// A transaction that code asks for while it runs inside one of the same session is a savepoint of that one. Savepoints
+// of one transaction run one after the other too, since the engine has one innermost level at a time.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 
-export interface TransactionOptions {
-  /** Default 'read committed'. */
-  isolation?: 'read committed' | 'repeatable read' | 'serializable'
+export interface SavepointOptions {
+  /** Nothing may be written until it ends. */
   readOnly?: boolean
-  /** Aborting it rolls the transaction back and rejects with 57014. */
+  /** Aborting it rolls back and rejects with 57014. */
   signal?: AbortSignal
 }
 
-// The queue whose transaction the running code belongs to: a second one asked for from inside would wait for itself.
-const runningQueue = new AsyncLocalStorage<TransactionQueue>()
+export interface TransactionOptions extends SavepointOptions {
+  /** Default 'read committed'. */
+  isolation?: 'read committed' | 'repeatable read' | 'serializable'
+}
+
+/** A transaction or savepoint that is open, as the code inside it knows it. */
+export interface TransactionScope {
+  /** Runs a write. Throws 25P01 when the scope has ended, 25001 while a savepoint inside it is open. */
+  write<T>(action: () => T): T
+  /** Runs `body` in a savepoint, after those that were asked for earlier; rolls back to it if `body` throws. */
+  savepoint<T>(
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options?: SavepointOptions,
+  ): Promise<T>
+  /** As `savepoint`, at once, for a body that does not wait. */
+  savepointSync<T>(
+    body: (scope: TransactionScope) => T,
+    options?: Omit<SavepointOptions, 'signal'>,
+  ): T
+}
+
+/** Called when a transaction or savepoint ended, before anything else runs. */
+export interface QueueEvents {
+  onTransactionEnd?: () => void
+  onSavepointRollback?: () => void
+}
+
+// The scope that the running code belongs to.
+const runningScope = new AsyncLocalStorage<Scope>()
 
 export class TransactionQueue {
   readonly #native: NativeSession
-  readonly #onEnd: () => void
+  readonly #events: QueueEvents
+  // The open transaction and its open savepoints, innermost last.
+  readonly #scopes: Scope[] = []
   #tail: Promise<unknown> = Promise.resolve()
-  #open = false
-  #failed = false
 
-  /** `onEnd` is called when a transaction has committed or rolled back, before another one begins. */
-  constructor(native: NativeSession, onEnd: () => void = () => undefined) {
+  constructor(native: NativeSession, events: QueueEvents = {}) {
     this.#native = native
-    this.#onEnd = onEnd
+    this.#events = events
   }
 
   /** Is a transaction open now? */
   get isOpen(): boolean {
-    return this.#open
+    return this.#scopes.length > 0
   }
 
-  /** Runs `body` in a transaction of its own when its turn comes; resolves when the commit is durable. */
-  run<T>(body: () => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    if (runningQueue.getStore() === this && this.#open) {
-      return Promise.reject(new PgError('25001', 'there is already a transaction in progress'))
+  /**
+   * Runs `body` in a transaction of its own when its turn comes; resolves when the commit is durable. Inside a
+   * transaction: in a savepoint, which becomes durable with the transaction.
+   */
+  run<T>(
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const around = this.#scopeAround()
+    if (around !== undefined) {
+      try {
+        refuseIsolation(options)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      return around.savepoint(body, options)
     }
     const turn = this.#tail.then(async () => {
       if (options.signal?.aborted) throw canceled(options.signal)
-      this.#begin(options)
+      const scope = this.#begin(options)
       try {
-        const result = await abortable(runningQueue.run(this, body), options.signal)
-        this.#refuseFailed()
+        const result = await abortable(
+          runningScope.run(scope, () => body(scope)),
+          options.signal,
+        )
+        await abortable(scope.idle(), options.signal)
+        scope.refuseFailed()
         // The next transaction may begin before this one's commit is on disk; flushes are shared.
         return { result, durable: this.#commitAsync() }
       } catch (error) {
@@ -57,18 +101,29 @@ export class TransactionQueue {
     })
   }
 
-  /** Runs `body` at once and returns when the commit is durable. Throws 25001 while a transaction is open. */
-  runSync<T>(body: () => T, options: TransactionOptions = {}): T {
-    this.#begin(options)
+  /** As `run`, for a command that cannot be part of a transaction: throws 25001 inside one. */
+  runAlone<T>(command: string, body: () => T | Promise<T>): Promise<T> {
+    if (this.#scopeAround() === undefined) return this.run(body)
+    return Promise.reject(new PgError('25001', `${command} cannot run inside a transaction block`))
+  }
+
+  /**
+   * Runs `body` at once and returns when the commit is durable. Inside a transaction: in a savepoint. Throws 25001
+   * while a transaction is open that it is not inside of.
+   */
+  runSync<T>(body: (scope: TransactionScope) => T, options: TransactionOptions = {}): T {
+    const around = this.#scopeAround()
+    if (around !== undefined) {
+      refuseIsolation(options)
+      return around.savepointSync(body, options)
+    }
+    const scope = this.#begin(options)
     try {
-      const result = body()
-      if (result instanceof Promise) {
-        throw new TypeError('the body of a synchronous transaction must not return a promise')
-      }
-      this.#refuseFailed()
+      const result = runningScope.run(scope, () => body(scope))
+      refusePromise(result)
+      scope.refuseFailed()
       this.#native.commit()
-      this.#open = false
-      this.#onEnd()
+      this.#end()
       return result
     } catch (error) {
       this.#rollBack()
@@ -76,10 +131,94 @@ export class TransactionQueue {
     }
   }
 
-  /** Runs one write of the open transaction; if it throws, the transaction can only be rolled back. */
+  /** Runs one write at the innermost level; if it throws, that level can only be rolled back. */
   write<T>(action: () => T): T {
-    if (!this.#open) throw new PgError('25P01', 'there is no transaction in progress')
-    this.#refuseFailed()
+    const scope = this.#scopes.at(-1)
+    if (scope === undefined) throw new PgError('25P01', 'there is no transaction in progress')
+    return scope.write(action)
+  }
+
+  /** Waits for the transactions that were asked for. */
+  async idle(): Promise<void> {
+    await this.#tail
+  }
+
+  /** For scopes: begins a savepoint of the innermost one. */
+  beginSavepoint(options: SavepointOptions): Scope {
+    this.#native.beginSubtransaction(options.readOnly ?? false)
+    const scope = new Scope(this)
+    this.#scopes.push(scope)
+    return scope
+  }
+
+  /** For scopes: `scope` is the innermost. */
+  releaseSavepoint(scope: Scope): void {
+    this.#native.commitSubtransaction()
+    this.#scopes.pop()
+    scope.open = false
+  }
+
+  /** For scopes: undoes `scope` and what is inside it, unless an outer one was rolled back before. */
+  rollBackSavepoint(scope: Scope): void {
+    if (!scope.open) return
+    const ended = this.#scopes.splice(this.#scopes.indexOf(scope))
+    for (const inner of ended) inner.open = false
+    for (const _ of ended) this.#native.abortSubtransaction()
+    this.#events.onSavepointRollback?.()
+  }
+
+  /** For scopes. */
+  isInnermost(scope: Scope): boolean {
+    return this.#scopes.at(-1) === scope
+  }
+
+  // The open scope of this session that the running code belongs to.
+  #scopeAround(): Scope | undefined {
+    const scope = runningScope.getStore()
+    return scope?.queue === this && scope.open ? scope : undefined
+  }
+
+  #begin(options: TransactionOptions): Scope {
+    if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
+    this.#native.begin(options.isolation ?? 'read committed', options.readOnly ?? false)
+    const scope = new Scope(this)
+    this.#scopes.push(scope)
+    return scope
+  }
+
+  #commitAsync(): Promise<void> {
+    const durable = this.#native.commitAsync()
+    this.#end()
+    return durable
+  }
+
+  #rollBack(): void {
+    try {
+      this.#native.abort()
+    } finally {
+      this.#end()
+    }
+  }
+
+  #end(): void {
+    for (const scope of this.#scopes.splice(0)) scope.open = false
+    this.#events.onTransactionEnd?.()
+  }
+}
+
+class Scope implements TransactionScope {
+  readonly queue: TransactionQueue
+  open = true
+  #failed = false
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(queue: TransactionQueue) {
+    this.queue = queue
+  }
+
+  write<T>(action: () => T): T {
+    this.#refuseUnlessCurrent()
+    this.refuseFailed()
     try {
       return action()
     } catch (error) {
@@ -88,41 +227,93 @@ export class TransactionQueue {
     }
   }
 
-  /** Waits for the transactions that were asked for. */
-  async idle(): Promise<void> {
-    await this.#tail
+  savepoint<T>(
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options: SavepointOptions = {},
+  ): Promise<T> {
+    const turn = this.#tail.then(async () => {
+      const { signal } = options
+      if (signal?.aborted) throw canceled(signal)
+      const scope = this.#begin(options)
+      try {
+        const result = await abortable(
+          runningScope.run(scope, () => body(scope)),
+          signal,
+        )
+        await abortable(scope.idle(), signal)
+        this.#release(scope)
+        return result
+      } catch (error) {
+        this.queue.rollBackSavepoint(scope)
+        throw error
+      }
+    })
+    this.#tail = turn.catch(() => undefined)
+    return turn
   }
 
-  #begin(options: TransactionOptions): void {
-    if (this.#open) throw new PgError('25001', 'there is already a transaction in progress')
-    this.#native.begin(options.isolation ?? 'read committed', options.readOnly ?? false)
-    this.#open = true
-    this.#failed = false
-  }
-
-  #commitAsync(): Promise<void> {
-    const durable = this.#native.commitAsync()
-    this.#open = false
-    this.#onEnd()
-    return durable
-  }
-
-  #rollBack(): void {
-    this.#open = false
+  savepointSync<T>(body: (scope: TransactionScope) => T, options: SavepointOptions = {}): T {
+    const scope = this.#begin(options)
     try {
-      this.#native.abort()
-    } finally {
-      this.#onEnd()
+      const result = runningScope.run(scope, () => body(scope))
+      refusePromise(result)
+      this.#release(scope)
+      return result
+    } catch (error) {
+      this.queue.rollBackSavepoint(scope)
+      throw error
     }
   }
 
-  #refuseFailed(): void {
+  /** Waits for the savepoints that were asked for, also for those that the waited-for asked for. */
+  async idle(): Promise<void> {
+    let seen: Promise<unknown> | undefined
+    while (seen !== this.#tail) {
+      seen = this.#tail
+      await seen
+    }
+  }
+
+  refuseFailed(): void {
     if (!this.#failed) return
     throw new PgError(
       '25P02',
       'current transaction is aborted, commands ignored until end of transaction block',
     )
   }
+
+  #begin(options: SavepointOptions): Scope {
+    this.#refuseUnlessCurrent()
+    this.refuseFailed()
+    return this.queue.beginSavepoint(options)
+  }
+
+  #release(scope: Scope): void {
+    scope.#refuseUnlessCurrent()
+    scope.refuseFailed()
+    this.queue.releaseSavepoint(scope)
+  }
+
+  #refuseUnlessCurrent(): void {
+    if (!this.open) throw new PgError('25P01', 'the transaction has ended')
+    if (this.queue.isInnermost(this)) return
+    throw new PgError('25001', 'a savepoint of the transaction is open', {
+      hint: 'Use the transaction object that the body of the savepoint was given.',
+    })
+  }
+}
+
+function refuseIsolation(options: TransactionOptions): void {
+  if (options.isolation === undefined) return
+  throw new PgError(
+    '25001',
+    'SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction',
+  )
+}
+
+function refusePromise(result: unknown): void {
+  if (!(result instanceof Promise)) return
+  throw new TypeError('the body of a synchronous transaction must not return a promise')
 }
 
 /** The error for work that its signal ended. */

@@ -93,11 +93,6 @@ test('a transaction that has ended is refused', async () => {
   expect(contents(table)[1]).toBe('first 1')
 })
 
-test('a transaction inside another of its session is refused', async () => {
-  const work = one.transaction(() => one.transaction(() => undefined))
-  await expect(work).rejects.toMatchObject({ code: '25001' })
-})
-
 test('a read-only transaction reads and does not write', async () => {
   const [table] = await newTable()
   const work = one.transaction(
