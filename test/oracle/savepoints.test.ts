@@ -16,7 +16,7 @@ interface Row {
 
 test.each(['none', 'checkpoint'])(
   'PostgreSQL recovers a crash with savepoints, in flight: %s',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (during) => {
     const directory = temporaryDirectory('spc')
     await Cluster.init(directory)
@@ -53,7 +53,7 @@ test.each(['none', 'checkpoint'])(
   },
 )
 
-test('PostgreSQL reads what a clean end left of savepoints', { timeout: 60_000 }, async () => {
+test('PostgreSQL reads what a clean end left of savepoints', { timeout: 120_000 }, async () => {
   const directory = temporaryDirectory('spd')
   const cluster = await Cluster.open(directory, { create: true, settings: { fsync: false } })
   const session = await cluster.connect()
