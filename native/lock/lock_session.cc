@@ -87,6 +87,7 @@ Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutc
   int still = -1;
   Status looked = transactions_.slot_of(xid, &still);
   if (still < 0) table_.release_transaction(owner, xid);
+  if (!looked.is_ok()) cancel_wait();
   RETURN_IF_ERROR(std::move(looked));
   RETURN_IF_ERROR(std::move(status));
   if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
