@@ -1,6 +1,11 @@
 // What the package exports.
 export { version } from './binding/addon.ts'
-export { Cluster, type ConnectOptions, type OpenOptions } from './cluster/cluster.ts'
+export {
+  Cluster,
+  type ConnectOptions,
+  type OpenOptions,
+  type RecoveryProgress,
+} from './cluster/cluster.ts'
 export type { InitOptions } from './cluster/init.ts'
 export type { CreateDatabaseOptions } from './command/create-database.ts'
 export type { CreateIndexOptions, IndexColumn } from './command/create-index.ts'

@@ -1,6 +1,8 @@
 // ClusterObject: opening, checkpoints, closing.
 #include "addon/cluster_object.h"
 
+#include <atomic>
+#include <chrono>
 #include <utility>
 
 #include "addon/async_task.h"
@@ -190,6 +192,45 @@ namespace {
 
 using Opened = std::shared_ptr<std::unique_ptr<Engine>>;
 
+// A directory being opened on a pool thread. Made and destroyed on the JavaScript thread.
+class Opening {
+ public:
+  Opening(Environment& here, uint32_t number) : here_(here), number_(number) {
+    here_.openings[number_] = &canceled_;
+  }
+  ~Opening() {
+    here_.openings.erase(number_);
+    if (reporter_) reporter_.Release();
+  }
+  Opening(const Opening&) = delete;
+
+  void report_to(Napi::ThreadSafeFunction reporter) { reporter_ = std::move(reporter); }
+
+  // On the pool thread. False: give up.
+  bool report(const RecoveryProgress& progress) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_last = progress.position == progress.upto;
+    if (reporter_ && (is_last || now - reported_ >= std::chrono::milliseconds(50))) {
+      reported_ = now;
+      reporter_.NonBlockingCall([progress](Napi::Env env, Napi::Function callback) {
+        const auto number = [&](uint64_t value) {
+          return Napi::Number::New(env, static_cast<double>(value));
+        };
+        callback.Call({number(progress.position - progress.start),
+                       number(progress.upto - progress.start), number(progress.records)});
+      });
+    }
+    return !canceled_.load();
+  }
+
+ private:
+  Environment& here_;
+  uint32_t number_;
+  std::atomic<bool> canceled_{false};
+  Napi::ThreadSafeFunction reporter_;
+  std::chrono::steady_clock::time_point reported_;
+};
+
 Napi::Value resolve_with_cluster(
     Napi::Env env, EngineOptions options,
     std::function<Status(EngineOptions, std::unique_ptr<Engine>*)> open) {
@@ -206,6 +247,7 @@ Napi::Value resolve_with_cluster(
 
 }  // namespace
 
+// openCluster(options, opening, onProgress): `opening` is a number for cancelOpening, `onProgress` may be undefined.
 Napi::Value open_cluster(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("options"));
@@ -215,10 +257,25 @@ Napi::Value open_cluster(const Napi::CallbackInfo& info) {
   THROW_IF_ERROR(env, DiskObject::read(info[0].As<Napi::Object>(), &disk));
   FileSystem& files = disk ? *disk : posix_file_system();
   options.watched_files = std::move(disk);
+  const auto opening =
+      std::make_shared<Opening>(environment(env), info[1].ToNumber().Uint32Value());
+  if (info[2].IsFunction())
+    opening->report_to(Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(),
+                                                     "pgdata recovery", 0, 1));
+  options.on_recovery_progress = [opening](const RecoveryProgress& progress) {
+    return opening->report(progress);
+  };
   return resolve_with_cluster(env, std::move(options),
                               [&files](EngineOptions given, std::unique_ptr<Engine>* engine) {
                                 return Engine::open(files, std::move(given), engine);
                               });
+}
+
+Napi::Value cancel_opening(const Napi::CallbackInfo& info) {
+  const Environment& here = environment(info.Env());
+  const auto found = here.openings.find(info[0].ToNumber().Uint32Value());
+  if (found != here.openings.end()) found->second->store(true);
+  return info.Env().Undefined();
 }
 
 Napi::Value init_cluster(const Napi::CallbackInfo& info) {

@@ -40,7 +40,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   std::shared_ptr<ClusterCore>* exit_hook_ = nullptr;
 };
 
-// openCluster(options) and initCluster(options): Promise<NativeCluster>
+// openCluster(options, opening, onProgress) and initCluster(options): Promise<NativeCluster>; cancelOpening(opening)
+Napi::Value cancel_opening(const Napi::CallbackInfo& info);
 Napi::Value open_cluster(const Napi::CallbackInfo& info);
 Napi::Value init_cluster(const Napi::CallbackInfo& info);
 

@@ -3,6 +3,10 @@
 
 #include <napi.h>
 
+#include <atomic>
+#include <cstdint>
+#include <unordered_map>
+
 namespace pgdata {
 
 struct Environment {
@@ -12,6 +16,8 @@ struct Environment {
   Napi::FunctionReference relation_class;
   Napi::FunctionReference scan_class;
   Napi::FunctionReference disk_class;
+  // Openings under way that can be given up, by the number that JavaScript gave them.
+  std::unordered_map<uint32_t, std::atomic<bool>*> openings;
 };
 
 inline Environment& environment(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

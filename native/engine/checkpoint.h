@@ -12,13 +12,10 @@
 #include "change/change.h"
 #include "file/file_system.h"
 #include "layout/control_file.h"
+#include "xact/checkpoint_counters.h"
 #include "xact/transaction_system.h"
 
 namespace pgdata {
-
-// What a checkpoint says of the transaction system, and back.
-TransactionCounters counters_of(const CheckPoint& checkpoint);
-void set_counters(const TransactionCounters& counters, CheckPoint* checkpoint);
 
 // A new log's first record: a shutdown checkpoint at its beginning. Makes pg_control, in state "shut down".
 Status write_first_checkpoint(FileSystem& files, const std::string& data_directory,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "file/directory_tree.h"
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
 
@@ -10,7 +11,6 @@ namespace pgdata {
 
 namespace {
 
-constexpr size_t copy_bytes = 1 << 20;
 constexpr const char* relation_map_name = "pg_filenode.map";
 
 Status log_record(StorageServices& services, TransactionId xid, RmgrId rmgr, uint8_t info,
@@ -22,59 +22,6 @@ Status log_record(StorageServices& services, TransactionId xid, RmgrId rmgr, uin
   if (tail_size != 0) record.data(tail, tail_size);
   RETURN_IF_ERROR(services.wal.insert(record, end));
   return services.wal.flush(*end);
-}
-
-// Temporary relations of sessions ("t3_16384") are nobody's but theirs.
-bool is_temporary_relation(const std::string& name) {
-  return name.size() > 1 && name[0] == 't' && name[1] >= '0' && name[1] <= '9';
-}
-
-Status copy_file(FileSystem& files, const std::string& from, const std::string& to, bool sync) {
-  std::unique_ptr<File> source;
-  std::unique_ptr<File> target;
-  RETURN_IF_ERROR(files.open(from, OpenFlags::read_only, &source));
-  RETURN_IF_ERROR(
-      files.open(to, OpenFlags::read_write | OpenFlags::create | OpenFlags::exclusive, &target));
-  const std::unique_ptr<std::byte[]> buffer(new std::byte[copy_bytes]);
-  uint64_t offset = 0;
-  for (;;) {
-    size_t done = 0;
-    RETURN_IF_ERROR(source->read(buffer.get(), copy_bytes, offset, &done));
-    if (done != 0) RETURN_IF_ERROR(target->write(buffer.get(), done, offset));
-    offset += done;
-    if (done < copy_bytes) break;
-  }
-  return sync ? target->sync() : Status::ok;
-}
-
-Status remove_directory_tree(FileSystem& files, const std::string& path) {
-  FileInfo info;
-  RETURN_IF_ERROR(files.info(path, &info));
-  if (info.kind == FileKind::none) return Status::ok;
-  if (info.kind != FileKind::directory) return files.remove_file(path);
-  std::vector<std::string> names;
-  RETURN_IF_ERROR(files.list(path, &names));
-  for (const std::string& name : names)
-    RETURN_IF_ERROR(remove_directory_tree(files, path + "/" + name));
-  return files.remove_directory(path);
-}
-
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
-Status copy_directory(FileSystem& files, const std::string& from, const std::string& to,
-                      bool sync) {
-  RETURN_IF_ERROR(files.make_directory(to));
-  std::vector<std::string> names;
-  RETURN_IF_ERROR(files.list(from, &names));
-  for (const std::string& name : names) {
-    FileInfo info;
-    RETURN_IF_ERROR(files.info(from + "/" + name, &info));
-    if (info.kind != FileKind::regular || is_temporary_relation(name)) continue;
-    RETURN_IF_ERROR(copy_file(files, from + "/" + name, to + "/" + name, sync));
-  }
-  if (!sync) return Status::ok;
-  RETURN_IF_ERROR(files.sync_directory(to));
-  return files.sync_directory(parent_of(to));
 }
 
 std::string absolute(const StorageServices& services, const std::string& path) {

@@ -12,16 +12,13 @@
 
 #include "engine/checkpoint.h"
 #include "engine/control_file.h"
+#include "recovery/leftover_files.h"
 
 namespace pgdata {
 
 namespace {
 
 constexpr const char* state_range = "cluster state";
-
-const char* unclean_state_hint =
-    "Start stock PostgreSQL 18 on the directory once and stop it cleanly; it recovers from the "
-    "log.";
 
 uint32_t log2_of(uint64_t value) {
   uint32_t bits = 0;
@@ -50,14 +47,14 @@ Status Engine::lock_directory() {
                        options_.data_directory.c_str());
 }
 
-Status Engine::build() {
+Status Engine::build(uint32_t timeline) {
   const uint32_t block_size = control_.blcksz;
   WalOptions wal_options;
   wal_options.directory = options_.data_directory + "/pg_wal";
   wal_options.block_size = control_.xlog_blcksz;
   wal_options.segment_bytes = control_.xlog_seg_size;
   wal_options.buffer_pages = options_.read_only ? 16 : options_.wal_buffers;
-  wal_options.timeline = control_.checkPointCopy.ThisTimeLineID;
+  wal_options.timeline = timeline;
   wal_options.system_identifier = control_.system_identifier;
   wal_options.sync_method = options_.wal_sync_method;
   wal_options.fsync = options_.fsync;
@@ -119,22 +116,53 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
     return Status::error(ErrorCode::feature_not_supported,
                          "the cluster was made by another release of PostgreSQL than 18")
         .with_hint("It can be opened read-only.");
-  if (!read_only && control.state != DBState::DB_SHUTDOWNED)
-    return Status::error(ErrorCode::object_not_in_prerequisite_state,
-                         "database system was not shut down cleanly")
-        .with_detail(std::string("Its state is \"") + db_state_name(control.state) + "\".")
-        .with_hint(unclean_state_hint);
-  RETURN_IF_ERROR(opened->build());
-  if (!read_only)
-    RETURN_IF_ERROR(opened->wal_->continue_log(control.checkPoint, control.checkPointCopy.redo));
-  RETURN_IF_ERROR(opened->transactions_->start(counters_of(control.checkPointCopy)));
-  if (!read_only) {
-    RETURN_IF_ERROR(opened->enter_production());
+  if (read_only) {
+    RETURN_IF_ERROR(opened->build(control.checkPointCopy.ThisTimeLineID));
+    RETURN_IF_ERROR(opened->transactions_->start(counters_of(control.checkPointCopy)));
+  } else {
+    RecoveryPlan plan;
+    RETURN_IF_ERROR(plan_recovery(files, opened->options_.data_directory, control, &plan));
+    RETURN_IF_ERROR(opened->build(plan.timeline));
+    RETURN_IF_ERROR(opened->start(plan));
     opened->checkpointer_ = std::make_unique<Checkpointer>(
         *opened, opened->options_.checkpoint_timeout_seconds, opened->options_.max_wal_bytes);
   }
+  opened->options_.on_recovery_progress = nullptr;
   *engine = std::move(opened);
   return Status::ok;
+}
+
+Status Engine::start(const RecoveryPlan& plan) {
+  RETURN_IF_ERROR(remove_temporary_files(*services_));
+  if (plan.needed) {
+    RETURN_IF_ERROR(replay(plan));
+  } else {
+    RETURN_IF_ERROR(wal_->continue_log(control_.checkPoint, control_.checkPointCopy.redo));
+    RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
+  }
+  return enter_production();
+}
+
+// Replays the log, then continues it with a checkpoint, so that this need not be done again.
+Status Engine::replay(const RecoveryPlan& plan) {
+  RecoveryOptions recovery;
+  recovery.data_directory = options_.data_directory;
+  recovery.restart_point_bytes = options_.max_wal_bytes;
+  recovery.write_control = [this](ControlFile& control) {
+    return write_control_file(files_, options_.data_directory, control);
+  };
+  recovery.on_progress = options_.on_recovery_progress;
+  RecoveryResult result;
+  RETURN_IF_ERROR(recover(plan, recovery, *services_, *transactions_, &control_, &result));
+  RETURN_IF_ERROR(
+      wal_->continue_log(result.last_record, plan.checkpoint.redo, result.missing_contrecord));
+  TransactionCounters counters = transactions_->counters();
+  counters.oldestActiveXid = result.oldest_prepared;
+  RETURN_IF_ERROR(transactions_->start(counters));
+  if (result.missing_contrecord != invalid_lsn)
+    RETURN_IF_ERROR(log_overwrite_contrecord(*services_, result.aborted_record));
+  return create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
+                           CheckpointKind::shutdown, &control_);
 }
 
 Status Engine::init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
@@ -154,7 +182,7 @@ Status Engine::init(FileSystem& files, EngineOptions options, const InitParamete
   counters.nextOid = parameters.next_oid;
   counters.oldestXidDB = parameters.oldest_xid_database;
   counters.oldestMultiDB = parameters.oldest_xid_database;
-  RETURN_IF_ERROR(made->build());
+  RETURN_IF_ERROR(made->build(made->control_.checkPointCopy.ThisTimeLineID));
   RETURN_IF_ERROR(made->wal_->create_log());
   RETURN_IF_ERROR(made->transactions_->create(counters));
   RETURN_IF_ERROR(write_first_checkpoint(files, made->options_.data_directory, *made->services_,

@@ -1,11 +1,12 @@
 // Engine: one open data directory: its segment, and the parts of the data plane put together over it.
 //
-// `open` takes a cluster that was shut down cleanly (or any, read-only), `init` makes the log and control file of
-// a new one; both leave it in production. `close` writes the shutdown checkpoint. The directory itself is locked
+// `open` takes a cluster however it was left, recovering it if need be (or just as it is, read-only); `init` makes the
+// log and control file of a new one; both leave it in production. `close` writes the shutdown checkpoint. The directory itself is locked
 // (flock) as long as a writing Engine lives, whatever happens to the process.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,6 +19,7 @@
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
+#include "recovery/recovery.h"
 #include "shmem/cluster_state.h"
 #include "shmem/segment.h"
 #include "wal/wal.h"
@@ -40,6 +42,8 @@ struct EngineOptions {
   uint32_t checkpoint_timeout_seconds = 300;
   // A file system that lives as long as the engine; none: the caller's outlives it.
   std::shared_ptr<FileSystem> watched_files;
+  // Called now and then while the log is replayed, on the thread that opens; false gives up with query_canceled.
+  std::function<bool(const RecoveryProgress&)> on_recovery_progress;
 };
 
 // What a new cluster is made with.
@@ -55,8 +59,7 @@ struct InitParameters {
 
 class Engine {
  public:
-  // object_not_in_prerequisite_state when the cluster was not shut down cleanly, lock_file_exists when
-  // another engine has the directory.
+  // lock_file_exists when another engine has the directory; what plan_recovery and recover fail with.
   static Status open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine);
   // The directories exist; pg_control and the log do not.
   static Status init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
@@ -84,7 +87,9 @@ class Engine {
  private:
   Engine(FileSystem& files, EngineOptions options);
   Status lock_directory();
-  Status build();
+  Status build(uint32_t timeline);
+  Status start(const RecoveryPlan& plan);
+  Status replay(const RecoveryPlan& plan);
   Status enter_production();
   void release();
 

@@ -46,6 +46,8 @@ class RedoContext {
   const DecodedWalRecord& record() const { return reader_.record(); }
   uint8_t info() const { return record().info(); }
   TransactionId xid() const { return record().header.xl_xid; }
+  // The record that this one says was cut off by a crash, as the reader found it.
+  Lsn overwritten_record() const { return reader_.overwritten_record(); }
   Lsn end_lsn() const { return record().end_lsn; }
   StorageServices& services() const { return services_; }
   TransactionSystem& transactions() const { return transactions_; }
@@ -65,6 +67,9 @@ class RedoContext {
   // done. On `done` and `needs_redo` and `restored` the buffer is locked; on `not_found` it is invalid. With
   // BKPBLOCK_WILL_INIT use init_block. Source: XLogReadBufferForRedoExtended.
   Status read_block(int id, BufferRef* buffer, RedoAction* action, bool for_cleanup = false);
+  // As read_block for a page of a map: made when it is not there (never `not_found`), and zeroes when it is
+  // damaged; initialise a page that is new (RBM_ZERO_ON_ERROR).
+  Status read_map_block(int id, BufferRef* buffer, RedoAction* action);
   // A block that the record makes anew (WILL_INIT): zeroed, locked exclusively; the relation is extended to it.
   Status init_block(int id, BufferRef* buffer);
   // Any block of a relation, without a reference in the record (maps): as read_block without an image; the
@@ -83,6 +88,9 @@ class RedoContext {
   Status corrupted(const char* what) const;
 
  private:
+  Status restore(int id, BufferRef* buffer);
+  Status begin(BufferRef& buffer, bool for_cleanup, RedoAction* action);
+
   RedoDriver& driver_;
   const WalReader& reader_;
   StorageServices& services_;

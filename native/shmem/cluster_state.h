@@ -2,6 +2,8 @@
 //
 // PANIC poisons: once `poison` was called by anybody, nothing more is written
 // and every call fails with 57P02 until the cluster was reopened.
+// While the log is replayed the cluster is recovering: nothing is logged, and what a page's LSN asks to be
+// durable is so already.
 #pragma once
 
 #include <atomic>
@@ -23,6 +25,11 @@ class ClusterState {
     return crashed();
   }
 
+  void set_recovering(bool recovering) {
+    recovering_.store(recovering ? 1 : 0, std::memory_order_release);
+  }
+  bool is_recovering() const { return recovering_.load(std::memory_order_acquire) != 0; }
+
  private:
   static constexpr uint32_t healthy = 0;
   static constexpr uint32_t poisoned = 1;
@@ -31,7 +38,8 @@ class ClusterState {
   Status crashed() const;
 
   std::atomic<uint32_t> phase_{healthy};
-  char reason_[252] = {};
+  std::atomic<uint32_t> recovering_{0};
+  char reason_[248] = {};
 };
 static_assert(sizeof(ClusterState) == 256);
 

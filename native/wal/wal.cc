@@ -54,6 +54,7 @@ struct Wal::Shared {
   // The page ring.
   alignas(64) LwLock mapping;
   std::atomic<Lsn> initialized_upto;
+  Lsn missing_contrecord;  // the page, not made yet, that begins in place of a record's continuation; or 0
   // The files.
   alignas(64) TurnLock turn;
   alignas(64) std::atomic<Lsn> write_result;
@@ -86,6 +87,7 @@ struct Wal::Local {
   bool direct = false;
   bool writes_are_synced = false;
   WalSegmentFiles segment_files;
+  std::function<Status(Lsn)> recovery_flush;
   // Used in the turn alone.
   std::unique_ptr<File> file;
   uint64_t file_segment = UINT64_MAX;
@@ -376,6 +378,10 @@ void Wal::start_page(Lsn page) {
   XLogLongPageHeaderData header{};
   header.std.xlp_magic = XLOG_PAGE_MAGIC;
   header.std.xlp_info = XLP_BKP_REMOVABLE;
+  if (page == local_->shared.missing_contrecord) [[unlikely]] {
+    header.std.xlp_info |= XLP_FIRST_IS_OVERWRITE_CONTRECORD;
+    local_->shared.missing_contrecord = invalid_lsn;
+  }
   header.std.xlp_tli = local_->options.timeline;
   header.std.xlp_pageaddr = page;
   if (geometry.segment_offset(page) == 0) {
@@ -448,6 +454,8 @@ Status Wal::flush(Lsn upto) {
   Shared& shared = local_->shared;
   for (;;) {
     if (shared.flush_result.load(std::memory_order_acquire) >= upto) return Status::ok;
+    if (local_->state.is_recovering()) [[unlikely]]
+      return local_->recovery_flush ? local_->recovery_flush(upto) : Status();
     Lsn finished;
     RETURN_IF_ERROR(wait_for_insertions(upto, &finished));
     upto = std::min(upto, finished);  // `upto` may have been the start of a page's first record.
@@ -571,6 +579,10 @@ Status Wal::sync_segment(uint64_t segment) {
                                                              : local_->file->data_sync();
 }
 
+void Wal::set_recovery_flush(std::function<Status(Lsn upto)> flush) {
+  local_->recovery_flush = std::move(flush);
+}
+
 Lsn Wal::flushed() const { return local_->shared.flush_result.load(std::memory_order_acquire); }
 
 WalPositions Wal::positions() const {
@@ -636,7 +648,7 @@ Status Wal::create_log() {
   return local_->segment_files.ensure(1);
 }
 
-Status Wal::continue_log(Lsn last_record, Lsn redo) {
+Status Wal::continue_log(Lsn last_record, Lsn redo, Lsn missing_contrecord) {
   const WalGeometry& geometry = local_->geometry;
   WalReaderOptions reader_options;
   reader_options.directory = local_->options.directory;
@@ -658,8 +670,14 @@ Status Wal::continue_log(Lsn last_record, Lsn redo) {
                          "cannot continue the write-ahead log of PostgreSQL %d", reader.major());
 
   RETURN_IF_ERROR(local_->segment_files.remove_temporary());
-  const Lsn end = reader.record().end_lsn;
+  const DecodedWalRecord& last = reader.record();
+  Lsn end = missing_contrecord != invalid_lsn ? missing_contrecord : last.end_lsn;
+  // A segment switch uses up its segment.
+  if (last.rmgr() == static_cast<uint8_t>(RmgrId::xlog) && last.info() == XLOG_SWITCH)
+    end = std::max<Lsn>(end, align_up(last.end_lsn, geometry.segment_bytes()));
+  INVARIANT(end >= reader.record().end_lsn);
   set_start(last_record, end, redo);
+  local_->shared.missing_contrecord = missing_contrecord;
   const uint32_t used = geometry.page_offset(end);
   if (used == 0) return Status::ok;
 

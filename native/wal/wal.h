@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -179,7 +180,9 @@ class Wal {
   Status create_log();
   // Continues after the record that starts at `last_record` (the shutdown checkpoint that pg_control
   // names): reads and checks it, finds its end, loads the page it ends on.
-  Status continue_log(Lsn last_record, Lsn redo);
+  // `missing_contrecord`: the log ended in a record after it of which the pages from there on are missing; the
+  // next record, which must be XLOG_OVERWRITE_CONTRECORD, then begins on that page.
+  Status continue_log(Lsn last_record, Lsn redo, Lsn missing_contrecord = invalid_lsn);
 
   // Inserts a record; `*end` (may be null) is its end position, to be stamped on the pages as LSN. `*start` (may be null) its beginning.
   // Fails only when an older WAL page must be written out first and cannot be, or when the cluster is poisoned.
@@ -190,7 +193,9 @@ class Wal {
 
   // Makes the log durable up to `upto`. One caller writes and syncs for all that wait meanwhile. A failed
   // write or sync poisons the cluster.
+  // While the cluster is recovering nothing is written; what was set by set_recovery_flush is called instead.
   Status flush(Lsn upto);
+  void set_recovery_flush(std::function<Status(Lsn upto)> flush);
   Lsn flushed() const;
   WalPositions positions() const;
   WalStatistics statistics() const;

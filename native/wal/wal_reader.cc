@@ -32,6 +32,8 @@ WalReader::WalReader(FileSystem& files, WalReaderOptions options)
   INVARIANT(options_.block_size >= 1024 && options_.block_size <= 65536);
   INVARIANT((options_.block_size & (options_.block_size - 1)) == 0);
   window_.resize(std::max<size_t>(window_bytes, options_.block_size));
+  if (options_.history.empty()) options_.history.push_back({options_.timeline, invalid_lsn});
+  file_timeline_ = options_.history.front().id;
 }
 
 WalReader::~WalReader() = default;
@@ -52,6 +54,7 @@ void WalReader::begin_at(Lsn lsn) {
   check_previous_ = false;
   window_size_ = 0;
   last_timeline_ = 0;
+  aborted_record_ = missing_contrecord_ = overwritten_record_ = invalid_lsn;
 }
 
 Status WalReader::begin_after(Lsn lsn, bool* found) {
@@ -95,6 +98,32 @@ Status WalReader::begin_after(Lsn lsn, bool* found) {
   }
 }
 
+std::string WalReader::file_name(uint64_t segment) const {
+  return wal_file_name(file_timeline_, segment, geometry_.segment_bytes());
+}
+
+// The file of the newest timeline that has the segment; file_segment_ says whether there is one.
+// Source: XLogFileReadAnyTLI in src/backend/access/transam/xlogrecovery.c.
+Status WalReader::open_segment(uint64_t segment) {
+  file_.reset();
+  file_segment_ = UINT64_MAX;
+  for (const WalTimeline& timeline : options_.history) {
+    if (timeline.id < last_timeline_) break;
+    if (timeline.begin != invalid_lsn && segment < geometry_.segment_of(timeline.begin)) continue;
+    file_timeline_ = timeline.id;
+    Status status =
+        files_.open(options_.directory + "/" + file_name(segment), OpenFlags::read_only, &file_);
+    if (status.is_ok()) {
+      file_segment_ = segment;
+      return Status::ok;
+    }
+    if (status.code() != ErrorCode::undefined_file) return status;
+  }
+  file_timeline_ = options_.history.front().id;
+  end("could not find WAL segment %s", file_name(segment).c_str());
+  return Status::ok;
+}
+
 Status WalReader::read_file_page(Lsn page, const std::byte** bytes) {
   *bytes = nullptr;
   const uint32_t block_size = geometry_.block_size();
@@ -104,24 +133,16 @@ Status WalReader::read_file_page(Lsn page, const std::byte** bytes) {
   }
   window_size_ = 0;
   const uint64_t segment = geometry_.segment_of(page);
-  const std::string name = wal_file_name(options_.timeline, segment, geometry_.segment_bytes());
   if (file_segment_ != segment) {
-    file_.reset();
-    file_segment_ = UINT64_MAX;
-    Status status = files_.open(options_.directory + "/" + name, OpenFlags::read_only, &file_);
-    if (!status.is_ok()) {
-      if (status.code() != ErrorCode::undefined_file) return status;
-      end("could not find WAL segment %s", name.c_str());
-      return Status::ok;
-    }
-    file_segment_ = segment;
+    RETURN_IF_ERROR(open_segment(segment));
+    if (file_segment_ != segment) return Status::ok;
   }
   const uint32_t offset = geometry_.segment_offset(page);
   const size_t wanted = std::min<size_t>(window_.size(), geometry_.segment_bytes() - offset);
   size_t done = 0;
   RETURN_IF_ERROR(file_->read(window_.data(), wanted, offset, &done));
   if (done < block_size) {
-    end("WAL segment %s ends at offset %zu", name.c_str(), offset + done);
+    end("WAL segment %s ends at offset %zu", file_name(segment).c_str(), offset + done);
     return Status::ok;
   }
   window_start_ = page;
@@ -140,17 +161,15 @@ Status WalReader::read_page(Lsn page, const std::byte** bytes) {
 bool WalReader::check_page_header(const std::byte* bytes, Lsn page) {
   const XLogPageHeaderData header = load<XLogPageHeaderData>(bytes);
   const uint32_t offset = geometry_.segment_offset(page);
-  const std::string name =
-      wal_file_name(options_.timeline, geometry_.segment_of(page), geometry_.segment_bytes());
-  const std::string lsn = format_lsn(page);
+  const auto where = [&] {
+    return "WAL segment " + file_name(geometry_.segment_of(page)) + ", LSN " + format_lsn(page) +
+           ", offset " + std::to_string(offset);
+  };
   const uint8_t major = major_of_page_magic(header.xlp_magic);
-  if (major == 0)
-    return end("invalid magic number %04X in WAL segment %s, LSN %s, offset %u", header.xlp_magic,
-               name.c_str(), lsn.c_str(), offset);
+  if (major == 0) return end("invalid magic number %04X in %s", header.xlp_magic, where().c_str());
   if ((header.xlp_info & ~XLP_ALL_FLAGS) != 0 ||
       ((header.xlp_info & XLP_LONG_HEADER) != 0) != (offset == 0))
-    return end("invalid info bits %04X in WAL segment %s, LSN %s, offset %u", header.xlp_info,
-               name.c_str(), lsn.c_str(), offset);
+    return end("invalid info bits %04X in %s", header.xlp_info, where().c_str());
   if (offset == 0) {
     const XLogLongPageHeaderData long_header = load<XLogLongPageHeaderData>(bytes);
     if (options_.system_identifier != 0 && long_header.xlp_sysid != options_.system_identifier)
@@ -167,11 +186,11 @@ bool WalReader::check_page_header(const std::byte* bytes, Lsn page) {
           "WAL file is from different database system: incorrect XLOG_BLCKSZ in page header");
   }
   if (header.xlp_pageaddr != page)
-    return end("unexpected pageaddr %s in WAL segment %s, LSN %s, offset %u",
-               format_lsn(header.xlp_pageaddr).c_str(), name.c_str(), lsn.c_str(), offset);
+    return end("unexpected pageaddr %s in %s", format_lsn(header.xlp_pageaddr).c_str(),
+               where().c_str());
   if (header.xlp_tli < last_timeline_)
-    return end("out-of-sequence timeline ID %u (after %u) in WAL segment %s, LSN %s, offset %u",
-               header.xlp_tli, last_timeline_, name.c_str(), lsn.c_str(), offset);
+    return end("out-of-sequence timeline ID %u (after %u) in %s", header.xlp_tli, last_timeline_,
+               where().c_str());
   last_timeline_ = header.xlp_tli;
   major_ = major;
   return true;
@@ -191,6 +210,7 @@ bool WalReader::check_record_header(const XLogRecord& header, Lsn lsn) {
 
 Status WalReader::next(bool* found) {
   *found = false;
+  aborted_record_ = missing_contrecord_ = overwritten_record_ = invalid_lsn;
   const uint32_t block_size = geometry_.block_size();
   Lsn lsn = position_;
   Lsn page = geometry_.page_start(lsn);
@@ -244,12 +264,18 @@ Status WalReader::next(bool* found) {
     bytes_.assign(bytes + offset, bytes + offset + have);
     Lsn record_end = lsn + max_align(total);
     bool overwritten = false;
+    // The log ends within this record: whoever continues it says so at the page that is missing.
+    const auto aborted = [&]() -> Status {
+      window_size_ = 0;
+      aborted_record_ = lsn;
+      missing_contrecord_ = page;
+      return Status::ok;
+    };
     while (have < total) {
       page += block_size;
       RETURN_IF_ERROR(read_page(page, &bytes));
       if (bytes == nullptr) {
-        window_size_ = 0;
-        return Status::ok;
+        return aborted();
       }
       const XLogPageHeaderData continued = load<XLogPageHeaderData>(bytes);
       if ((continued.xlp_info & XLP_FIRST_IS_OVERWRITE_CONTRECORD) != 0) {
@@ -258,14 +284,12 @@ Status WalReader::next(bool* found) {
       }
       if ((continued.xlp_info & XLP_FIRST_IS_CONTRECORD) == 0) {
         end("there is no contrecord flag at %s", format_lsn(lsn).c_str());
-        window_size_ = 0;
-        return Status::ok;
+        return aborted();
       }
       if (continued.xlp_rem_len == 0 || continued.xlp_rem_len != total - have) {
         end("invalid contrecord length %u (expected %u) at %s", continued.xlp_rem_len, total - have,
             format_lsn(lsn).c_str());
-        window_size_ = 0;
-        return Status::ok;
+        return aborted();
       }
       const uint32_t continued_header = geometry_.page_header_size(page);
       const uint32_t part = std::min(total - have, block_size - continued_header);
@@ -274,13 +298,13 @@ Status WalReader::next(bool* found) {
       record_end = page + continued_header + max_align(part);
       if (!header_checked) {
         if (!check_record_header(load<XLogRecord>(bytes_.data()), lsn)) {
-          window_size_ = 0;
-          return Status::ok;
+          return aborted();
         }
         header_checked = true;
       }
     }
     if (overwritten) {
+      overwritten_record_ = lsn;
       lsn = page;
       check_previous_ = false;
       continue;
@@ -293,6 +317,7 @@ Status WalReader::next(bool* found) {
     if (crc != header.xl_crc) {
       end("incorrect resource manager data checksum in record at %s", format_lsn(lsn).c_str());
       window_size_ = 0;
+      if (page != geometry_.page_start(lsn)) return aborted();
       return Status::ok;
     }
     record_.header = header;
@@ -311,7 +336,7 @@ Status WalReader::next(bool* found) {
 
 // Finds the parts of the record in bytes_; every length is checked against what is left.
 bool WalReader::decode(Lsn lsn) {
-  const std::string at = format_lsn(lsn);
+  const auto at = [lsn] { return format_lsn(lsn); };
   DecodedWalRecord& record = record_;
   record.lsn = lsn;
   record.main_data = nullptr;
@@ -330,7 +355,7 @@ bool WalReader::decode(Lsn lsn) {
     remaining -= sizeof(T);
     return true;
   };
-  const auto too_short = [&] { return end("record with invalid length at %s", at.c_str()); };
+  const auto too_short = [&] { return end("record with invalid length at %s", at().c_str()); };
 
   const RelFileLocator* relation = nullptr;
   bool has_main_data = false;
@@ -350,22 +375,22 @@ bool WalReader::decode(Lsn lsn) {
     } else if (id == XLR_BLOCK_ID_TOPLEVEL_XID) {
       if (!take(&record.toplevel_xid)) return too_short();
     } else if (id <= XLR_MAX_BLOCK_ID) {
-      if (id < record.block_count) return end("out-of-order block_id %u at %s", id, at.c_str());
+      if (id < record.block_count) return end("out-of-order block_id %u at %s", id, at().c_str());
       for (; record.block_count <= id; record.block_count++)
         record.blocks[record.block_count] = WalBlock{};
       WalBlock& block = record.blocks[id];
       block.in_use = true;
       if (!take(&block.fork_flags)) return too_short();
       const uint8_t fork = block.fork_flags & BKPBLOCK_FORK_MASK;
-      if (fork >= fork_count) return end("invalid fork number %u at %s", fork, at.c_str());
+      if (fork >= fork_count) return end("invalid fork number %u at %s", fork, at().c_str());
       block.fork = static_cast<ForkNumber>(fork);
       if (!take(&block.data_length)) return too_short();
       const bool has_data = (block.fork_flags & BKPBLOCK_HAS_DATA) != 0;
       if (has_data && block.data_length == 0)
-        return end("BKPBLOCK_HAS_DATA set, but no data included at %s", at.c_str());
+        return end("BKPBLOCK_HAS_DATA set, but no data included at %s", at().c_str());
       if (!has_data && block.data_length != 0)
         return end("BKPBLOCK_HAS_DATA not set, but data length is %u at %s", block.data_length,
-                   at.c_str());
+                   at().c_str());
       data_total += block.data_length;
 
       block.has_image = (block.fork_flags & BKPBLOCK_HAS_IMAGE) != 0;
@@ -393,30 +418,30 @@ bool WalReader::decode(Lsn lsn) {
                          block.hole_offset + block.hole_length > options_.block_size))
           return end(
               "BKPIMAGE_HAS_HOLE set, but hole offset %u length %u block image length %u at %s",
-              block.hole_offset, block.hole_length, block.image_length, at.c_str());
+              block.hole_offset, block.hole_length, block.image_length, at().c_str());
         if (!has_hole && (block.hole_offset != 0 || block.hole_length != 0))
           return end("BKPIMAGE_HAS_HOLE not set, but hole offset %u length %u at %s",
-                     block.hole_offset, block.hole_length, at.c_str());
+                     block.hole_offset, block.hole_length, at().c_str());
         if (compressed && block.image_length >= options_.block_size)
           return end("BKPIMAGE_COMPRESSED set, but block image length %u at %s", block.image_length,
-                     at.c_str());
+                     at().c_str());
         if (!has_hole && !compressed && block.image_length != options_.block_size)
           return end(
               "neither BKPIMAGE_HAS_HOLE nor BKPIMAGE_COMPRESSED set, but block image length is %u "
               "at %s",
-              block.image_length, at.c_str());
+              block.image_length, at().c_str());
       }
       if ((block.fork_flags & BKPBLOCK_SAME_REL) == 0) {
         if (!take(&block.relation)) return too_short();
       } else {
         if (relation == nullptr)
-          return end("BKPBLOCK_SAME_REL set but no previous rel at %s", at.c_str());
+          return end("BKPBLOCK_SAME_REL set but no previous rel at %s", at().c_str());
         block.relation = *relation;
       }
       relation = &block.relation;
       if (!take(&block.number)) return too_short();
     } else {
-      return end("invalid block_id %u at %s", id, at.c_str());
+      return end("invalid block_id %u at %s", id, at().c_str());
     }
   }
   data_total += record.main_data_length;

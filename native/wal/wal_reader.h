@@ -3,7 +3,7 @@
 // Everything in the files is input. The first thing that is no valid record is the
 // end of the log (`next` says not found, `end_reason` why): that is how a log ends
 // after a crash. A Status is returned only when a file cannot be read at all.
-// Reads the logs of releases 13 to 18; segments of one timeline.
+// Reads the logs of releases 13 to 18; segments of one timeline, or along a history of several.
 // Source: src/backend/access/transam/xlogreader.c, PostgreSQL 18.
 #pragma once
 
@@ -21,11 +21,19 @@
 
 namespace pgdata {
 
+// A timeline of the log, and where it forked off the one before.
+struct WalTimeline {
+  uint32_t id = 1;
+  Lsn begin = invalid_lsn;
+};
+
 struct WalReaderOptions {
   std::string directory;
   uint32_t block_size = 8192;
   uint32_t segment_bytes = 16u << 20;
   uint32_t timeline = 1;
+  // The history of a log that changed timelines, the newest first; empty: `timeline` alone.
+  std::vector<WalTimeline> history;
   uint64_t system_identifier = 0;  // 0: not checked
 };
 
@@ -78,6 +86,13 @@ class WalReader {
   const DecodedWalRecord& record() const { return record_; }
   // Why the last `next` found nothing, as PostgreSQL words it.
   const std::string& end_reason() const { return end_reason_; }
+  // When the log ends in a record of which later pages are missing: where it starts, and the page it lacks.
+  Lsn aborted_record() const { return aborted_record_; }
+  Lsn missing_contrecord() const { return missing_contrecord_; }
+  // The record that the last one read takes the place of (XLOG_OVERWRITE_CONTRECORD).
+  Lsn overwritten_record() const { return overwritten_record_; }
+  // The timeline of the page last read.
+  uint32_t page_timeline() const { return last_timeline_; }
   // The release that wrote the page last read, or 0.
   int major() const { return major_; }
 
@@ -93,12 +108,15 @@ class WalReader {
   bool check_record_header(const XLogRecord& header, Lsn lsn);
   bool decode(Lsn lsn);
   bool end(const char* format, ...) PGDATA_PRINTF(2, 3);
+  Status open_segment(uint64_t segment);
+  std::string file_name(uint64_t segment) const;
 
   FileSystem& files_;
   WalReaderOptions options_;
   WalGeometry geometry_;
   std::unique_ptr<File> file_;
   uint64_t file_segment_ = UINT64_MAX;
+  uint32_t file_timeline_ = 0;
   std::vector<std::byte> window_;  // several pages read at once
   Lsn window_start_ = invalid_lsn;
   size_t window_size_ = 0;
@@ -107,6 +125,9 @@ class WalReader {
   bool check_previous_ = false;
   int major_ = 0;
   uint32_t last_timeline_ = 0;
+  Lsn aborted_record_ = invalid_lsn;
+  Lsn missing_contrecord_ = invalid_lsn;
+  Lsn overwritten_record_ = invalid_lsn;
   std::vector<std::byte> bytes_;  // the record put together
   DecodedWalRecord record_;
   std::string end_reason_;

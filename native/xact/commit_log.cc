@@ -88,6 +88,20 @@ Status CommitLog::status_of(TransactionId xid, TransactionStatus* status, Lsn* l
   return Status::ok;
 }
 
+Status CommitLog::replay_status(TransactionId xid, TransactionStatus status) {
+  INVARIANT(is_normal(xid));
+  SlruPage page;
+  const uint32_t index = value_of(xid) % xids_per_page();
+  RETURN_IF_ERROR(pages_.lock_page(value_of(xid) / xids_per_page(), LockMode::exclusive,
+                                   describe(xid).c_str(), &page));
+  auto& byte = reinterpret_cast<uint8_t*>(page.bytes())[index / xids_per_byte];
+  const uint32_t shift = index % xids_per_byte * 2;
+  byte = static_cast<uint8_t>((byte & ~(status_mask << shift)) |
+                              (static_cast<uint32_t>(status) << shift));
+  page.mark_dirty();
+  return Status::ok;
+}
+
 Status CommitLog::set_bits(SlruPage& page, TransactionId xid, TransactionStatus status,
                            Lsn commit_lsn) {
   INVARIANT(is_normal(xid));

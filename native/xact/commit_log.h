@@ -36,6 +36,11 @@ class CommitLog {
   Status set_tree(TransactionId xid, const std::vector<TransactionId>& children,
                   TransactionStatus status, Lsn commit_lsn);
 
+  // During replay the page may say so already, or be one that was truncated later.
+  Status replay_status(TransactionId xid, TransactionStatus status);
+
+  // Page numbers wrap there.
+  uint64_t page_count() const { return (uint64_t{1} << 32) / xids_per_page(); }
   Slru& pages() { return pages_; }
 
  private:

@@ -24,6 +24,8 @@ class MultiXactLog {
   // The members of `multi`, which lies in [oldest, next) of `counters`; those bounds are checked.
   Status members(MultiXactId multi, const TransactionCounters& counters,
                  std::vector<MultiXactMember>* members);
+  Slru& offset_pages() { return offsets_; }
+  Slru& member_pages() { return members_; }
   Status write_all_dirty();
   Status sync();
 

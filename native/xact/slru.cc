@@ -1,10 +1,14 @@
 // Slru: lookup, replacement, and file IO of small shared pages.
 #include "xact/slru.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "base/invariant.h"
 
@@ -147,6 +151,12 @@ Status Slru::read_page(uint32_t slot, uint64_t page, const char* what) {
   size_t done = 0;
   Status status = services_.storage.files().open(
       services_.storage.options().data_directory + "/" + path, OpenFlags::read_only, &file);
+  if (status.code() == ErrorCode::undefined_file && services_.state.is_recovering()) {
+    // Removed later in the log: nobody will look at what is replayed into it.
+    std::memset(bytes_of(slot), 0, block_size_);
+    slot_at(slot).page_plus_one = page + 1;
+    return Status::ok;
+  }
   if (status.is_ok()) status = file->read(bytes_of(slot), block_size_, offset, &done);
   if (!status.is_ok()) {
     return Status::error(status.code(), "could not access status of %s", what)
@@ -269,6 +279,50 @@ Status Slru::write_all_dirty() {
     if (lsn != invalid_lsn) RETURN_IF_ERROR(services_.wal.flush(lsn));
     LwLockGuard guard(lock, LockMode::exclusive);
     if (slot_at(slot).dirty) RETURN_IF_ERROR(write_slot(slot));
+  }
+  return Status::ok;
+}
+
+Status Slru::remove_segment(uint64_t segment) {
+  INVARIANT(!options_.read_only);
+  for (uint32_t slot = 0; slot < banks_ * slots_per_bank; ++slot) {
+    LwLockGuard guard(bank_lock(slot / slots_per_bank), LockMode::exclusive);
+    Slot& entry = slot_at(slot);
+    if (entry.page_plus_one == 0 || (entry.page_plus_one - 1) / pages_per_segment != segment)
+      continue;
+    entry.page_plus_one = 0;
+    entry.dirty = false;
+  }
+  {
+    LwLockGuard guard(shared_->sync_lock, LockMode::exclusive);
+    uint64_t* const end = shared_->unsynced_segments + shared_->unsynced_count;
+    uint64_t* const kept = std::remove(shared_->unsynced_segments, end, segment);
+    shared_->unsynced_count = static_cast<uint32_t>(kept - shared_->unsynced_segments);
+  }
+  Status status = services_.storage.files().remove_file(
+      services_.storage.options().data_directory + "/" + segment_path(segment * pages_per_segment));
+  return status.code() == ErrorCode::undefined_file ? Status() : std::move(status);
+}
+
+Status Slru::truncate_before(uint64_t cutoff, uint64_t page_count) {
+  INVARIANT(page_count > 0);
+  cutoff -= cutoff % pages_per_segment;
+  // Half of the numbers come before any one, as with transaction ids.
+  const auto precedes_cutoff = [&](uint64_t page) {
+    const uint64_t distance = (cutoff + page_count - page % page_count) % page_count;
+    return distance > 0 && distance <= page_count / 2;
+  };
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(services_.storage.files().list(
+      services_.storage.options().data_directory + "/" + options_.directory, &names));
+  for (const std::string& name : names) {
+    if (name.size() < 4 || name.size() > 15 ||
+        name.find_first_not_of("0123456789ABCDEF") != std::string::npos)
+      continue;
+    const uint64_t segment = std::strtoull(name.c_str(), nullptr, 16);
+    const uint64_t first = segment * pages_per_segment;
+    if (precedes_cutoff(first) && precedes_cutoff(first + pages_per_segment - 1))
+      RETURN_IF_ERROR(remove_segment(segment));
   }
   return Status::ok;
 }

@@ -74,6 +74,12 @@ class Slru {
   // Makes `page` a dirty page of zeroes, whatever was there, and gives it locked exclusively.
   Status zero_page(uint64_t page, SlruPage* locked);
 
+  // Forgets and removes the segments all of whose pages come before `cutoff`; page numbers wrap at `page_count`.
+  // Source: SimpleLruTruncate.
+  Status truncate_before(uint64_t cutoff, uint64_t page_count);
+  // Forgets and removes one segment, unless it is not there.
+  Status remove_segment(uint64_t segment);
+
   // The path of the segment file that holds `page`, below the data directory.
   std::string segment_path(uint64_t page) const;
 

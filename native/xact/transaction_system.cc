@@ -364,6 +364,64 @@ Status TransactionSystem::write_all_dirty() {
   return local_->multixacts.sync();
 }
 
+CommitLog& TransactionSystem::commit_log() const { return local_->commit_log; }
+MultiXactLog& TransactionSystem::multixacts() const { return local_->multixacts; }
+
+// Replay. ------------------------------------------------------------------------------------
+
+void TransactionSystem::begin_recovery(const TransactionCounters& counters) {
+  load_counters(counters, false);
+}
+
+void TransactionSystem::advance_next_xid_past(TransactionId xid) {
+  if (!is_normal(xid)) return;
+  std::atomic<FullTransactionId>& next_xid = local_->shared->next_xid;
+  const FullTransactionId current = next_xid.load(std::memory_order_relaxed);
+  if (precedes(xid, xid_of(current))) return;
+  // Not far ahead of the next xid: a smaller number is of the next epoch.
+  FullTransactionId full = (current & ~FullTransactionId{0xFFFFFFFFu}) | value_of(xid);
+  if (value_of(xid) < value_of(xid_of(current))) full += FullTransactionId{1} << 32;
+  next_xid.store(advance(full), std::memory_order_relaxed);
+}
+
+void TransactionSystem::set_next_xid(FullTransactionId next_xid) {
+  local_->shared->next_xid.store(next_xid, std::memory_order_relaxed);
+}
+
+void TransactionSystem::set_next_oid(Oid next_oid) {
+  LwLockGuard guard(local_->shared->oid_lock, LockMode::exclusive);
+  local_->shared->next_oid = next_oid;
+  local_->shared->logged_oids = 0;
+}
+
+void TransactionSystem::set_next_multixact(MultiXactId next, uint32_t next_offset) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  local_->shared->next_multi = next;
+  local_->shared->next_multi_offset = next_offset;
+}
+
+void TransactionSystem::advance_next_multixact(MultiXactId next, uint32_t next_offset) {
+  Shared& shared = *local_->shared;
+  LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+  if (static_cast<int32_t>(shared.next_multi - next) < 0) shared.next_multi = next;
+  if (static_cast<int32_t>(shared.next_multi_offset - next_offset) < 0)
+    shared.next_multi_offset = next_offset;
+}
+
+void TransactionSystem::advance_oldest_multixact(MultiXactId oldest, Oid database) {
+  Shared& shared = *local_->shared;
+  LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+  if (static_cast<int32_t>(shared.oldest_multi - oldest) >= 0) return;
+  shared.oldest_multi = oldest;
+  shared.oldest_multi_database = database;
+}
+
+void TransactionSystem::set_commit_timestamp_limits(TransactionId oldest, TransactionId newest) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  local_->shared->oldest_commit_ts_xid = oldest;
+  local_->shared->newest_commit_ts_xid = newest;
+}
+
 Status TransactionSystem::log_running_transactions() {
   // No xid may be assigned between the list and its record, or a standby would miss it.
   LwLockGuard guard(local_->shared->xid_lock, LockMode::shared);

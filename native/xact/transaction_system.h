@@ -18,6 +18,8 @@
 
 namespace pgdata {
 
+class CommitLog;
+class MultiXactLog;
 class ProcessArray;
 
 enum class TransactionStatus : uint8_t {
@@ -112,6 +114,20 @@ class TransactionSystem {
   Status write_all_dirty();
   // Online checkpoint, before its record: logs XLOG_RUNNING_XACTS, from which a standby learns who runs.
   Status log_running_transactions();
+
+  // Replay of the log (recovery/), by one thread while nobody else uses the cluster: begin_recovery in place of
+  // `start`, then what the records say, then `start` with what `counters` says.
+  void begin_recovery(const TransactionCounters& counters);
+  // The next xid is later than `xid`, whose epoch is the one that makes it near the next xid.
+  void advance_next_xid_past(TransactionId xid);
+  void set_next_xid(FullTransactionId next_xid);
+  void set_next_oid(Oid next_oid);
+  void set_next_multixact(MultiXactId next, uint32_t next_offset);
+  void advance_next_multixact(MultiXactId next, uint32_t next_offset);
+  void advance_oldest_multixact(MultiXactId oldest, Oid database);
+  void set_commit_timestamp_limits(TransactionId oldest, TransactionId newest);
+  CommitLog& commit_log() const;
+  MultiXactLog& multixacts() const;
 
   // For Backend: the next xid, entered for `slot` of the process array; with a `parent`, as its subtransaction.
   Status assign_xid(int slot, TransactionId parent, TransactionId* xid);

@@ -374,7 +374,14 @@ export interface NativeBinding {
   version(): string
   /** Given once at load: PgError, so that what native code throws is an instance of it. */
   setErrorClass(errorClass: unknown): void
-  openCluster(options: NativeClusterOptions): Promise<NativeCluster>
+  /** `opening` is a number of the caller's for cancelOpening; `onProgress` is called while the log is replayed. */
+  openCluster(
+    options: NativeClusterOptions,
+    opening: number,
+    onProgress?: (replayedBytes: number, totalBytes: number, records: number) => void,
+  ): Promise<NativeCluster>
+  /** Gives up the recovery of a cluster that is being opened; nothing when there is no such opening. */
+  cancelOpening(opening: number): void
   initCluster(options: NativeInitOptions): Promise<NativeCluster>
   /** pg_control of any supported major, fields named as PostgreSQL's. */
   readControlFile(dataDirectory: string): Record<string, number | bigint | string | boolean>

@@ -23,12 +23,24 @@ export interface OpenOptions {
   /** Read what is on disk; take no lock, write nothing. Works beside a running server. */
   readOnly?: boolean
   settings?: SettingsInput
+  /** Called now and then while a directory that was not shut down cleanly is recovered. */
+  onProgress?: (progress: RecoveryProgress) => void
+  /** Gives up opening with 57014. A recovery that was under way is done by the next open. */
+  signal?: AbortSignal
   /** What an int8 is in JavaScript. Default 'number'; a value beyond 2^53 then raises 22003. */
   int8?: CodecOptions['int8']
   /** What json and jsonb are in JavaScript: the parsed value or the text. Default 'value'. */
   json?: CodecOptions['json']
   /** For tests of the engine: what stands before the file system, failing operations or recording them. */
   disk?: NativeDisk
+}
+
+/** How far the replay of the write-ahead log is. */
+export interface RecoveryProgress {
+  replayedBytes: number
+  /** Of log in all; an estimate, upwards, until the last call. */
+  totalBytes: number
+  records: number
 }
 
 export interface ConnectOptions {
@@ -57,6 +69,17 @@ export function nativeOptions(
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
   }
+}
+
+let openings = 0
+/** A number for an opening, with which it can be given up. */
+export function nextOpening(): number {
+  openings = (openings + 1) >>> 0
+  return openings
+}
+
+function canceled(): PgError {
+  return new PgError('57014', 'canceling open due to user request')
 }
 
 function isEmptyOrMissing(directory: string): boolean {
@@ -108,13 +131,16 @@ export class Cluster {
   }
 
   /**
-   * Opens a data directory. Throws F0001 when somebody else has it, 55000 when it was not shut down cleanly,
-   * 58P01 when it is none.
+   * Opens a data directory. One that was not shut down cleanly, or is a base backup, is recovered first, on another
+   * thread. Throws F0001 when somebody else has it, 58P01 when it is none, 55000 when it needs more than is in its
+   * pg_wal (a standby's, an unfinished backup), 57014 when `signal` was aborted.
    */
   static async open(directory: string, options: OpenOptions = {}): Promise<Cluster> {
     const dataDirectory = resolve(directory)
     const readOnly = options.readOnly ?? false
     const settings = resolveSettings(options.settings)
+    const { onProgress, signal } = options
+    if (signal?.aborted) throw canceled()
     if (options.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
       await initCluster(dataDirectory, options.create === true ? {} : options.create)
     }
@@ -124,18 +150,29 @@ export class Cluster {
       })
     }
     const lock = readOnly ? undefined : LockFile.take(dataDirectory)
+    const opening = nextOpening()
+    const cancel = () => binding.cancelOpening(opening)
+    signal?.addEventListener('abort', cancel)
     try {
       const { blcksz } = binding.readControlFile(dataDirectory)
-      const native = await binding.openCluster({
-        ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
-        ...(options.disk && { disk: options.disk }),
-      })
+      const native = await binding.openCluster(
+        {
+          ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
+          ...(options.disk && { disk: options.disk }),
+        },
+        opening,
+        onProgress &&
+          ((replayedBytes, totalBytes, records) =>
+            onProgress({ replayedBytes, totalBytes, records })),
+      )
       const { int8, json } = options
       const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
       return new Cluster(dataDirectory, settings, native, lock, codecOptions)
     } catch (error) {
       lock?.release()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', cancel)
     }
   }
 

@@ -1,0 +1,31 @@
+// The redo functions and masks of all resource managers, by the file that defines them.
+#pragma once
+
+#include "base/status.h"
+#include "base/types.h"
+#include "page/page.h"
+
+namespace pgdata {
+
+class RedoContext;
+
+// xlog_redo.cc
+Status xlog_redo(RedoContext& redo);
+// transaction_redo.cc
+Status transaction_redo(RedoContext& redo);
+// clog_redo.cc
+Status clog_redo(RedoContext& redo);
+// multixact_redo.cc
+Status multixact_redo(RedoContext& redo);
+// storage_redo.cc
+Status storage_redo(RedoContext& redo);
+Status relmap_redo(RedoContext& redo);
+// database_redo.cc
+Status database_redo(RedoContext& redo);
+Status tablespace_redo(RedoContext& redo);
+// replication_redo.cc
+Status standby_redo(RedoContext& redo);
+Status replication_origin_redo(RedoContext& redo);
+Status logical_message_redo(RedoContext& redo);
+
+}  // namespace pgdata
