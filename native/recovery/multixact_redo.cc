@@ -1,4 +1,5 @@
 // Redo of resource manager MultiXact. Source: multixact_redo in src/backend/access/transam/multixact.c, PostgreSQL 18.
+#include <cstring>
 #include <string>
 
 #include "layout/wal_transaction_records.h"
@@ -114,6 +115,40 @@ Status redo_truncate(RedoContext& redo, const Geometry& geometry) {
 }
 
 }  // namespace
+
+// Source: TrimMultiXact.
+Status trim_multixacts(TransactionSystem& transactions, uint32_t block_size) {
+  const Geometry geometry(block_size);
+  const TransactionCounters counters = transactions.counters();
+  MultiXactLog& log = transactions.multixacts();
+  const std::string what = "multixact " + std::to_string(counters.nextMulti);
+  {
+    SlruPage page;
+    const uint32_t entry = counters.nextMulti % geometry.offsets_per_page;
+    const uint64_t number = counters.nextMulti / geometry.offsets_per_page;
+    if (entry == 0 || counters.nextMulti == first_multixact_id) {
+      RETURN_IF_ERROR(log.offset_pages().zero_page(number, &page));
+    } else {
+      RETURN_IF_ERROR(
+          log.offset_pages().lock_page(number, LockMode::exclusive, what.c_str(), &page));
+    }
+    const size_t at = entry * sizeof(uint32_t);
+    std::memset(page.bytes() + at, 0, block_size - at);
+    store<uint32_t>(page.bytes() + at, counters.nextMultiOffset);
+    page.mark_dirty();
+  }
+  const uint32_t in_page = counters.nextMultiOffset % geometry.members_per_page;
+  if (in_page == 0) return Status::ok;  // its page does not exist yet
+  SlruPage page;
+  RETURN_IF_ERROR(log.member_pages().lock_page(counters.nextMultiOffset / geometry.members_per_page,
+                                               LockMode::exclusive, what.c_str(), &page));
+  // Flags of the group are set when its members are.
+  const size_t at = in_page / members_per_group * group_bytes + members_per_group +
+                    in_page % members_per_group * sizeof(TransactionId);
+  std::memset(page.bytes() + at, 0, block_size - at);
+  page.mark_dirty();
+  return Status::ok;
+}
 
 Status multixact_redo(RedoContext& redo) {
   const Geometry geometry(redo.services().storage.options().block_size);

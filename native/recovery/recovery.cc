@@ -7,6 +7,7 @@
 #include "layout/wal_xlog_records.h"
 #include "recovery/leftover_files.h"
 #include "recovery/redo_driver.h"
+#include "recovery/redo_functions.h"
 #include "wal/wal.h"
 #include "wal/wal_geometry.h"
 #include "xact/checkpoint_counters.h"
@@ -83,6 +84,7 @@ Status Replay::run(RecoveryResult* result) {
   RETURN_IF_ERROR(driver_.prepared().settle(transactions_, &result->oldest_prepared));
   RETURN_IF_ERROR(driver_.prepared().write());
   RETURN_IF_ERROR(driver_.origins().write());
+  RETURN_IF_ERROR(trim_multixacts(transactions_, services_.storage.options().block_size));
   // Init forks are copied by their files.
   RETURN_IF_ERROR(services_.pool.write_all_dirty());
   return make_unlogged_empty(services_);

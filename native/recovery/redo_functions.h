@@ -8,6 +8,7 @@
 namespace pgdata {
 
 class RedoContext;
+class TransactionSystem;
 
 // xlog_redo.cc
 Status xlog_redo(RedoContext& redo);
@@ -17,6 +18,8 @@ Status transaction_redo(RedoContext& redo);
 Status clog_redo(RedoContext& redo);
 // multixact_redo.cc
 Status multixact_redo(RedoContext& redo);
+// After replay: no multixact from the next one on has members, whatever the crash left behind.
+Status trim_multixacts(TransactionSystem& transactions, uint32_t block_size);
 // storage_redo.cc
 Status storage_redo(RedoContext& redo);
 Status relmap_redo(RedoContext& redo);

@@ -261,7 +261,8 @@ Status WalReader::next(bool* found) {
       return Status::ok;
     }
     // Grows with what is really there, so that a wild length costs no memory.
-    bytes_.assign(bytes + offset, bytes + offset + have);
+    if (have < total) bytes_.assign(bytes + offset, bytes + offset + have);
+    const std::byte* whole = bytes + offset;
     Lsn record_end = lsn + max_align(total);
     bool overwritten = false;
     // The log ends within this record: whoever continues it says so at the page that is missing.
@@ -310,10 +311,10 @@ Status WalReader::next(bool* found) {
       continue;
     }
 
-    const XLogRecord header = load<XLogRecord>(bytes_.data());
-    uint32_t crc =
-        crc32c(crc32c_initial, bytes_.data() + SizeOfXLogRecord, total - SizeOfXLogRecord);
-    crc = crc32c_finish(crc32c(crc, bytes_.data(), offsetof(XLogRecord, xl_crc)));
+    if (page != geometry_.page_start(lsn)) whole = bytes_.data();
+    const XLogRecord header = load<XLogRecord>(whole);
+    uint32_t crc = crc32c(crc32c_initial, whole + SizeOfXLogRecord, total - SizeOfXLogRecord);
+    crc = crc32c_finish(crc32c(crc, whole, offsetof(XLogRecord, xl_crc)));
     if (crc != header.xl_crc) {
       end("incorrect resource manager data checksum in record at %s", format_lsn(lsn).c_str());
       window_size_ = 0;
@@ -322,7 +323,7 @@ Status WalReader::next(bool* found) {
     }
     record_.header = header;
     record_.end_lsn = record_end;
-    if (!decode(lsn)) return Status::ok;
+    if (!decode(lsn, whole, total)) return Status::ok;
 
     position_ = record_end;
     if (header.xl_rmid == rmgr_xlog && (header.xl_info & XLR_RMGR_INFO_MASK) == XLOG_SWITCH)
@@ -334,8 +335,8 @@ Status WalReader::next(bool* found) {
   }
 }
 
-// Finds the parts of the record in bytes_; every length is checked against what is left.
-bool WalReader::decode(Lsn lsn) {
+// Finds the parts of the record in `bytes`; every length is checked against what is left.
+bool WalReader::decode(Lsn lsn, const std::byte* bytes, uint32_t size) {
   const auto at = [lsn] { return format_lsn(lsn); };
   DecodedWalRecord& record = record_;
   record.lsn = lsn;
@@ -345,8 +346,8 @@ bool WalReader::decode(Lsn lsn) {
   record.toplevel_xid = invalid_transaction_id;
   record.block_count = 0;
 
-  const std::byte* from = bytes_.data() + SizeOfXLogRecord;
-  uint64_t remaining = bytes_.size() - SizeOfXLogRecord;
+  const std::byte* from = bytes + SizeOfXLogRecord;
+  uint64_t remaining = size - SizeOfXLogRecord;
   uint64_t data_total = 0;
   const auto take = [&]<typename T>(T* value) {
     if (remaining < sizeof(T)) return false;

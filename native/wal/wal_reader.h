@@ -106,7 +106,7 @@ class WalReader {
   Status read_file_page(Lsn page, const std::byte** bytes);
   bool check_page_header(const std::byte* bytes, Lsn page);
   bool check_record_header(const XLogRecord& header, Lsn lsn);
-  bool decode(Lsn lsn);
+  bool decode(Lsn lsn, const std::byte* bytes, uint32_t size);
   bool end(const char* format, ...) PGDATA_PRINTF(2, 3);
   Status open_segment(uint64_t segment);
   std::string file_name(uint64_t segment) const;
@@ -128,7 +128,7 @@ class WalReader {
   Lsn aborted_record_ = invalid_lsn;
   Lsn missing_contrecord_ = invalid_lsn;
   Lsn overwritten_record_ = invalid_lsn;
-  std::vector<std::byte> bytes_;  // the record put together
+  std::vector<std::byte> bytes_;  // a record of several pages put together
   DecodedWalRecord record_;
   std::string end_reason_;
 };

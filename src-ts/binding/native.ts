@@ -377,7 +377,7 @@ export interface NativeBinding {
   /** `opening` is a number of the caller's for cancelOpening; `onProgress` is called while the log is replayed. */
   openCluster(
     options: NativeClusterOptions,
-    opening: number,
+    opening?: number,
     onProgress?: (replayedBytes: number, totalBytes: number, records: number) => void,
   ): Promise<NativeCluster>
   /** Gives up the recovery of a cluster that is being opened; nothing when there is no such opening. */

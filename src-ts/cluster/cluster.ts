@@ -73,7 +73,7 @@ export function nativeOptions(
 
 let openings = 0
 /** A number for an opening, with which it can be given up. */
-export function nextOpening(): number {
+function nextOpening(): number {
   openings = (openings + 1) >>> 0
   return openings
 }

@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { binding } from '../binding/addon.ts'
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
-import { nativeOptions, nextOpening } from '../cluster/cluster.ts'
+import { nativeOptions } from '../cluster/cluster.ts'
 import { resolveSettings } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type ControlFile, readControlFile } from './control-file.ts'
@@ -43,7 +43,6 @@ export class OfflineCluster {
     const settings = resolveSettings({ shared_buffers: '64MB' })
     const native = await binding.openCluster(
       nativeOptions(dataDirectory, settings, true, control.blcksz),
-      nextOpening(),
     )
     return new OfflineCluster(dataDirectory, control, native)
   }
