@@ -260,8 +260,8 @@ Napi::Value open_cluster(const Napi::CallbackInfo& info) {
   const auto opening =
       std::make_shared<Opening>(environment(env), info[1].ToNumber().Uint32Value());
   if (info[2].IsFunction())
-    opening->report_to(Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(),
-                                                     "pgdata recovery", 0, 1));
+    opening->report_to(
+        Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(), "pgdata recovery", 0, 1));
   options.on_recovery_progress = [opening](const RecoveryProgress& progress) {
     return opening->report(progress);
   };
