@@ -30,7 +30,8 @@ RedoDriver::RedoDriver(StorageServices& services, TransactionSystem& transaction
       transactions_(transactions),
       control_(control),
       prepared_(services),
-      origins_(services) {}
+      origins_(services),
+      commit_timestamps_(services) {}
 
 Status RedoDriver::apply(const WalReader& reader) {
   const DecodedWalRecord& record = reader.record();

@@ -23,6 +23,7 @@
 #include "change/change.h"
 #include "layout/control_file.h"
 #include "recovery/prepared_transactions.h"
+#include "recovery/replayed_commit_timestamps.h"
 #include "recovery/replication_origins.h"
 #include "wal/wal_reader.h"
 #include "xact/transaction_system.h"
@@ -40,6 +41,7 @@ class RedoDriver {
   ControlFile& control() const { return control_; }
   PreparedTransactions& prepared() { return prepared_; }
   ReplicationOrigins& origins() { return origins_; }
+  ReplayedCommitTimestamps& commit_timestamps() { return commit_timestamps_; }
 
   // Pins a block, not locked. Invalid when it is not there or was never initialised, which is remembered.
   Status find_block(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
@@ -77,7 +79,6 @@ class RedoDriver {
   Lsn backup_end = invalid_lsn;
   // full_page_writes as the log has it.
   bool full_page_writes = true;
-  TimestampTz last_transaction_time = 0;
 
  private:
   struct ForkKey {
@@ -100,6 +101,7 @@ class RedoDriver {
   ControlFile& control_;
   PreparedTransactions prepared_;
   ReplicationOrigins origins_;
+  ReplayedCommitTimestamps commit_timestamps_;
   std::map<BlockKey, bool> invalid_pages_;  // whether the block exists, full of zeroes
   // Of main and init forks, which nobody else extends.
   std::unordered_map<ForkKey, uint32_t, ForkKeyHash> main_sizes_;

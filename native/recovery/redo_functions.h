@@ -20,6 +20,8 @@ Status clog_redo(RedoContext& redo);
 Status multixact_redo(RedoContext& redo);
 // After replay: no multixact from the next one on has members, whatever the crash left behind.
 Status trim_multixacts(TransactionSystem& transactions, uint32_t block_size);
+// commit_ts_redo.cc
+Status commit_ts_redo(RedoContext& redo);
 // storage_redo.cc
 Status storage_redo(RedoContext& redo);
 Status relmap_redo(RedoContext& redo);

@@ -26,7 +26,7 @@ constexpr ResourceManager resource_managers[] = {
     {"Sequence", nullptr, nullptr},
     {"SPGist", nullptr, nullptr},
     {"BRIN", nullptr, nullptr},
-    {"CommitTs", nullptr, nullptr},
+    {"CommitTs", commit_ts_redo, nullptr},
     {"ReplicationOrigin", replication_origin_redo, nullptr},
     {"Generic", nullptr, nullptr},
     {"LogicalMessage", logical_message_redo, nullptr},

@@ -98,7 +98,16 @@ Status redo_outcome(RedoContext& redo, bool commit, bool prepared) {
     RETURN_IF_ERROR(transactions.commit_log().replay_status(subxact, status));
   }
   RETURN_IF_ERROR(transactions.commit_log().replay_status(xid, status));
-  if (commit) driver.last_transaction_time = outcome.time;
+  if (commit && driver.commit_timestamps().is_active()) {
+    ReplayedCommitTimestamps& timestamps = driver.commit_timestamps();
+    const bool has_origin = (outcome.xinfo & XACT_XINFO_HAS_ORIGIN) != 0;
+    const TimestampTz time = has_origin ? outcome.origin_timestamp : outcome.time;
+    for (uint32_t i = 0; i < outcome.subxact_count; i++)
+      RETURN_IF_ERROR(
+          timestamps.set(load<TransactionId>(outcome.subxacts + i * sizeof(TransactionId)), time,
+                         redo.record().origin));
+    RETURN_IF_ERROR(timestamps.set(xid, time, redo.record().origin));
+  }
   if ((outcome.xinfo & XACT_XINFO_HAS_ORIGIN) != 0)
     driver.origins().advance(redo.record().origin, outcome.origin_lsn, false);
   RETURN_IF_ERROR(driver.drop_relations(reinterpret_cast<const RelFileLocator*>(outcome.files),
