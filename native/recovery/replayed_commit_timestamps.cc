@@ -86,8 +86,7 @@ template <typename Unwanted>
 Status ReplayedCommitTimestamps::remove_segments(Unwanted unwanted) {
   std::vector<std::string> names;
   FileSystem& files = services_.storage.files();
-  Status status =
-      files.list(services_.storage.options().data_directory + "/" + directory, &names);
+  Status status = files.list(services_.storage.options().data_directory + "/" + directory, &names);
   if (status.code() == ErrorCode::undefined_file) return Status::ok;
   RETURN_IF_ERROR(std::move(status));
   for (const std::string& name : names) {
@@ -127,12 +126,12 @@ Status ReplayedCommitTimestamps::write() {
     const uint64_t segment = number / pages_per_segment;
     if (segment != open_segment) {
       if (file != nullptr && fsync) RETURN_IF_ERROR(file->sync());
-      RETURN_IF_ERROR(files.open(segment_path(segment),
-                                 OpenFlags::read_write | OpenFlags::create, &file));
+      RETURN_IF_ERROR(
+          files.open(segment_path(segment), OpenFlags::read_write | OpenFlags::create, &file));
       open_segment = segment;
     }
-    RETURN_IF_ERROR(file->write(changed.bytes.data(), block_size_,
-                                number % pages_per_segment * block_size_));
+    RETURN_IF_ERROR(
+        file->write(changed.bytes.data(), block_size_, number % pages_per_segment * block_size_));
     changed.dirty = false;
   }
   if (file == nullptr || !fsync) return Status::ok;
