@@ -345,7 +345,20 @@ export class OfflineDatabase {
     return { ...arrayCodec(plain, this.typeCodec(type.typelem, typmod)), typmod } as TypeCodec
   }
 
+  /** The type whose array type this is, if it is one and exists. */
+  elementOfArray(oid: number): number | undefined {
+    const element = this.#typeRows().get(oid)?.typelem
+    if (element === undefined) return undefined
+    return this.#typeRows().get(element)?.typarray === oid ? element : undefined
+  }
+
   #typeRow(oid: number): TypeRow {
+    const row = this.#typeRows().get(oid)
+    if (row === undefined) throw new PgError('42704', `type with OID ${oid} does not exist`)
+    return row
+  }
+
+  #typeRows(): Map<number, TypeRow> {
     this.#types ??= new Map(
       this.catalogRows<TypeRow>(catalog.pgType, [
         'oid',
@@ -362,9 +375,7 @@ export class OfflineDatabase {
         'typtypmod',
       ]).map((row) => [row.oid, row]),
     )
-    const row = this.#types.get(oid)
-    if (row === undefined) throw new PgError('42704', `type with OID ${oid} does not exist`)
-    return row
+    return this.#types
   }
 
   // Enum values are OIDs of pg_enum rows.

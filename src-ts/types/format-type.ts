@@ -14,17 +14,18 @@ const sqlNames: Readonly<Record<string, string>> = {
   int4: 'integer',
   int8: 'bigint',
   varchar: 'character varying',
-  bit: '"bit"',
   varbit: 'bit varying',
 }
 
 const zonedSuffix = ' with time zone'
 const unzonedSuffix = ' without time zone'
 
-function formatElement(name: string, typmod: number): string {
+function formatElement(name: string, given: number | undefined): string {
+  const typmod = given ?? -1
   switch (name) {
-    // Without a length, character would mean character(1).
+    // Where a length is asked for and there is none, "character" would mean character(1).
     case 'bpchar':
+      if (given === undefined) return 'character'
       return typmod > 4 ? `character${printTypmod(name, typmod)}` : 'bpchar'
     case 'time':
     case 'timestamp':
@@ -33,19 +34,23 @@ function formatElement(name: string, typmod: number): string {
     case 'timestamptz':
       return name.substring(0, name.length - 2) + printTypmod(name, typmod) + zonedSuffix
     default:
-      return (sqlNames[name] ?? name) + printTypmod(name, typmod)
+      return sqlName(name, given) + printTypmod(name, typmod)
   }
 }
 
-/** format_type(oid, typmod) of a built-in type; '???' for any other OID. */
-export function formatType(oid: number, typmod = -1): string {
+function sqlName(name: string, typmod: number | undefined): string {
+  return name === 'bit' && typmod !== undefined ? '"bit"' : (sqlNames[name] ?? name)
+}
+
+/** format_type(oid, typmod) of a built-in type, NULL for the modifier when there is none; '???' for any other OID. */
+export function formatType(oid: number, typmod?: number): string {
   const type = builtinType(oid)
   if (type === undefined) {
     const name = unsupportedTypeName(oid)
     if (name === undefined) return oid === 0 ? '-' : '???'
     const isArray = name.endsWith('[]')
     const base = isArray ? name.substring(0, name.length - 2) : name
-    return (sqlNames[base] ?? base) + (isArray ? '[]' : '')
+    return sqlName(base, typmod) + (isArray ? '[]' : '')
   }
   if (type.typelem === 0 || type.typstorage === 'p') return formatElement(type.name, typmod)
   const element = builtinType(type.typelem)

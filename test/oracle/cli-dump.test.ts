@@ -26,7 +26,8 @@ insert into everything values
 insert into everything (h) values (''), (E'\\\\.'), (E'line\\nfeed\\rreturn\\b\\f\\v\\\\ back'), ('käse 🧀 日本'), (E'\\\\N'), ('NULL'),
   (repeat('long value ', 100000)), (repeat('ü"', 300000));
 insert into everything (d, e) values ('Infinity', '-Infinity'), (1e-10, 1e300), (0.1, -0.0);
-insert into everything (aa, ab, ac) values ('everything', 'mood', 'pg_catalog.max(int4)'::regprocedure::oid::regproc), (0, 0, 0), (99999, 'text[]', null);
+insert into everything (aa, ab, ac) values ('everything', 'mood', 'pg_catalog.max(int4)'::regprocedure::oid::regproc), (0, 0, 0), (99999, 'text[]', null),
+  (null, 'char(3)', null), (null, 'bit(3)[]', null), (null, '"char"', null), (null, 'timetz(2)', null);
 create table one (v text);
 insert into one values (E'\\\\.'), (''), (null), ('x');
 create table empty (a int, b text);
@@ -41,6 +42,19 @@ alter table changed add column e text default 'added later'; insert into changed
 create table made (a int, double int generated always as (a * 2) stored, late int generated always as (a * 3));
 insert into made values (1), (2);
 create materialized view seen as select 1 as x;
+create schema "Odd Schema"; create domain "Odd Schema"."Odd Type" as int4;
+create function s.only_there(int, text) returns int language sql as 'select 1';
+create function "Odd Schema".abs(int4, "Odd Schema"."Odd Type"[]) returns int language sql as 'select 1';
+create function public.abs(int4) returns int language sql as 'select 1';
+create function public.lower(text, int4) returns int language sql as 'select 1';
+create operator "Odd Schema".+ (leftarg = int4, rightarg = int4, function = int4pl);
+create operator public.### (leftarg = int4, rightarg = int4, function = int4pl);
+create operator public.!!! (rightarg = int4, function = int4abs);
+create operator s.#!# (rightarg = int4, function = int4abs);
+create table callables (a regproc, b regprocedure, c regoper, d regoperator);
+insert into callables select oid, oid, 0, 99999999 from pg_proc;
+insert into callables select 0, 99999999, oid, oid from pg_operator;
+insert into everything (ab) values ('"Odd Schema"."Odd Type"[]'), ('mood[]'), ('pg_catalog.pg_class[]');
 create table compressed (v text compression pglz); alter table compressed alter v set storage main;
 insert into compressed values (repeat('pglz ', 5000));
 `
@@ -52,6 +66,7 @@ const tables = [
   's.in_schema',
   'changed',
   'made',
+  'callables',
   'compressed',
   'pg_catalog.pg_class',
   'pg_catalog.pg_attribute',
