@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "heap/prune.h"
 #include "heap/visibility.h"
 
 namespace pgdata {
@@ -77,6 +78,7 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
       *count += known.count;
       continue;
     }
+    RETURN_IF_ERROR(prune_on_access(context, relation, buffer));
     buffer.lock(LockMode::shared);
     const Lsn lsn = buffer.page().lsn();
     PageCounts::Entry counted;

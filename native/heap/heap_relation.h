@@ -45,6 +45,9 @@ struct HeapRelation {
   // Where long values go. Null when the table has no TOAST table: then they are compressed at most.
   ToastStore* toast = nullptr;
 
+  // One of the catalogs that all databases share.
+  bool is_shared() const { return locator.dbOid == invalid_oid; }
+
   // The page that last took a tuple in this process, a hint for the next one.
   std::atomic<uint32_t> target_block{value_of(invalid_block_number)};
 };

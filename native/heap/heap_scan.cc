@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/invariant.h"
+#include "heap/prune.h"
 
 namespace pgdata {
 
@@ -83,6 +84,7 @@ Status HeapScan::next_page(bool* found) {
     block_ = BlockNumber{next_block_++};
     RETURN_IF_ERROR(context_.pool.read(relation_.locator, ForkNumber::main, block_,
                                        ReadMode::normal, strategy_.get(), &buffer_));
+    RETURN_IF_ERROR(prune_on_access(context_, relation_, buffer_));
     buffer_.lock(LockMode::shared);
     Status status = collect(buffer_.page());
     visibility_.hints_done(buffer_);
@@ -203,10 +205,15 @@ Status walk_chain(const ReadContext& context, const HeapRelation& relation, Item
   }
 }
 
+// A page that is come to anew is pruned first, as by a sequential scan; `*buffer` still on the page of the tuple
+// that was returned last is left as it is.
 Status read_for_chain(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                       BufferRef* buffer) {
+  const bool is_same = buffer->is_valid() && buffer->block() == tid.block() &&
+                       buffer->relation() == relation.locator;
   RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
                                     ReadMode::normal, nullptr, buffer));
+  if (!is_same) RETURN_IF_ERROR(prune_on_access(context, relation, *buffer));
   buffer->lock(LockMode::shared);
   return Status::ok;
 }

@@ -74,6 +74,19 @@ Status PageChoice::pin_maps(BufferRef& first, BufferRef* first_map, BufferRef* s
   }
 }
 
+// The page that last took a tuple may have been cut off by a vacuum.
+Status PageChoice::forget_if_cut_off(BlockNumber* target) {
+  if (*target == invalid_block_number) return Status::ok;
+  BufferPool& pool = backend_.pool();
+  BufferRef buffer;
+  pool.find(relation_.locator, ForkNumber::main, *target, &buffer);
+  if (buffer.is_valid()) return Status::ok;
+  uint32_t blocks = 0;
+  RETURN_IF_ERROR(pool.storage().block_count(relation_.locator, ForkNumber::main, &blocks));
+  if (value_of(*target) >= blocks) *target = invalid_block_number;
+  return Status::ok;
+}
+
 Status PageChoice::find_page(uint32_t length, uint32_t pages, BufferRef* other,
                              BufferRef* other_map, BufferRef* buffer, BufferRef* map) {
   BufferPool& pool = backend_.pool();
@@ -98,6 +111,7 @@ Status PageChoice::find_page(uint32_t length, uint32_t pages, BufferRef* other,
   BlockNumber target = bulk_ != nullptr && bulk_->current_
                            ? bulk_->current_.block()
                            : BlockNumber{relation_.target_block.load(std::memory_order_relaxed)};
+  RETURN_IF_ERROR(forget_if_cut_off(&target));
   if (target == invalid_block_number && use_fsm) RETURN_IF_ERROR(free_space.find(wanted, &target));
   if (target == invalid_block_number) {
     // The map knows nothing: try the last page, or each new session would begin a page.

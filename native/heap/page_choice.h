@@ -55,6 +55,7 @@ class PageChoice {
  private:
   Status find_page(uint32_t length, uint32_t pages, BufferRef* other, BufferRef* other_map,
                    BufferRef* buffer, BufferRef* map);
+  Status forget_if_cut_off(BlockNumber* target);
   Status read(BlockNumber block, BufferRef* buffer);
   Status extend(uint32_t pages, BufferRef* buffer, bool* unlocked);
   Status pin_maps(BufferRef& first, BufferRef* first_map, BufferRef* second, BufferRef* second_map,

@@ -301,6 +301,16 @@ Status Visibility::satisfies_update(HeapTupleHeader& tuple, ItemPointer self, Co
 
 Status Visibility::satisfies_vacuum(HeapTupleHeader& tuple, TransactionId oldest_xmin,
                                     BufferRef& buffer, VacuumVerdict* verdict) {
+  TransactionId deleter = invalid_transaction_id;
+  RETURN_IF_ERROR(vacuum_verdict(tuple, buffer, verdict, &deleter));
+  if (*verdict == VacuumVerdict::recently_dead && precedes(deleter, oldest_xmin))
+    *verdict = VacuumVerdict::dead;
+  return Status::ok;
+}
+
+Status Visibility::vacuum_verdict(HeapTupleHeader& tuple, BufferRef& buffer, VacuumVerdict* verdict,
+                                  TransactionId* deleter_xid) {
+  *deleter_xid = invalid_transaction_id;
   Outcome inserter;
   RETURN_IF_ERROR(inserted(tuple, buffer, &inserter));
   const uint16_t infomask = infomask_of(tuple);
@@ -362,7 +372,8 @@ Status Visibility::satisfies_vacuum(HeapTupleHeader& tuple, TransactionId oldest
         break;
     }
   }
-  *verdict = precedes(xmax, oldest_xmin) ? VacuumVerdict::dead : VacuumVerdict::recently_dead;
+  *verdict = VacuumVerdict::recently_dead;
+  *deleter_xid = xmax;
   return Status::ok;
 }
 

@@ -86,6 +86,10 @@ class Visibility {
   // May command `command` of the own transaction update it? `self` is the tuple's own address.
   Status satisfies_update(HeapTupleHeader& tuple, ItemPointer self, CommandId command,
                           BufferRef& buffer, UpdateResult* result);
+  // As satisfies_vacuum, but leaves open whether a deletion that has committed is old enough: the verdict is then
+  // recently_dead, and `*deleter` who deleted it.
+  Status vacuum_verdict(HeapTupleHeader& tuple, BufferRef& buffer, VacuumVerdict* verdict,
+                        TransactionId* deleter);
   // `oldest_xmin`: TransactionSystem::oldest_xmin.
   Status satisfies_vacuum(HeapTupleHeader& tuple, TransactionId oldest_xmin, BufferRef& buffer,
                           VacuumVerdict* verdict);

@@ -1,4 +1,5 @@
-// ClusterState: the few words of the segment that say whether the cluster may be used.
+// ClusterState: the few words of the segment that say whether the cluster may be used, and which indexes are
+// being vacuumed.
 //
 // PANIC poisons: once `poison` was called by anybody, nothing more is written
 // and every call fails with 57P02 until the cluster was reopened.
@@ -10,6 +11,7 @@
 #include <cstdint>
 
 #include "base/status.h"
+#include "shmem/index_vacuums.h"
 
 namespace pgdata {
 
@@ -29,6 +31,7 @@ class ClusterState {
     recovering_.store(recovering ? 1 : 0, std::memory_order_release);
   }
   bool is_recovering() const { return recovering_.load(std::memory_order_acquire) != 0; }
+  IndexVacuums& index_vacuums() { return index_vacuums_; }
 
  private:
   static constexpr uint32_t healthy = 0;
@@ -40,7 +43,7 @@ class ClusterState {
   std::atomic<uint32_t> phase_{healthy};
   std::atomic<uint32_t> recovering_{0};
   char reason_[248] = {};
+  IndexVacuums index_vacuums_;
 };
-static_assert(sizeof(ClusterState) == 256);
 
 }  // namespace pgdata

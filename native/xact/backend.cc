@@ -28,7 +28,10 @@ CheckpointDelay::~CheckpointDelay() {
 }
 
 Backend::Backend(StorageServices& services, TransactionSystem& transactions, Oid database)
-    : services_(services), transactions_(transactions), database_(database) {}
+    : services_(services),
+      transactions_(transactions),
+      database_(database),
+      removal_test_(transactions, database) {}
 
 Status Backend::create(StorageServices& services, TransactionSystem& transactions, Oid database,
                        std::unique_ptr<Backend>* backend) {

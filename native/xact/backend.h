@@ -14,6 +14,7 @@
 #include "base/types.h"
 #include "change/change.h"
 #include "xact/combo_commands.h"
+#include "xact/removal_test.h"
 #include "xact/snapshot.h"
 #include "xact/transaction_system.h"
 
@@ -86,6 +87,17 @@ class Backend {
   // A fresh snapshot for reading catalogs, whatever the isolation level; valid until the next call.
   Status catalog_snapshot(const Snapshot** snapshot);
 
+  // Are rows that `deleter`, which has committed, deleted gone for everybody? `shared`: in a shared catalog.
+  bool is_removable(TransactionId deleter, bool shared) {
+    return removal_test_.is_removable(deleter, shared,
+                                      snapshot_taken_ ? snapshot_.xmin : invalid_transaction_id);
+  }
+
+  // See RemovalTest::is_recyclable.
+  bool is_recyclable(FullTransactionId next_xid, bool shared) {
+    return removal_test_.is_recyclable(next_xid, shared);
+  }
+
   // Files: created ones vanish when their level is rolled back, dropped ones on commit (as the commit or abort record
   // also says).
   // Creates the main fork; `logged` with XLOG_SMGR_CREATE.
@@ -140,6 +152,7 @@ class Backend {
   uint64_t snapshot_completions_ = 0;  // ProcessArray's mark of the moment snapshot_ was taken
   Snapshot catalog_snapshot_;
   uint64_t catalog_snapshot_completions_ = 0;
+  RemovalTest removal_test_;
   std::vector<PendingDelete> pending_deletes_;
 };
 

@@ -306,6 +306,38 @@ TransactionId ProcessArray::oldest_xmin() const {
   return oldest;
 }
 
+RemovalHorizons ProcessArray::removal_horizons(Oid database) const {
+  LwLockGuard guard(shared_->lock, LockMode::shared);
+  const TransactionId limit = next(shared_->latest_completed.load(std::memory_order_relaxed));
+  RemovalHorizons horizons{limit, limit};
+  const auto lower = [](TransactionId xid, TransactionId* horizon) {
+    if (is_valid(xid) && precedes(xid, *horizon)) *horizon = xid;
+  };
+  const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i) {
+    for (const auto* ids : {xids_, xmins_}) {
+      const TransactionId xid = ids[i].load(std::memory_order_acquire);
+      lower(xid, &horizons.shared);
+      if (slots_[i].database == database || slots_[i].database == invalid_oid ||
+          database == invalid_oid)
+        lower(xid, &horizons.database);
+    }
+  }
+  return horizons;
+}
+
+bool ProcessArray::anybody_has_snapshot() const {
+  LwLockGuard guard(shared_->lock, LockMode::shared);
+  const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i)
+    if (is_valid(xmins_[i].load(std::memory_order_acquire))) return true;
+  return false;
+}
+
+uint64_t ProcessArray::completions() const {
+  return shared_->completions.load(std::memory_order_relaxed);
+}
+
 TransactionId ProcessArray::latest_completed() const {
   return shared_->latest_completed.load(std::memory_order_relaxed);
 }

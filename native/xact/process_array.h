@@ -37,6 +37,11 @@ struct RunningTransactions {
   TransactionId latest_completed = invalid_transaction_id;
 };
 
+struct RemovalHorizons {
+  TransactionId shared = invalid_transaction_id;
+  TransactionId database = invalid_transaction_id;
+};
+
 class ProcessArray {
  public:
   // Subtransactions that a slot lists (PGPROC_MAX_CACHED_SUBXIDS).
@@ -81,6 +86,13 @@ class ProcessArray {
   // The oldest xid that runs, or the first one after all that completed.
   TransactionId oldest_running() const;
   TransactionId oldest_xmin() const;
+  // What nobody may need any more of rows that a transaction before the horizon deleted: in shared catalogs, where
+  // every backend counts, and in relations of `database`, where backends of other databases do not.
+  RemovalHorizons removal_horizons(Oid database) const;
+  // Is anybody reading?
+  bool anybody_has_snapshot() const;
+  // Changes whenever a transaction ends.
+  uint64_t completions() const;
   TransactionId latest_completed() const;
   RunningTransactions running() const;
 

@@ -323,6 +323,12 @@ Status TransactionSystem::multixact_members(MultiXactId multi,
   return local_->multixacts.members(multi, counters(), members);
 }
 
+// None is made here, and the members of those that another server made have ended with it.
+MultiXactId TransactionSystem::oldest_multixact() const {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::shared);
+  return local_->shared->next_multi;
+}
+
 Status TransactionSystem::new_oid(Oid* oid) {
   Shared& shared = *local_->shared;
   RETURN_IF_ERROR(local_->services.state.check());

@@ -97,6 +97,9 @@ class TransactionSystem {
   // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
   Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);
 
+  // No multixact before this one has a member that runs, or is looked up by anybody who has not begun yet.
+  MultiXactId oldest_multixact() const;
+
   // The next OID of the counter; the caller checks that it is not in use. Logs XLOG_NEXTOID ahead of need.
   Status new_oid(Oid* oid);
 
