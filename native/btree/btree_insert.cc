@@ -3,27 +3,17 @@
 
 #include "base/invariant.h"
 #include "btree/btree_dedup.h"
+#include "btree/btree_page_delete.h"
 #include "btree/btree_page_view.h"
 #include "btree/btree_search.h"
 #include "btree/btree_split_point.h"
 #include "btree/index_tuple.h"
 #include "layout/btree_records.h"
+#include "space/free_space_map.h"
 
 namespace pgdata {
 
 namespace {
-
-xl_btree_metadata metadata_of(const BTMetaPage& meta) {
-  xl_btree_metadata record{};
-  record.version = meta.btm_version;
-  record.root = meta.btm_root;
-  record.level = meta.btm_level;
-  record.fastroot = meta.btm_fastroot;
-  record.fastlevel = meta.btm_fastlevel;
-  record.last_cleanup_num_delpages = meta.btm_last_cleanup_num_delpages;
-  record.allequalimage = meta.btm_allequalimage;
-  return record;
-}
 
 // An item that is to go onto a page. When its TID falls inside a posting list, that list takes the
 // TID, and the item gets the list's last one and goes after it.
@@ -44,12 +34,15 @@ struct NewItem {
 // end: each place that locks a second page compares first.
 class BtreeInserter final : public SplitFinisher {
  public:
-  BtreeInserter(StorageServices& services, TransactionId xid, const BtreeIndex& index)
-      : services_(services), pool_(services.pool), xid_(xid), index_(index) {}
+  BtreeInserter(StorageServices& services, TransactionId xid, const BtreeIndex& index,
+                IndexUpkeep* upkeep)
+      : services_(services), pool_(services.pool), xid_(xid), index_(index), upkeep_(upkeep) {}
 
   Status insert(const Datum* values, const bool* is_null, ItemPointer heap_tid,
                 UniqueChecker* checker, BtreeInsertResult* result);
   Status finish_split(BufferRef left, BtreeStack& stack, int depth) override;
+  Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BlockNumber child_sibling,
+                     BufferRef* parent);
 
  private:
   bool prepare_key();
@@ -70,15 +63,15 @@ class BtreeInserter final : public SplitFinisher {
   Status split(BufferRef& left, BufferRef* child, const NewItem& item, BufferRef* right);
   Status insert_parent(BufferRef left, BufferRef right, BtreeStack& stack, int depth, bool was_root,
                        bool was_only);
-  Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BlockNumber child_sibling,
-                     BufferRef* parent);
   Status new_root(BufferRef left, BufferRef right);
   Status new_page(BufferRef* buffer);
+  Status reuse_page(BufferRef& buffer);
 
   StorageServices& services_;
   BufferPool& pool_;
   TransactionId xid_;
   const BtreeIndex& index_;
+  IndexUpkeep* upkeep_;
   IndexTupleBuffer tuple_;
   DetoastArena arena_;
   BtreeSearchKey key_;
@@ -202,7 +195,7 @@ Status BtreeInserter::create_root() {
   meta.btm_last_cleanup_num_delpages = 0;
   meta.btm_last_cleanup_num_heap_tuples = -1.0;
   const xl_btree_newroot record{root.block(), 0};
-  const xl_btree_metadata metadata = metadata_of(meta);
+  const xl_btree_metadata metadata = btree_metadata_record(meta);
   change.data(&record, sizeof(record));
   change.block_data(2, &metadata, sizeof(metadata));
   return change.finish();
@@ -376,7 +369,7 @@ Status BtreeInserter::add_to_page(BufferRef& buffer, BufferRef* child, const New
     BTMetaPage& meta = btree_meta(meta_buffer);
     meta.btm_fastroot = buffer.block();
     meta.btm_fastlevel = view.opaque().btpo_level;
-    metadata = metadata_of(meta);
+    metadata = btree_metadata_record(meta);
   }
   if (child != nullptr)
     view_of(*child).opaque().btpo_flags &= static_cast<uint16_t>(~BTP_INCOMPLETE_SPLIT);
@@ -399,9 +392,47 @@ Status BtreeInserter::add_to_page(BufferRef& buffer, BufferRef* child, const New
   return Status::ok;
 }
 
+// A page that a vacuum freed, or one at the end of the file. The map of free pages may be wrong, and may name a page
+// that this very change has locked, so nothing is waited for.
 Status BtreeInserter::new_page(BufferRef* buffer) {
+  FreeSpaceMap free_pages(pool_, index_.relation());
+  SiblingWalk attempts(pool_, index_);
+  while (upkeep_ != nullptr) {
+    BlockNumber block = invalid_block_number;
+    RETURN_IF_ERROR(free_pages.find(index_.block_size() / 2, &block));
+    if (block == invalid_block_number) break;
+    RETURN_IF_ERROR(free_pages.record(block, 0));
+    RETURN_IF_ERROR(attempts.step());
+    RETURN_IF_ERROR(
+        pool_.read(index_.relation(), ForkNumber::main, block, ReadMode::normal, nullptr, buffer));
+    if (buffer->try_lock(LockMode::exclusive)) {
+      const Page page = buffer->page();
+      if (page.is_new()) return Status::ok;
+      const BtreePageView view(page);
+      if (page.special_size() == sizeof(BTPageOpaque) && view.has(BTP_DELETED) &&
+          upkeep_->is_recyclable(btree_deleted_at(view)))
+        return reuse_page(*buffer);
+    }
+    buffer->release();
+  }
   BlockNumber block = invalid_block_number;
   return pool_.extend(index_.relation(), ForkNumber::main, 1, nullptr, buffer, &block);
+}
+
+// Tells standbys, whose searches may still come to the page.
+Status BtreeInserter::reuse_page(BufferRef& buffer) {
+  if (index_.logged()) {
+    xl_btree_reuse_page header{};
+    header.locator = index_.relation();
+    header.block = buffer.block();
+    header.snapshotConflictHorizon = btree_deleted_at(view_of(buffer));
+    WalRecord record;
+    record.begin(RmgrId::btree, XLOG_BTREE_REUSE_PAGE, xid_);
+    record.data(&header, xl_btree_reuse_page_size);
+    RETURN_IF_ERROR(services_.wal.insert(record, nullptr));
+  }
+  buffer.page().initialize(sizeof(BTPageOpaque));
+  return Status::ok;
 }
 
 Status BtreeInserter::split(BufferRef& left, BufferRef* child, const NewItem& item,
@@ -491,10 +522,12 @@ Status BtreeInserter::split(BufferRef& left, BufferRef* child, const NewItem& it
   const BTPageOpaque old = view.opaque();
   constexpr uint16_t gone = BTP_ROOT | BTP_SPLIT_END | BTP_HAS_GARBAGE;
   const auto kept_flags = static_cast<uint16_t>(old.btpo_flags & ~gone);
+  const uint16_t cycle = services_.state.index_vacuums().cycle_of(index_.relation());
   BtreePageView(left_page).opaque() = {old.btpo_prev, right->block(), old.btpo_level,
-                                       static_cast<uint16_t>(kept_flags | BTP_INCOMPLETE_SPLIT), 0};
+                                       static_cast<uint16_t>(kept_flags | BTP_INCOMPLETE_SPLIT),
+                                       cycle};
   BTPageOpaque& right_opaque = BtreePageView(right_page).opaque();
-  right_opaque = {left.block(), old.btpo_next, old.btpo_level, kept_flags, 0};
+  right_opaque = {left.block(), old.btpo_next, old.btpo_level, kept_flags, cycle};
   // A vacuum that began before this split must follow it to where the next page's cycle begins.
   if (sibling.is_valid() && view_of(sibling).opaque().btpo_cycleid != right_opaque.btpo_cycleid)
     right_opaque.btpo_flags |= BTP_SPLIT_END;
@@ -669,7 +702,7 @@ Status BtreeInserter::new_root(BufferRef left, BufferRef right) {
   meta.btm_fastlevel = level;
 
   const xl_btree_newroot record{root.block(), level};
-  const xl_btree_metadata metadata = metadata_of(meta);
+  const xl_btree_metadata metadata = btree_metadata_record(meta);
   change.data(&record, sizeof(record));
   change.block_data(0, page.bytes() + page.header().pd_upper,
                     static_cast<size_t>(page.header().pd_special - page.header().pd_upper));
@@ -681,9 +714,15 @@ Status BtreeInserter::new_root(BufferRef left, BufferRef right) {
 
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
-                    UniqueChecker* checker, BtreeInsertResult* result) {
-  BtreeInserter inserter(services, xid, index);
+                    UniqueChecker* checker, BtreeInsertResult* result, IndexUpkeep* upkeep) {
+  BtreeInserter inserter(services, xid, index, upkeep);
   return inserter.insert(values, is_null, heap_tid, checker, result);
+}
+
+Status lock_btree_parent(StorageServices& services, const BtreeIndex& index, BtreeStack& stack,
+                         int depth, BlockNumber child, BufferRef* parent) {
+  BtreeInserter inserter(services, invalid_transaction_id, index, nullptr);
+  return inserter.find_parent(stack, depth, child, child, parent);
 }
 
 }  // namespace pgdata

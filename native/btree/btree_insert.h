@@ -12,6 +12,8 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "btree/btree_index.h"
+#include "btree/btree_search.h"
+#include "btree/btree_upkeep.h"
 #include "change/change.h"
 
 namespace pgdata {
@@ -38,9 +40,16 @@ struct BtreeInsertResult {
   TransactionId wait_xid = invalid_transaction_id;
 };
 
-// `checker` null: the key is not checked (not a unique index, or checked otherwise).
+// `checker` null: the key is not checked (not a unique index, or checked otherwise). `upkeep` null: pages come from
+// the end of the file.
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
-                    UniqueChecker* checker, BtreeInsertResult* result);
+                    UniqueChecker* checker, BtreeInsertResult* result,
+                    IndexUpkeep* upkeep = nullptr);
+
+// For page deletion: the page that has the downlink to `child`, locked exclusively, found by the first `depth` steps of
+// `stack`, which are corrected; splits that a crash left incomplete there are completed. Invalid when there is none.
+Status lock_btree_parent(StorageServices& services, const BtreeIndex& index, BtreeStack& stack,
+                         int depth, BlockNumber child, BufferRef* parent);
 
 }  // namespace pgdata

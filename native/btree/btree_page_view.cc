@@ -63,6 +63,18 @@ Status read_btree_meta(BufferPool& pool, const BtreeIndex& index, LockMode mode,
   return status;
 }
 
+xl_btree_metadata btree_metadata_record(const BTMetaPage& meta) {
+  xl_btree_metadata record{};
+  record.version = meta.btm_version;
+  record.root = meta.btm_root;
+  record.level = meta.btm_level;
+  record.fastroot = meta.btm_fastroot;
+  record.fastlevel = meta.btm_fastlevel;
+  record.last_cleanup_num_delpages = meta.btm_last_cleanup_num_delpages;
+  record.allequalimage = meta.btm_allequalimage;
+  return record;
+}
+
 void initialize_btree_meta(Page page, BlockNumber root, uint32_t level, bool allequalimage) {
   page.initialize(sizeof(BTPageOpaque));
   auto& meta = *reinterpret_cast<BTMetaPage*>(page.bytes() + sizeof(PageHeader));

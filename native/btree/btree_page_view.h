@@ -9,6 +9,7 @@
 #include "btree/index_tuple.h"
 #include "buffer/buffer_pool.h"
 #include "layout/btree_page.h"
+#include "layout/btree_records.h"
 #include "page/page.h"
 
 namespace pgdata {
@@ -73,6 +74,9 @@ Status read_btree_meta(BufferPool& pool, const BtreeIndex& index, LockMode mode,
 inline BTMetaPage& btree_meta(const BufferRef& buffer) {
   return *reinterpret_cast<BTMetaPage*>(buffer.page().bytes() + sizeof(PageHeader));
 }
+
+// What a record says of the metapage.
+xl_btree_metadata btree_metadata_record(const BTMetaPage& meta);
 
 // Writes a metapage, or an empty page of the tree.
 void initialize_btree_meta(Page page, BlockNumber root, uint32_t level, bool allequalimage);
