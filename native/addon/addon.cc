@@ -11,6 +11,7 @@
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "addon/session_object.h"
+#include "addon/vacuum_object.h"
 #include "base/crc32c.h"
 #include "file/file_system.h"
 #include "page/page.h"
@@ -65,6 +66,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->relation_class = Napi::Persistent(RelationObject::define(env));
   here->scan_class = Napi::Persistent(ScanObject::define(env));
   here->disk_class = Napi::Persistent(DiskObject::define(env));
+  here->vacuum_class = Napi::Persistent(VacuumObject::define(env));
   env.SetInstanceData(here);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));

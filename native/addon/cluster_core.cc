@@ -2,11 +2,18 @@
 #include "addon/cluster_core.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "addon/session_object.h"
 
 namespace pgdata {
+
+void BackgroundWork::stop() {
+  stopping_ = true;
+  while (running_.load() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
 
 ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
     : engine_(std::move(engine)), env_(env) {
@@ -82,6 +89,7 @@ void ClusterCore::remove_session(SessionObject* session) {
 
 std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
+  background_->stop();
   // Ending a session takes it off the list.
   while (!sessions_.empty()) sessions_.back()->end();
   if (flush_thread_) {

@@ -5,6 +5,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,25 @@ namespace pgdata {
 
 class SessionObject;
 
+// Writing work on other threads (vacuums): asked to stop, and waited for, before the engine is taken out.
+class BackgroundWork {
+ public:
+  // False once the work is asked to stop; otherwise `leave` must follow.
+  bool enter() {
+    running_.fetch_add(1);
+    if (!stopping_.load()) return true;
+    leave();
+    return false;
+  }
+  void leave() { running_.fetch_sub(1); }
+  const std::atomic<bool>& stopping() const { return stopping_; }
+  void stop();
+
+ private:
+  std::atomic<int> running_{0};
+  std::atomic<bool> stopping_{false};
+};
+
 class ClusterCore {
  public:
   ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine);
@@ -33,6 +53,7 @@ class ClusterCore {
   // For work on another thread, which must not assume that the engine is still open.
   std::shared_ptr<Engine> shared_engine() const { return engine_; }
   bool is_open() const { return engine_ != nullptr; }
+  std::shared_ptr<BackgroundWork> background() const { return background_; }
 
   // A promise that resolves when the log is durable up to `upto`.
   Napi::Promise when_durable(Napi::Env env, Lsn upto);
@@ -60,6 +81,7 @@ class ClusterCore {
   void settle(Napi::Env env);
 
   std::shared_ptr<Engine> engine_;
+  std::shared_ptr<BackgroundWork> background_ = std::make_shared<BackgroundWork>();
   Napi::Env env_;
   Mailbox* mailbox_ = nullptr;  // owned by the wake function
   WakeFunction wake_function_;

@@ -12,6 +12,7 @@
 #include "addon/inspect_object.h"
 #include "addon/relation_object.h"
 #include "addon/session_object.h"
+#include "addon/vacuum_object.h"
 
 namespace pgdata {
 
@@ -21,6 +22,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("blockSize", &ClusterObject::block_size),
                          InstanceMethod("session", &ClusterObject::session),
                          InstanceMethod("relation", &ClusterObject::relation),
+                         InstanceMethod("vacuum", &ClusterObject::vacuum),
                          InstanceMethod("newOid", &ClusterObject::new_oid),
                          InstanceMethod("blocks", &ClusterObject::blocks),
                          InstanceMethod("verifyIndex", &ClusterObject::verify_index),
@@ -99,6 +101,19 @@ Napi::Value ClusterObject::relation(const Napi::CallbackInfo& info) {
     std::shared_ptr<Table> table;
     THROW_IF_ERROR(env, Table::create(std::move(definition), core_->engine().block_size(), &table));
     return RelationObject::make(env, std::move(table));
+  });
+}
+
+// vacuum(database, relation, ofToast): NativeVacuum
+Napi::Value ClusterObject::vacuum(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    std::shared_ptr<Table> table = RelationObject::table_of(env, info[1]);
+    const bool of_toast = info[2].ToBoolean().Value();
+    if (table == nullptr || (of_toast && table->toast() == nullptr))
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    return VacuumObject::make(env, core_, info[0].ToNumber().Uint32Value(), std::move(table),
+                              of_toast);
   });
 }
 

@@ -21,6 +21,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value block_size(const Napi::CallbackInfo& info);
   Napi::Value session(const Napi::CallbackInfo& info);
   Napi::Value relation(const Napi::CallbackInfo& info);
+  Napi::Value vacuum(const Napi::CallbackInfo& info);
   Napi::Value new_oid(const Napi::CallbackInfo& info);
   Napi::Value verify_index(const Napi::CallbackInfo& info);
   Napi::Value blocks(const Napi::CallbackInfo& info);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "addon/error.h"
 #include "tuple/varlena.h"
@@ -236,6 +237,51 @@ Status read_table_definition(const Napi::Object& object, TableDefinition* defini
     definition->toast_index_locator = toast_fields.locator("indexLocator");
     RETURN_IF_ERROR(toast_fields.status());
   }
+  return fields.status();
+}
+
+Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target) {
+  if (!value.IsObject()) return bad_argument("bounds");
+  Fields fields(value.As<Napi::Object>());
+  target->relfrozenxid = TransactionId{fields.number("relfrozenxid")};
+  target->relminmxid = fields.number("relminmxid");
+  target->relpages = fields.number("relpages");
+  const Napi::Value reltuples = fields.raw("reltuples");
+  if (!reltuples.IsNumber()) return bad_argument("reltuples");
+  target->reltuples = reltuples.As<Napi::Number>().DoubleValue();
+  return fields.status();
+}
+
+Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings) {
+  if (!value.IsObject()) return bad_argument("settings");
+  Fields fields(value.As<Napi::Object>());
+  const auto take = [&](const char* name, auto* setting) {
+    const Napi::Value given = fields.raw(name);
+    if (!given.IsNumber()) return;
+    using Setting = std::remove_reference_t<decltype(*setting)>;
+    *setting = static_cast<Setting>(given.As<Napi::Number>().DoubleValue());
+  };
+  FreezeSettings& freeze = settings->freeze;
+  take("vacuum_freeze_min_age", &freeze.vacuum_freeze_min_age);
+  take("vacuum_freeze_table_age", &freeze.vacuum_freeze_table_age);
+  take("vacuum_multixact_freeze_min_age", &freeze.vacuum_multixact_freeze_min_age);
+  take("vacuum_multixact_freeze_table_age", &freeze.vacuum_multixact_freeze_table_age);
+  take("vacuum_failsafe_age", &freeze.vacuum_failsafe_age);
+  take("vacuum_multixact_failsafe_age", &freeze.vacuum_multixact_failsafe_age);
+  take("autovacuum_freeze_max_age", &freeze.autovacuum_freeze_max_age);
+  take("autovacuum_multixact_freeze_max_age", &freeze.autovacuum_multixact_freeze_max_age);
+  take("vacuum_max_eager_freeze_failure_rate", &settings->vacuum_max_eager_freeze_failure_rate);
+  take("vacuum_cost_delay", &settings->vacuum_cost_delay_ms);
+  take("vacuum_cost_limit", &settings->vacuum_cost_limit);
+  take("vacuum_cost_page_miss", &settings->vacuum_cost_page_miss);
+  take("vacuum_cost_page_dirty", &settings->vacuum_cost_page_dirty);
+  settings->maintenance_work_mem_bytes = fields.bytes("maintenanceWorkMem");
+  settings->disable_page_skipping = fields.boolean("disablePageSkipping");
+  settings->truncate = fields.boolean("truncate");
+  const std::string cleanup = fields.text("indexCleanup");
+  settings->index_cleanup = cleanup == "on"    ? IndexCleanup::on
+                            : cleanup == "off" ? IndexCleanup::off
+                                               : IndexCleanup::automatic;
   return fields.status();
 }
 

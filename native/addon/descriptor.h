@@ -7,6 +7,7 @@
 #include "base/types.h"
 #include "engine/engine.h"
 #include "table/table.h"
+#include "vacuum/lazy_vacuum.h"
 
 namespace pgdata {
 
@@ -14,5 +15,9 @@ Status read_locator(const Napi::Value& value, RelFileLocator* locator);
 Status read_engine_options(const Napi::Object& object, EngineOptions* options);
 Status read_init_parameters(const Napi::Object& object, InitParameters* parameters);
 Status read_table_definition(const Napi::Object& object, TableDefinition* definition);
+// What pg_class says of the table; the table itself is the caller's.
+Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target);
+// Settings that are left out keep their defaults.
+Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings);
 
 }  // namespace pgdata

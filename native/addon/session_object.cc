@@ -150,6 +150,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("insertedTids", &SessionObject::inserted_tids),
           InstanceMethod("failedRow", &SessionObject::failed_row),
           InstanceMethod("update", &SessionObject::update),
+          InstanceMethod("updateInPlace", &SessionObject::update_in_place),
           InstanceMethod("delete", &SessionObject::remove),
           InstanceMethod("lookup", &SessionObject::lookup),
           InstanceMethod("scan", &SessionObject::scan),
@@ -464,6 +465,26 @@ Napi::Value SessionObject::update(const Napi::CallbackInfo& info) {
     if (reader.rows() != 1) THROW_IF_ERROR(env, bad_argument("batch"));
     UpdateResult result = UpdateResult::ok;
     THROW_IF_ERROR(env, state_->writer->update(*table, *staged.layout, reader, tid, &result));
+    return Napi::String::New(env, result_name(result));
+  });
+}
+
+// updateInPlace(relation, layout, batch, block, offset): string
+Napi::Value SessionObject::update_in_place(const Napi::CallbackInfo& info) {
+  return call(info, 5, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    Staged staged;
+    THROW_IF_ERROR(env, staged_of(*table, info[1], info[2], &staged));
+    ItemPointer tid;
+    THROW_IF_ERROR(env, tid_of(info[3], info[4], &tid));
+    const RowReader reader(*staged.layout, staged.bytes, staged.size);
+    if (reader.rows() != 1) THROW_IF_ERROR(env, bad_argument("batch"));
+    UpdateResult result = UpdateResult::ok;
+    THROW_IF_ERROR(env,
+                   state_->writer->update_in_place(*table, *staged.layout, reader, tid, &result));
     return Napi::String::New(env, result_name(result));
   });
 }

@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "base/invariant.h"
 #include "btree/btree_build.h"
 #include "btree/btree_insert.h"
+#include "heap/heap_inplace.h"
 #include "heap/heap_scan.h"
 #include "heap/toast.h"
 #include "table/filter.h"
@@ -43,6 +45,21 @@ class HeapUniqueChecker final : public UniqueChecker {
       *live = true;
     return Status::ok;
   }
+
+ private:
+  Backend& backend_;
+  const HeapRelation& heap_;
+};
+
+// What an index asks of its table when it needs room.
+class TableUpkeep final : public IndexUpkeep {
+ public:
+  TableUpkeep(Backend& backend, const HeapRelation& heap) : backend_(backend), heap_(heap) {}
+
+  bool is_recyclable(FullTransactionId safexid) override {
+    return backend_.is_recyclable(safexid, heap_.is_shared());
+  }
+  FullTransactionId next_full_xid() override { return backend_.transactions().next_full_xid(); }
 
  private:
   Backend& backend_;
@@ -102,10 +119,11 @@ Status TableWriter::insert_index_entries(Table& table, const Datum* values, cons
     IndexValues entry(backend_, table, index.definition);
     RETURN_IF_ERROR(entry.take(values, nulls));
     HeapUniqueChecker checker(backend_, table.heap());
+    TableUpkeep upkeep(backend_, table.heap());
     BtreeInsertResult result;
     RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
-                                 &result));
+                                 &result, &upkeep));
     if (result.conflict) return unique_violation(table, index.definition, false);
     if (!result.inserted)
       return table.with_names(
@@ -216,6 +234,36 @@ Status TableWriter::update(Table& table, const RowLayout& layout, const RowReade
   backend_.use_command();
   if (outcome.heap_only) return Status::ok;
   return insert_index_entries(table, values_.data(), nulls, outcome.new_tid);
+}
+
+Status TableWriter::update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
+                                    ItemPointer tid, UpdateResult* result) {
+  RETURN_IF_ERROR(rows.check());
+  const auto natts = static_cast<size_t>(table.natts());
+  const Snapshot* snapshot = nullptr;
+  RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
+  BufferRef buffer;
+  HeapTuple old;
+  bool found = false;
+  RETURN_IF_ERROR(heap_fetch(backend_, table.heap(), tid, *snapshot, &buffer, &old, &found));
+  *result = UpdateResult::invisible;
+  if (!found) return Status::ok;
+  std::vector<Datum> values(natts);
+  const std::unique_ptr<bool[]> nulls(new bool[natts]);
+  RETURN_IF_ERROR(
+      deform_heap_tuple(table.layout(), old.bytes, old.length, values.data(), nulls.get()));
+  RowSource source(table, layout, rows);
+  std::vector<Datum> new_values(natts);
+  const std::unique_ptr<bool[]> new_nulls(new bool[natts]);
+  source.next_cells(new_values.data(), new_nulls.get());
+  for (size_t i = 0; i < layout.columns().size(); i++) {
+    const auto attribute = static_cast<size_t>(layout.columns()[i].attribute);
+    INVARIANT(table.desc().attributes[attribute].attbyval);
+    INVARIANT(!nulls[attribute] && !new_nulls[i]);
+    values[attribute] = new_values[i];
+  }
+  return table.with_names(
+      heap_update_in_place(backend_, table.heap(), tid, values.data(), nulls.get(), result));
 }
 
 Status TableWriter::remove(Table& table, ItemPointer tid, UpdateResult* result) {

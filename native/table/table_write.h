@@ -29,6 +29,10 @@ class TableWriter {
                 UpdateResult* result);
   Status remove(Table& table, ItemPointer tid, UpdateResult* result);
 
+  // As `update`, but for everybody and for good: see heap/heap_inplace.h. Only of columns with fixed width.
+  Status update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
+                         ItemPointer tid, UpdateResult* result);
+
   // Fills an index whose storage is empty, from the table's rows. The caller keeps others from writing them.
   Status build_index(Table& table, size_t index);
   Status build_toast_index(Table& table);

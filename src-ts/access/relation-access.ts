@@ -153,6 +153,21 @@ export class RelationAccess {
 
   /** Replaces the named columns of the row at `tid`. */
   update(session: NativeSession, tid: Tid, changes: object): ReturnType<NativeSession['update']> {
+    const { layout, batch } = this.#stageChanges(changes)
+    return session.update(this.native, layout.id, batch.buffer, tid.block, tid.offset)
+  }
+
+  /** As `update`, overwriting the row for everybody and for good: columns of fixed width of catalogs only. */
+  updateInPlace(
+    session: NativeSession,
+    tid: Tid,
+    changes: object,
+  ): ReturnType<NativeSession['updateInPlace']> {
+    const { layout, batch } = this.#stageChanges(changes)
+    return session.updateInPlace(this.native, layout.id, batch.buffer, tid.block, tid.offset)
+  }
+
+  #stageChanges(changes: object): Staging {
     const names = Object.keys(changes).filter(
       (name) => (changes as Record<string, unknown>)[name] !== undefined,
     )
@@ -167,13 +182,7 @@ export class RelationAccess {
       this.#updateStagings.set(key, staging)
     }
     staging.encoder.encode(staging.batch, [changes], 0)
-    return session.update(
-      this.native,
-      staging.layout.id,
-      staging.batch.buffer,
-      tid.block,
-      tid.offset,
-    )
+    return staging
   }
 
   delete(session: NativeSession, tid: Tid): ReturnType<NativeSession['delete']> {

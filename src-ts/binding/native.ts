@@ -262,6 +262,15 @@ export interface NativeSession {
     offset: number,
   ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted'
 
+  /** As `update`, but overwrites the row for everybody and for good. For columns of fixed width of catalogs. */
+  updateInPlace(
+    relation: NativeRelation,
+    layout: number,
+    batch: Uint8Array,
+    block: number,
+    offset: number,
+  ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted' | 'being_modified'
+
   /**
    * Point reads through a unique index: for each row of `keys` the visible row, in the keys' order; absent ones are
    * left out and have a 0 in `hits`. Returns how many keys were answered: fewer than there are when the batch
@@ -339,8 +348,87 @@ export interface IndexReport {
   tids: number
 }
 
+/** What pg_class says of a relation that is to be vacuumed. */
+export interface VacuumBounds {
+  relfrozenxid: number
+  relminmxid: number
+  relpages: number
+  reltuples: number
+}
+
+/** Settings of PostgreSQL's names keep its defaults when they are left out. */
+export interface NativeVacuumSettings {
+  /** Bytes for dead line pointers between two scans of the indexes. */
+  maintenanceWorkMem: number
+  disablePageSkipping: boolean
+  truncate: boolean
+  indexCleanup: 'auto' | 'on' | 'off'
+  vacuum_freeze_min_age?: number
+  vacuum_freeze_table_age?: number
+  vacuum_multixact_freeze_min_age?: number
+  vacuum_multixact_freeze_table_age?: number
+  vacuum_failsafe_age?: number
+  vacuum_multixact_failsafe_age?: number
+  autovacuum_freeze_max_age?: number
+  autovacuum_multixact_freeze_max_age?: number
+  vacuum_max_eager_freeze_failure_rate?: number
+  vacuum_cost_delay?: number
+  vacuum_cost_limit?: number
+  vacuum_cost_page_miss?: number
+  vacuum_cost_page_dirty?: number
+}
+
+export interface NativeIndexVacuumOutcome {
+  /** Its pages and tuples were counted. */
+  counted: boolean
+  pages: number
+  tuples: number
+  tuplesRemoved: number
+  pagesNewlyDeleted: number
+  pagesDeleted: number
+  pagesFree: number
+}
+
+export interface NativeVacuumOutcome {
+  aggressive: boolean
+  failsafe: boolean
+  truncatable: boolean
+  indexScans: number
+  relPages: number
+  scannedPages: number
+  /** Blocks from here on are empty. */
+  nonemptyPages: number
+  liveTuples: number
+  tuplesDeleted: number
+  tuplesFrozen: number
+  recentlyDeadTuples: number
+  missedDeadTuples: number
+  deadItems: number
+  allVisiblePages: number
+  allFrozenPages: number
+  /** The new bounds; 0 when pages were left out that may hold older ids. */
+  relfrozenxid: number
+  relminmxid: number
+  indexes: NativeIndexVacuumOutcome[]
+}
+
+/** One vacuum of a table or of its TOAST table. */
+export interface NativeVacuum {
+  run(bounds: VacuumBounds, settings: NativeVacuumSettings): Promise<NativeVacuumOutcome>
+  /** How many pages hold anything. The caller keeps everybody from writing until `truncate`. */
+  countNonempty(relPages: number, nonemptyPages: number): Promise<number>
+  /** Cuts the table; false when somebody may be reading it. */
+  truncate(blocks: number): boolean
+  /** Named as the columns of pg_stat_progress_vacuum; the phase as PostgreSQL numbers it. */
+  progress(): Record<string, number>
+  /** Ends `run` and `countNonempty` with 57014. */
+  cancel(): void
+}
+
 export interface NativeCluster {
   blockSize(): number
+  /** A vacuum of the relation, or of its TOAST table. The caller keeps others from vacuuming or redefining it. */
+  vacuum(database: number, relation: NativeRelation, ofToast: boolean): NativeVacuum
   session(database: number): NativeSession
   relation(descriptor: RelationDescriptor): NativeRelation
   newOid(): number

@@ -118,6 +118,19 @@ export class CatalogStore {
     this.#expectOk(catalog, this.access(session, catalog).update(session, tid, changes as object))
   }
 
+  /** Overwrites columns of a row for everybody, now and for good. Throws 40001 when the row is being changed. */
+  updateInPlace<C extends AnyCatalog>(
+    session: NativeSession,
+    catalog: C,
+    tid: Tid,
+    changes: Partial<CatalogRow<C>>,
+  ): void {
+    this.#expectOk(
+      catalog,
+      this.access(session, catalog).updateInPlace(session, tid, changes as object),
+    )
+  }
+
   delete(session: NativeSession, catalog: AnyCatalog, tid: Tid): void {
     this.#expectOk(catalog, this.access(session, catalog).delete(session, tid))
   }
@@ -140,7 +153,7 @@ export class CatalogStore {
     this.#localMap = undefined
   }
 
-  #expectOk(catalog: AnyCatalog, result: ReturnType<NativeSession['update']>): void {
+  #expectOk(catalog: AnyCatalog, result: ReturnType<NativeSession['updateInPlace']>): void {
     if (result === 'ok') return
     throw new PgError('40001', `could not change a row of "${catalog.name}"`, {
       detail: `The row is ${result.replace('_', ' ')}.`,

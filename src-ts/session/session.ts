@@ -14,6 +14,7 @@ import type { CreateTableOptions } from '../command/create-table.ts'
 import { createTablespace, dropTablespace } from '../command/create-tablespace.ts'
 import type { DropOptions } from '../command/drop-object.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
+import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
@@ -220,6 +221,30 @@ export class Session {
   /** Empties tables by giving them new files. */
   truncate(...tables: string[]): Promise<void> {
     return this.#define((commands) => commands.truncate(...tables))
+  }
+
+  /**
+   * Removes rows of a table that nobody can see any more, freezes old transaction ids, and gives empty pages back; without
+   * a name, of all tables of the database, system catalogs included. Off the event loop; writers and readers go on. Resolves with
+   * what was done to each relation. Throws 25001 in a transaction, 42P01, 55P03 when the table is being
+   * redefined or vacuumed, 57014.
+   */
+  vacuum(table: string, options?: VacuumOptions): Promise<VacuumReport[]>
+  vacuum(options?: VacuumOptions): Promise<VacuumReport[]>
+  vacuum(table?: string | VacuumOptions, options: VacuumOptions = {}): Promise<VacuumReport[]> {
+    this.#refuseClosed()
+    const commands = this.#commands
+    const [name, given] = typeof table === 'string' ? [table, options] : [undefined, table ?? {}]
+    return this.#queue.runOutside('VACUUM', (step) =>
+      vacuum(
+        {
+          locks: this.#database.locks,
+          step: (action) => step(() => action(commands.context())),
+        },
+        name,
+        given,
+      ),
+    )
   }
 
   createSchema(name: string, options?: CreateSchemaOptions): Promise<void> {

@@ -1,6 +1,7 @@
 // RelationLocks: which transaction writes or changes which relation of a database.
 //
-// Any number may write a relation's rows; one that changes the relation itself (DDL) must be alone. Nobody waits:
+// Any number may write a relation's rows, and one may vacuum it meanwhile; one that changes the relation itself (DDL)
+// must be alone. Nobody waits:
 // a conflict is an error at once, since the transaction in the way may be one of the same event loop. Locks last
 // until their transaction ends. Readers take none.
 import { PgError } from '../errors/pg-error.ts'
@@ -10,6 +11,7 @@ export type LockOwner = object
 
 interface RelationLock {
   exclusive: LockOwner | undefined
+  vacuum: LockOwner | undefined
   writers: Set<LockOwner>
 }
 
@@ -30,9 +32,26 @@ export class RelationLocks {
     const lock = this.#relations.get(oid)
     if (lock?.exclusive === owner) return
     const isOthers = (holder: LockOwner) => holder !== owner
-    if (lock?.exclusive !== undefined || [...(lock?.writers ?? [])].some(isOthers))
-      throw refusal(name)
+    const holders = [lock?.exclusive, lock?.vacuum, ...(lock?.writers ?? [])]
+    if (holders.some((holder) => holder !== undefined && isOthers(holder))) throw refusal(name)
     this.#take(owner, oid).exclusive = owner
+  }
+
+  /** Keeps others from vacuuming and from changing the relation. Throws 55P03. */
+  lockForVacuum(owner: LockOwner, oid: number, name: string): void {
+    const lock = this.#relations.get(oid)
+    if (lock?.exclusive !== undefined || lock?.vacuum !== undefined) throw refusal(name)
+    this.#take(owner, oid).vacuum = owner
+  }
+
+  /** As lockExclusively, for who vacuums the relation; gives what ends it, or nothing when somebody is in the way. */
+  tryExclusively(owner: LockOwner, oid: number): (() => void) | undefined {
+    const lock = this.#relations.get(oid)
+    if (lock === undefined || lock.vacuum !== owner || lock.writers.size > 0) return undefined
+    lock.exclusive = owner
+    return () => {
+      lock.exclusive = undefined
+    }
   }
 
   /** At the end of the owner's transaction. */
@@ -41,7 +60,9 @@ export class RelationLocks {
       const lock = this.#relations.get(oid) as RelationLock
       lock.writers.delete(owner)
       if (lock.exclusive === owner) lock.exclusive = undefined
-      if (lock.exclusive === undefined && lock.writers.size === 0) this.#relations.delete(oid)
+      if (lock.vacuum === owner) lock.vacuum = undefined
+      const isFree = lock.exclusive === undefined && lock.vacuum === undefined
+      if (isFree && lock.writers.size === 0) this.#relations.delete(oid)
     }
     this.#owned.delete(owner)
   }
@@ -49,7 +70,7 @@ export class RelationLocks {
   #take(owner: LockOwner, oid: number): RelationLock {
     let lock = this.#relations.get(oid)
     if (lock === undefined) {
-      lock = { exclusive: undefined, writers: new Set() }
+      lock = { exclusive: undefined, vacuum: undefined, writers: new Set() }
       this.#relations.set(oid, lock)
     }
     let owned = this.#owned.get(owner)
@@ -64,7 +85,7 @@ export class RelationLocks {
 
 function refusal(name: string): PgError {
   return new PgError('55P03', `could not obtain lock on relation "${name}"`, {
-    detail: 'Another transaction that has not ended writes or changes it.',
+    detail: 'Another transaction that has not ended writes, vacuums or changes it.',
     hint: 'Try again when it has ended.',
     table: name,
   })

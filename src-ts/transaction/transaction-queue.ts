@@ -77,28 +77,33 @@ export class TransactionQueue {
       }
       return around.savepoint(body, options)
     }
-    const turn = this.#tail.then(async () => {
-      if (options.signal?.aborted) throw canceled(options.signal)
-      const scope = this.#begin(options)
-      try {
-        const result = await abortable(
-          runningScope.run(scope, () => body(scope)),
-          options.signal,
-        )
-        await abortable(scope.idle(), options.signal)
-        scope.refuseFailed()
-        // The next transaction may begin before this one's commit is on disk; flushes are shared.
-        return { result, durable: this.#commitAsync() }
-      } catch (error) {
-        this.#rollBack()
-        throw error
-      }
-    })
+    const turn = this.#tail.then(() => this.#transaction(body, options))
     this.#tail = turn.catch(() => undefined)
     return turn.then(async ({ result, durable }) => {
       await durable
       return result
     })
+  }
+
+  /**
+   * Runs `body` when its turn comes, outside a transaction; it runs transactions of its own with the function that it
+   * is given. For commands that must not be part of one, such as VACUUM. Rejects with 25001 inside one.
+   */
+  runOutside<T>(
+    what: string,
+    body: (step: <R>(action: () => R | Promise<R>) => Promise<R>) => Promise<T>,
+  ): Promise<T> {
+    if (this.#scopeAround() !== undefined) {
+      return Promise.reject(new PgError('25001', `${what} cannot run inside a transaction block`))
+    }
+    const step = async <R>(action: () => R | Promise<R>): Promise<R> => {
+      const { result, durable } = await this.#transaction(action, {})
+      await durable
+      return result
+    }
+    const turn = this.#tail.then(() => body(step))
+    this.#tail = turn.catch(() => undefined)
+    return turn
   }
 
   /** As `run`, for a command that cannot be part of a transaction: throws 25001 inside one. */
@@ -176,6 +181,27 @@ export class TransactionQueue {
   #scopeAround(): Scope | undefined {
     const scope = runningScope.getStore()
     return scope?.queue === this && scope.open ? scope : undefined
+  }
+
+  // One transaction; the next may begin before this one's commit is on disk, since flushes are shared.
+  async #transaction<T>(
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options: TransactionOptions,
+  ): Promise<{ result: T; durable: Promise<void> }> {
+    if (options.signal?.aborted) throw canceled(options.signal)
+    const scope = this.#begin(options)
+    try {
+      const result = await abortable(
+        runningScope.run(scope, () => body(scope)),
+        options.signal,
+      )
+      await abortable(scope.idle(), options.signal)
+      scope.refuseFailed()
+      return { result, durable: this.#commitAsync() }
+    } catch (error) {
+      this.#rollBack()
+      throw error
+    }
   }
 
   #begin(options: TransactionOptions): Scope {

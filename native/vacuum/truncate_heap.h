@@ -1,0 +1,23 @@
+// Cutting off the empty pages at the end of a table.
+// Source: lazy_truncate_heap in src/backend/access/heap/vacuumlazy.c, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "base/status.h"
+#include "heap/heap_relation.h"
+#include "xact/backend.h"
+
+namespace pgdata {
+
+// How many pages hold anything, counted from the end down to `nonempty_pages`, as a vacuum found that; `*blocks` is what the file has when it
+// has grown since it had `rel_pages`. The caller keeps everybody from writing the table until the pages are cut off.
+Status count_nonempty_pages(BufferPool& pool, const HeapRelation& heap, uint32_t rel_pages,
+                            uint32_t nonempty_pages, const std::function<Status()>& pause,
+                            uint32_t* blocks);
+
+// Cuts the table to `blocks`. Nobody may be reading it.
+Status truncate_heap(Backend& backend, HeapRelation& heap, uint32_t blocks);
+
+}  // namespace pgdata

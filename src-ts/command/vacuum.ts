@@ -1,0 +1,450 @@
+// VACUUM: removes dead rows, freezes old transaction ids, and keeps what pg_class and pg_database say of both.
+//
+// The work is done by native code on another thread, in no transaction; before and after, short transactions read and
+// overwrite the catalogs. Source: src/backend/commands/vacuum.c, PostgreSQL 18.
+import type {
+  NativeIndexVacuumOutcome,
+  NativeVacuum,
+  NativeVacuumOutcome,
+  NativeVacuumSettings,
+} from '../binding/native.ts'
+import { pgClass } from '../catalog/pg_class.ts'
+import { pgDatabase } from '../catalog/pg_database.ts'
+import { PgError } from '../errors/pg-error.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
+import type { LockOwner, RelationLocks } from '../transaction/relation-locks.ts'
+import { canceled } from '../transaction/transaction-queue.ts'
+import type { CommandContext } from './command-context.ts'
+import { currentDatabase } from './current-database.ts'
+import type { ClassRow } from './relation-rows.ts'
+import { displayName, findRelation } from './table-name.ts'
+
+/** Progress of the relation that is being vacuumed, named as the columns of pg_stat_progress_vacuum. */
+export interface VacuumProgress {
+  relation: string
+  phase:
+    | 'initializing'
+    | 'scanning heap'
+    | 'vacuuming indexes'
+    | 'vacuuming heap'
+    | 'cleaning up indexes'
+    | 'truncating heap'
+    | 'performing final cleanup'
+  heap_blks_total: number
+  heap_blks_scanned: number
+  heap_blks_vacuumed: number
+  index_vacuum_count: number
+  max_dead_tuple_bytes: number
+  dead_tuple_bytes: number
+  num_dead_item_ids: number
+  indexes_total: number
+  indexes_processed: number
+}
+
+/** Options of VACUUM, and the settings it goes by, with PostgreSQL's names and defaults. */
+export interface VacuumOptions {
+  /** Freezes every row that all transactions see: as if the freeze ages were 0. */
+  freeze?: boolean
+  /** Statistics are not kept yet: 0A000. */
+  analyze?: boolean
+  /** Gives empty pages at the end of a table back. Default true. */
+  truncate?: boolean
+  /** Default 'auto': indexes are left alone while almost nothing is to be removed from them. */
+  indexCleanup?: 'auto' | 'on' | 'off'
+  /** Looks at every page, whatever the visibility map says. */
+  disablePageSkipping?: boolean
+  /** Vacuums the TOAST table, too. Default true. */
+  processToast?: boolean
+  /** Bytes for dead line pointers; default 64 MiB. */
+  maintenanceWorkMem?: number
+  vacuum_freeze_min_age?: number
+  vacuum_freeze_table_age?: number
+  vacuum_multixact_freeze_min_age?: number
+  vacuum_multixact_freeze_table_age?: number
+  vacuum_failsafe_age?: number
+  vacuum_multixact_failsafe_age?: number
+  autovacuum_freeze_max_age?: number
+  autovacuum_multixact_freeze_max_age?: number
+  vacuum_max_eager_freeze_failure_rate?: number
+  /** Milliseconds; default 0, never sleeps. */
+  vacuum_cost_delay?: number
+  vacuum_cost_limit?: number
+  vacuum_cost_page_miss?: number
+  vacuum_cost_page_dirty?: number
+  /** Aborting it ends the command with 57014; what was done until then stays. */
+  signal?: AbortSignal
+  /** Called now and then. */
+  onProgress?: (progress: VacuumProgress) => void
+}
+
+/** What was done to one relation. */
+export interface VacuumReport {
+  relation: string
+  aggressive: boolean
+  /** Transaction ids were about to run out: only freezing was done. */
+  failsafe: boolean
+  /** Pages before and after. */
+  pages: number
+  remainingPages: number
+  scannedPages: number
+  tuplesRemoved: number
+  tuplesFrozen: number
+  /** Dead, but still seen by a running transaction. */
+  tuplesNotYetRemovable: number
+  liveTuples: number
+  deadItemIds: number
+  indexScans: number
+  /** In the order of the table's indexes. */
+  indexes: {
+    name: string
+    pages: number
+    tuplesRemoved: number
+    pagesNewlyDeleted: number
+    pagesDeleted: number
+    pagesFree: number
+  }[]
+  relfrozenxid: number
+  relminmxid: number
+}
+
+/** What the command works with between its steps. */
+export interface VacuumRun {
+  /** Runs an action in a transaction of its own. */
+  step: <T>(action: (context: CommandContext) => T) => Promise<T>
+  locks: RelationLocks
+}
+
+interface Target {
+  oid: number
+  name: string
+  toastOid: number
+  info: RelationInfo
+}
+
+const phases: readonly VacuumProgress['phase'][] = [
+  'initializing',
+  'scanning heap',
+  'vacuuming indexes',
+  'vacuuming heap',
+  'cleaning up indexes',
+  'truncating heap',
+  'performing final cleanup',
+]
+const defaultMaintenanceWorkMem = 64 * 1024 * 1024
+const progressIntervalMs = 100
+const firstNormalXid = 3
+const settingNames = [
+  'vacuum_freeze_min_age',
+  'vacuum_freeze_table_age',
+  'vacuum_multixact_freeze_min_age',
+  'vacuum_multixact_freeze_table_age',
+  'vacuum_failsafe_age',
+  'vacuum_multixact_failsafe_age',
+  'autovacuum_freeze_max_age',
+  'autovacuum_multixact_freeze_max_age',
+  'vacuum_max_eager_freeze_failure_rate',
+  'vacuum_cost_delay',
+  'vacuum_cost_limit',
+  'vacuum_cost_page_miss',
+  'vacuum_cost_page_dirty',
+] as const
+
+/** Vacuums a table, or all of the database. Throws 42P01, 42809, 55P03, 57014, 0A000. */
+export async function vacuum(
+  run: VacuumRun,
+  name: string | undefined,
+  options: VacuumOptions,
+): Promise<VacuumReport[]> {
+  if (options.analyze) {
+    throw new PgError('0A000', 'ANALYZE is not supported', {
+      detail: 'No statistics of values are kept.',
+    })
+  }
+  const settings = settingsOf(options)
+  const oids = await run.step((context) =>
+    name === undefined ? vacuumableOids(context) : [namedOid(context, name)],
+  )
+  const reports: VacuumReport[] = []
+  for (const oid of oids) {
+    const owner: LockOwner = {}
+    try {
+      const target = await run.step((context) => takeTarget(context, run, owner, oid))
+      // Dropped since the list was made.
+      if (target === undefined) continue
+      reports.push(await vacuumRelation(run, owner, target, false, settings, options))
+      if (target.toastOid !== 0 && options.processToast !== false)
+        reports.push(await vacuumRelation(run, owner, target, true, settings, options))
+    } finally {
+      run.locks.release(owner)
+    }
+  }
+  await run.step(updateDatabaseBounds)
+  return reports
+}
+
+function settingsOf(options: VacuumOptions): NativeVacuumSettings {
+  const settings: NativeVacuumSettings = {
+    maintenanceWorkMem: options.maintenanceWorkMem ?? defaultMaintenanceWorkMem,
+    disablePageSkipping: options.disablePageSkipping ?? false,
+    truncate: options.truncate ?? true,
+    indexCleanup: options.indexCleanup ?? 'auto',
+  }
+  for (const name of settingNames) {
+    const value = options[name]
+    if (value === undefined) continue
+    if (!(value >= 0)) throw new PgError('22023', `invalid value for parameter "${name}": ${value}`)
+    settings[name] = value
+  }
+  if (options.freeze) {
+    settings.vacuum_freeze_min_age = 0
+    settings.vacuum_freeze_table_age = 0
+    settings.vacuum_multixact_freeze_min_age = 0
+    settings.vacuum_multixact_freeze_table_age = 0
+  }
+  return settings
+}
+
+function vacuumableOids(context: CommandContext): number[] {
+  return [...context.catalogs.scan(context.session, pgClass)]
+    .filter(({ relkind, relpersistence }) => 'rm'.includes(relkind) && relpersistence !== 't')
+    .map(({ oid }) => oid)
+}
+
+function namedOid(context: CommandContext, text: string): number {
+  const { row, name } = findRelation(context, text)
+  if (row === undefined) {
+    throw new PgError('42P01', `relation "${displayName(name)}" does not exist`, {
+      schema: name.schema,
+      table: name.name,
+    })
+  }
+  if (!'rm'.includes(row.relkind)) {
+    throw new PgError('42809', `cannot vacuum "${row.relname}"`, {
+      detail: 'It is neither a table nor a materialized view.',
+      schema: name.schema,
+      table: row.relname,
+    })
+  }
+  return row.oid
+}
+
+function takeTarget(
+  context: CommandContext,
+  run: VacuumRun,
+  owner: LockOwner,
+  oid: number,
+): Target | undefined {
+  const row = findClassRow(context, oid)
+  if (row === undefined) return undefined
+  run.locks.lockForVacuum(owner, oid, row.relname)
+  context.relations.forget(oid)
+  const info = context.relations.openByOid(context.session, oid)
+  return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
+}
+
+function findClassRow(context: CommandContext, oid: number): ClassRow | undefined {
+  return context.catalogs.findOne(context.session, pgClass, 'pg_class_oid_index', [oid])
+}
+
+// The table itself, or its TOAST table.
+async function vacuumRelation(
+  run: VacuumRun,
+  owner: LockOwner,
+  target: Target,
+  ofToast: boolean,
+  settings: NativeVacuumSettings,
+  options: VacuumOptions,
+): Promise<VacuumReport> {
+  const oid = ofToast ? target.toastOid : target.oid
+  const { native, row } = await run.step((context) => {
+    const found = findClassRow(context, oid)
+    if (found === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
+    const { oid: database } = context.catalogs.database
+    return {
+      native: context.cluster.vacuum(database, target.info.access.native, ofToast),
+      row: found,
+    }
+  })
+  const name = ofToast ? `pg_toast.${row.relname}` : target.name
+  return await watched(native, name, options, async () => {
+    const outcome = await native.run(
+      {
+        relfrozenxid: row.relfrozenxid,
+        relminmxid: row.relminmxid,
+        relpages: row.relpages,
+        reltuples: row.reltuples,
+      },
+      settings,
+    )
+    const remainingPages = await cutOff(run, owner, target.oid, native, outcome)
+    const { indexes } = target.info.access.descriptor
+    const indexNames = ofToast
+      ? [{ oid: target.info.access.descriptor.toast?.indexOid ?? 0, name: `${row.relname}_index` }]
+      : indexes.filter(({ usable }) => usable)
+    const bounds = await run.step((context) => {
+      const bounds = updateTableRow(context, oid, outcome, remainingPages)
+      outcome.indexes.forEach((index, i) => {
+        const { oid: indexOid } = indexNames[i] as { oid: number }
+        if (index.counted) updateIndexRow(context, indexOid, index)
+      })
+      return bounds
+    })
+    return {
+      relation: name,
+      aggressive: outcome.aggressive,
+      failsafe: outcome.failsafe,
+      pages: outcome.relPages,
+      remainingPages,
+      scannedPages: outcome.scannedPages,
+      tuplesRemoved: outcome.tuplesDeleted,
+      tuplesFrozen: outcome.tuplesFrozen,
+      tuplesNotYetRemovable: outcome.recentlyDeadTuples + outcome.missedDeadTuples,
+      liveTuples: outcome.liveTuples,
+      deadItemIds: outcome.deadItems,
+      indexScans: outcome.indexScans,
+      indexes: outcome.indexes.map((index, i) => ({
+        name: (indexNames[i] as { name: string }).name,
+        pages: index.pages,
+        tuplesRemoved: index.tuplesRemoved,
+        pagesNewlyDeleted: index.pagesNewlyDeleted,
+        pagesDeleted: index.pagesDeleted,
+        pagesFree: index.pagesFree,
+      })),
+      ...bounds,
+    }
+  })
+}
+
+// Hands progress on while `work` runs, and cancels it when the signal says so.
+async function watched<T>(
+  native: NativeVacuum,
+  relation: string,
+  options: VacuumOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { signal, onProgress } = options
+  if (signal?.aborted) throw canceled(signal)
+  const report = () => onProgress?.(progressOf(native, relation))
+  const timer = onProgress && setInterval(report, progressIntervalMs)
+  timer?.unref()
+  const onAbort = () => native.cancel()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const result = await work()
+    report()
+    return result
+  } catch (error) {
+    throw signal?.aborted ? canceled(signal) : error
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+function progressOf(native: NativeVacuum, relation: string): VacuumProgress {
+  const numbers = native.progress()
+  return {
+    ...numbers,
+    relation,
+    phase: phases[numbers['phase'] as number],
+  } as VacuumProgress
+}
+
+// Gives empty pages at the end back if nobody writes or reads the table just now. The pages there are then.
+async function cutOff(
+  run: VacuumRun,
+  owner: LockOwner,
+  oid: number,
+  native: NativeVacuum,
+  outcome: NativeVacuumOutcome,
+): Promise<number> {
+  if (!outcome.truncatable) return outcome.relPages
+  const unlock = run.locks.tryExclusively(owner, oid)
+  if (unlock === undefined) return outcome.relPages
+  try {
+    const blocks = await native.countNonempty(outcome.relPages, outcome.nonemptyPages)
+    return blocks < outcome.relPages && native.truncate(blocks) ? blocks : outcome.relPages
+  } finally {
+    unlock()
+  }
+}
+
+/** Modulo-2^32 order of transaction ids and multixacts. */
+export function idPrecedes(left: number, right: number): boolean {
+  return ((left - right) | 0) < 0
+}
+
+// vac_update_relstats.
+function updateTableRow(
+  context: CommandContext,
+  oid: number,
+  outcome: NativeVacuumOutcome,
+  pages: number,
+): { relfrozenxid: number; relminmxid: number } {
+  const relallvisible = Math.min(outcome.allVisiblePages, pages)
+  const row = overwriteClassRow(context, oid, (old) => ({
+    relpages: pages,
+    reltuples: Math.fround(outcome.liveTuples),
+    relallvisible,
+    relallfrozen: Math.min(outcome.allFrozenPages, relallvisible),
+    ...(outcome.relfrozenxid >= firstNormalXid &&
+      idPrecedes(old.relfrozenxid, outcome.relfrozenxid) && { relfrozenxid: outcome.relfrozenxid }),
+    ...(outcome.relminmxid > 0 &&
+      idPrecedes(old.relminmxid, outcome.relminmxid) && { relminmxid: outcome.relminmxid }),
+  }))
+  return { relfrozenxid: row.relfrozenxid, relminmxid: row.relminmxid }
+}
+
+function updateIndexRow(
+  context: CommandContext,
+  oid: number,
+  index: NativeIndexVacuumOutcome,
+): void {
+  overwriteClassRow(context, oid, () => ({
+    relpages: index.pages,
+    reltuples: Math.fround(index.tuples),
+    relallvisible: 0,
+    relallfrozen: 0,
+  }))
+}
+
+// The row as it is then.
+function overwriteClassRow(
+  context: CommandContext,
+  oid: number,
+  change: (row: ClassRow) => Partial<ClassRow>,
+): ClassRow {
+  const { session, catalogs } = context
+  const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
+  if (located === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
+  const changes = change(located.row)
+  const isChanged = Object.entries(changes).some(
+    ([name, value]) => located.row[name as keyof ClassRow] !== value,
+  )
+  if (isChanged) catalogs.updateInPlace(session, pgClass, located.tid, changes)
+  return { ...located.row, ...changes }
+}
+
+// vac_update_datfrozenxid: the database's bounds are those of its oldest table.
+function updateDatabaseBounds(context: CommandContext): void {
+  const { session, catalogs } = context
+  let datfrozenxid = session.oldestXmin()
+  let datminmxid: number | undefined
+  for (const { relkind, relfrozenxid, relminmxid } of catalogs.scan(session, pgClass)) {
+    if (!'rmt'.includes(relkind)) continue
+    if (relfrozenxid >= firstNormalXid && idPrecedes(relfrozenxid, datfrozenxid))
+      datfrozenxid = relfrozenxid
+    if (relminmxid > 0 && (datminmxid === undefined || idPrecedes(relminmxid, datminmxid)))
+      datminmxid = relminmxid
+  }
+  const old = currentDatabase(context)
+  const changes = {
+    ...(idPrecedes(old.datfrozenxid, datfrozenxid) && { datfrozenxid }),
+    ...(datminmxid !== undefined && idPrecedes(old.datminmxid, datminmxid) && { datminmxid }),
+  }
+  if (Object.keys(changes).length === 0) return
+  const [located] = catalogs.locate(session, pgDatabase, 'pg_database_oid_index', [old.oid])
+  if (located === undefined)
+    throw new PgError('3D000', `database with OID ${old.oid} does not exist`)
+  catalogs.updateInPlace(session, pgDatabase, located.tid, changes)
+}
