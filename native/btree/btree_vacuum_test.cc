@@ -148,10 +148,10 @@ void exercise(uint32_t block_size, int32_t keys, int rounds) {
 
 }  // namespace
 
-TEST(entries_of_dead_rows_go_and_others_stay) { exercise(8192, 1 << 20, 8); }
-TEST(posting_lists_lose_some_of_their_tids) { exercise(8192, 40, 8); }
-TEST(small_pages_make_branches_to_delete) { exercise(1024, 1 << 20, 12); }
-TEST(small_pages_with_duplicates) { exercise(1024, 300, 12); }
+TEST(entries_of_dead_rows_go_and_others_stay) { exercise(8192, 1 << 20, 4); }
+TEST(posting_lists_lose_some_of_their_tids) { exercise(8192, 40, 4); }
+TEST(small_pages_make_branches_to_delete) { exercise(1024, 1 << 20, 5); }
+TEST(small_pages_with_duplicates) { exercise(1024, 300, 5); }
 
 TEST(deleted_pages_are_used_again_once_nobody_can_come_to_them) {
   Index index(1024);
@@ -171,14 +171,14 @@ TEST(deleted_pages_are_used_again_once_nobody_can_come_to_them) {
   result = index.vacuum([](const Entry&) { return false; });
   EXPECT(result.pages_free > 100);
   EXPECT_EQ(result.pages_newly_deleted, 0u);
-  for (int32_t key = 0; key < 3000; key++) index.insert(key);
+  for (int32_t key = 0; key < 1500; key++) index.insert(key);
   EXPECT_EQ(index.blocks(), grown);
   index.check();
 }
 
 TEST(splits_during_a_vacuum_hide_no_entry_from_it) {
   std::mt19937_64 random = test::random_engine();
-  for (int round = 0; round < 6; round++) {
+  for (int round = 0; round < 3; round++) {
     Index index(1024);
     for (int i = 0; i < 3000; i++) index.insert(static_cast<int32_t>(random() % 100000));
     Dead dead;
