@@ -318,4 +318,25 @@ struct xl_heap_visible {
 static_assert(offsetof(xl_heap_visible, flags) == 4);
 inline constexpr size_t xl_heap_visible_size = 5;
 
+// XLOG_HEAP2_NEW_CID (logical decoding only)
+//
+//   offset  size  field           meaning
+//        0     4  top_xid         transaction at top level
+//        4     4  cmin
+//        8     4  cmax
+//       12     4  combocid
+//       16    12  target_locator  relation of the tuple
+//       28     6  target_tid      the tuple
+struct xl_heap_new_cid {
+  TransactionId top_xid;
+  CommandId cmin;
+  CommandId cmax;
+  CommandId combocid;
+  RelFileLocator target_locator;
+  ItemPointer target_tid;
+  uint16_t padding;
+};
+static_assert(offsetof(xl_heap_new_cid, target_tid) == 28);
+inline constexpr size_t xl_heap_new_cid_size = 34;
+
 }  // namespace pgdata

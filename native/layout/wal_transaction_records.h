@@ -94,10 +94,60 @@ struct xl_xact_assignment {
 };
 static_assert(sizeof(xl_xact_assignment) == 8);
 
+// XLOG_XACT_PREPARE, which is also the content of a file in pg_twophase. What follows, each starting at a multiple
+// of 8: the name with its zero byte (gidlen), nsubxacts TransactionIds, ncommitrels and nabortrels
+// RelFileLocators, ncommitstats and nabortstats xl_xact_stats_items, ninvalmsgs
+// SharedInvalidationMessages, then the records of the parts that have state of their own.
+//
+//   offset  size  field             meaning
+//        0     4  magic             TWOPHASE_MAGIC
+//        4     4  total_len         bytes of all of it
+//        8     4  xid
+//       12     4  database
+//       16     8  prepared_at
+//       24     4  owner             role
+//       28     4  nsubxacts
+//       32     4  ncommitrels       files removed by a commit
+//       36     4  nabortrels        files removed by an abort
+//       40     4  ncommitstats
+//       44     4  nabortstats
+//       48     4  ninvalmsgs
+//       52     1  initfileinval     the relation cache's file becomes stale
+//       54     2  gidlen
+//       56     8  origin_lsn        of the replication origin, if there is one
+//       64     8  origin_timestamp
+struct xl_xact_prepare {
+  uint32_t magic;
+  uint32_t total_len;
+  TransactionId xid;
+  Oid database;
+  TimestampTz prepared_at;
+  Oid owner;
+  int32_t nsubxacts;
+  int32_t ncommitrels;
+  int32_t nabortrels;
+  int32_t ncommitstats;
+  int32_t nabortstats;
+  int32_t ninvalmsgs;
+  uint8_t initfileinval;
+  uint8_t padding;
+  uint16_t gidlen;
+  Lsn origin_lsn;
+  TimestampTz origin_timestamp;
+};
+static_assert(sizeof(xl_xact_prepare) == 72);
+static_assert(offsetof(xl_xact_prepare, prepared_at) == 16);
+static_assert(offsetof(xl_xact_prepare, initfileinval) == 52);
+static_assert(offsetof(xl_xact_prepare, gidlen) == 54);
+static_assert(offsetof(xl_xact_prepare, origin_lsn) == 56);
+static_assert(std::has_unique_object_representations_v<xl_xact_prepare>);
+inline constexpr uint32_t TWOPHASE_MAGIC = 0x57F94534;
+
 // One of the kinds by `id`: a catalog cache's number (0 and above), or SHAREDINVAL*_ID.
 //   catcache: 4 4 dbId, 8 4 hashValue      catalog: 4 4 dbId, 8 4 catId
 //   relcache: 4 4 dbId, 8 4 relId          relmap: 4 4 dbId
-//   snapshot: 4 4 dbId, 8 4 relId          smgr: 1 1 backend_hi, 2 2 backend_lo, 4 12 rlocator
+//   snapshot: 4 4 dbId, 8 4 relId          relsync: 4 4 dbId, 8 4 relid
+//   smgr: 1 1 backend_hi, 2 2 backend_lo, 4 12 rlocator
 struct SharedInvalidationMessage {
   int8_t id;
   int8_t backend_hi;
@@ -111,6 +161,7 @@ inline constexpr int8_t SHAREDINVALRELCACHE_ID = -2;
 inline constexpr int8_t SHAREDINVALSMGR_ID = -3;
 inline constexpr int8_t SHAREDINVALRELMAP_ID = -4;
 inline constexpr int8_t SHAREDINVALSNAPSHOT_ID = -5;
+inline constexpr int8_t SHAREDINVALRELSYNC_ID = -6;
 
 // CLOG.
 inline constexpr uint8_t CLOG_ZEROPAGE = 0x00;
