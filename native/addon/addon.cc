@@ -12,6 +12,7 @@
 #include "addon/scan_object.h"
 #include "addon/session_object.h"
 #include "addon/vacuum_object.h"
+#include "addon/wal_object.h"
 #include "base/crc32c.h"
 #include "file/file_system.h"
 #include "page/page.h"
@@ -67,6 +68,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->scan_class = Napi::Persistent(ScanObject::define(env));
   here->disk_class = Napi::Persistent(DiskObject::define(env));
   here->vacuum_class = Napi::Persistent(VacuumObject::define(env));
+  here->wal_class = Napi::Persistent(WalObject::define(env));
   env.SetInstanceData(here);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -78,6 +80,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("cancelOpening", cancel_opening);
   add("initCluster", init_cluster);
   add("readControlFile", read_control_file_object);
+  add("readWal", read_wal);
+  add("resourceManagerNames", resource_manager_names);
+  add("walRelease", wal_release);
   add("syncDirectoryTree", sync_directory_tree);
   add("pageChecksum", page_checksum_of);
   add("crc32c", crc32c_of);

@@ -43,7 +43,7 @@ inline constexpr uint8_t XLOG_GIN_DELETE_LISTPAGE = 0x80;
 inline constexpr uint8_t XLOG_GIN_VACUUM_DATA_LEAF_PAGE = 0x90;
 
 struct ginxlogCreatePostingTree {
-  uint32_t size;  // bytes of posting lists that follow
+  uint32_t data_size;  // bytes of posting lists that follow (`size` in PostgreSQL)
 };
 static_assert(sizeof(ginxlogCreatePostingTree) == 4);
 

@@ -5,13 +5,13 @@
 //   offset  size  field          meaning
 //        0     2  flags          SPGIST_*
 //        2     2  nRedirection   redirect tuples on the page
-//        4     2  nPlaceholder   placeholder tuples
+//        4     2  nPlaceholder   tuples that keep a place, for later ones
 //        6     2  spgist_page_id 0xFF82
 //
 // Tuples begin with a word whose low two bits are the tuple's state:
 //
 //   inner:  0  4  state (2) | allTheSame (1) | nNodes (13) | prefixSize (16)
-//           4  2  size
+//           4  2  tuple_size (`size` in PostgreSQL)
 //           8     prefix (prefixSize bytes), then nNodes nodes: index tuples whose t_tid is the downlink
 //   leaf:   0  4  state (2) | size (30)
 //           4  2  t_info: next in chain (14) | unused | has null bitmap
@@ -60,7 +60,7 @@ inline constexpr uint32_t SPGIST_PLACEHOLDER = 3;
 
 struct SpGistInnerTupleData {
   uint32_t bits;
-  uint16_t size;
+  uint16_t tuple_size;
   uint16_t padding;
 };
 static_assert(sizeof(SpGistInnerTupleData) == 8);

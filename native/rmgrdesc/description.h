@@ -83,7 +83,7 @@ class Description {
   void time(TimestampTz at);
   // "base/5/16384_fsm".
   void path(RelFileLocator relation, ForkNumber fork);
-  // " [ 1, 2 ]", of `count` values of an unsigned integral type T, each written with print_one(value).
+  // " [1, 2]", of `count` values of an unsigned integral type T, each written with print_one(value).
   template <typename T, typename PrintOne>
   bool array(RecordBytes* bytes, uint32_t count, PrintOne print_one);
   // The same of offset numbers.
@@ -109,10 +109,10 @@ bool Description::array(RecordBytes* bytes, uint32_t count, PrintOne print_one) 
   for (uint32_t i = 0; i < count; i++) {
     T value;
     if (!bytes->take(&value)) return false;
-    append(i > 0 ? ", " : " ");
+    if (i > 0) append(", ");
     print_one(value);
   }
-  append(" ]");
+  append("]");
   return true;
 }
 

@@ -308,6 +308,9 @@ export const TYPSTORAGE_PLAIN = 112
 export const TYPSTORAGE_EXTERNAL = 101
 export const TYPSTORAGE_EXTENDED = 120
 export const TYPSTORAGE_MAIN = 109
+export const WalBatchState_more = 0
+export const WalBatchState_end_of_log = 1
+export const WalBatchState_end_reached = 2
 export const SizeOfXLogShortPHD = 24
 export const SizeOfXLogLongPHD = 40
 export const XLP_FIRST_IS_CONTRECORD = 1
@@ -726,7 +729,7 @@ export const GinPostingList = {
 
 export const ginxlogCreatePostingTree = {
   size: 4,
-  size: { offset: 0, size: 4 },
+  data_size: { offset: 0, size: 4 },
 } as const
 
 export const ginxlogInsert = {
@@ -1133,7 +1136,7 @@ export const SpGistPageOpaqueData = {
 export const SpGistInnerTupleData = {
   size: 8,
   bits: { offset: 0, size: 4 },
-  size: { offset: 4, size: 2 },
+  tuple_size: { offset: 4, size: 2 },
   padding: { offset: 6, size: 2 },
 } as const
 
@@ -1252,6 +1255,49 @@ export const varatt_external = {
   va_extinfo: { offset: 4, size: 4 },
   va_valueid: { offset: 8, size: 4 },
   va_toastrelid: { offset: 12, size: 4 },
+} as const
+
+export const WalBatchHeader = {
+  size: 16,
+  records: { offset: 0, size: 4 },
+  state: { offset: 4, size: 4 },
+  needed: { offset: 8, size: 4 },
+  padding: { offset: 12, size: 4 },
+} as const
+
+export const WalBatchRecord = {
+  size: 64,
+  lsn: { offset: 0, size: 8 },
+  end_lsn: { offset: 8, size: 8 },
+  prev_lsn: { offset: 16, size: 8 },
+  xid: { offset: 24, size: 4 },
+  total_length: { offset: 28, size: 4 },
+  fpi_length: { offset: 32, size: 4 },
+  main_data_length: { offset: 36, size: 4 },
+  entry_length: { offset: 40, size: 4 },
+  text_length: { offset: 44, size: 4 },
+  block_count: { offset: 48, size: 2 },
+  origin: { offset: 50, size: 2 },
+  rmid: { offset: 52, size: 1 },
+  info: { offset: 53, size: 1 },
+  type_length: { offset: 54, size: 1 },
+  undescribed: { offset: 55, size: 1 },
+  toplevel_xid: { offset: 56, size: 4 },
+  padding: { offset: 60, size: 4 },
+} as const
+
+export const WalBatchBlock = {
+  size: 28,
+  relation: { offset: 0, size: 12 },
+  block: { offset: 12, size: 4 },
+  image_length: { offset: 16, size: 2 },
+  hole_offset: { offset: 18, size: 2 },
+  hole_length: { offset: 20, size: 2 },
+  data_length: { offset: 22, size: 2 },
+  id: { offset: 24, size: 1 },
+  fork: { offset: 25, size: 1 },
+  fork_flags: { offset: 26, size: 1 },
+  bimg_info: { offset: 27, size: 1 },
 } as const
 
 export const XLogPageHeaderData = {

@@ -454,6 +454,43 @@ export interface NativeCluster {
   statistics(): Record<string, number>
 }
 
+export interface NativeWalOptions {
+  /** The directory of the segments. */
+  directory: string
+  blockSize: number
+  segmentSize: number
+  timeline: number
+  /** 0n: not checked. */
+  systemIdentifier: bigint
+  catalogVersion: number
+}
+
+export interface NativeWalFilter {
+  /** Ids of resource managers. */
+  rmgrs?: number[] | undefined
+  xid?: number | undefined
+  relation?: Locator | undefined
+  block?: number | undefined
+  fork?: number | undefined
+  fullPage: boolean
+  /** Records that end after this are not read. */
+  end?: bigint | undefined
+}
+
+/** Reads the log; its batches are laid out by WalBatchHeader, WalBatchRecord and WalBatchBlock. */
+export interface NativeWal {
+  /** The first record at or after the position; null: there is none. */
+  begin(lsn: bigint): bigint | null
+  /** Fills the batch with records that the filter lets through; returns their number. */
+  next(batch: Uint8Array, describe: boolean): number
+  /** Where the last record read ends. */
+  position(): bigint
+  /** Why there is no next record, in PostgreSQL's words. */
+  endReason(): string
+  /** The release that wrote the page read last, or 0. */
+  major(): number
+}
+
 export interface NativeBinding {
   /** `journal` is the path of a new file. */
   Disk: new (
@@ -475,6 +512,11 @@ export interface NativeBinding {
   readControlFile(dataDirectory: string): Record<string, number | bigint | string | boolean>
   /** Makes everything in the directory durable. */
   syncDirectoryTree(directory: string): Promise<void>
+  readWal(options: NativeWalOptions, filter: NativeWalFilter): NativeWal
+  /** The built-in resource managers' names, by id. */
+  resourceManagerNames(): string[]
+  /** The release that a WAL page's magic number belongs to, or 0. */
+  walRelease(magic: number): number
   pageChecksum(page: Uint8Array, block: number): number
   crc32c(bytes: Uint8Array): number
   /** Checks a heap page whose header is sound; a bound of 0 is not checked. Without a relation no column is walked. */

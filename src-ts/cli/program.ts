@@ -9,6 +9,7 @@ import { addList } from './list.ts'
 import { addLoad } from './load.ts'
 import { addPage } from './page.ts'
 import { addVerify } from './verify.ts'
+import { addWal } from './wal.ts'
 
 /** Runs one command line; resolves with its exit status. */
 export async function runProgram(argv: string[]): Promise<number> {
@@ -24,9 +25,11 @@ export async function runProgram(argv: string[]): Promise<number> {
   addList(program)
   addControl(program)
   addPage(program)
-  addVerify(program, (found) => {
+  const report = (found: keyof typeof exitStatus) => {
     status = exitStatus[found]
-  })
+  }
+  addVerify(program, report)
+  addWal(program, report)
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`HINT:  Try "pgdata ${command.name()} --help".`)
     command.configureOutput({

@@ -60,9 +60,13 @@ export interface ControlFile {
   mock_authentication_nonce: string
 }
 
+export function isClusterDirectory(path: string): boolean {
+  return existsSync(join(path, 'PG_VERSION'))
+}
+
 /** Throws 58P01 when the directory is no cluster, XX001 when the file is damaged, 0A000 for another release. */
 export function readControlFile(dataDirectory: string): ControlFile {
-  if (!existsSync(join(dataDirectory, 'PG_VERSION'))) {
+  if (!isClusterDirectory(dataDirectory)) {
     throw new PgError('58P01', `"${dataDirectory}" is not a database cluster directory`)
   }
   return binding.readControlFile(dataDirectory) as unknown as ControlFile

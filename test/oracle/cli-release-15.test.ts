@@ -4,7 +4,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WalLog, type WalRecord } from '../../src-ts/inspect/wal-log.ts'
+import { recordLine } from '../../src-ts/inspect/wal-text.ts'
 import { pgdata } from '../support/command-line.ts'
+import { indexWorkload } from '../support/index-workload.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const programs = '/usr/lib/postgresql/15/bin'
@@ -93,6 +96,44 @@ describe.runIf(isInstalled)('release 15', () => {
     }
     const running = await pgdata(['control', directory])
     expect(running.stdout.toString()).toBe(run('pg_controldata', directory).toString())
+  }, 120_000)
+
+  it('prints the log as pg_waldump does, and refuses what it cannot describe', async () => {
+    const statements = Object.values(indexWorkload).flat()
+    sql(statements.filter((text) => !text.includes('vacuum')).join(';\n'))
+    sql('checkpoint')
+    const log = WalLog.open(directory)
+    const first = log.begin(log.oldest) as bigint
+    const records: WalRecord[] = []
+    while (log.state === 'more') records.push(...log.read(true))
+    const lsn = (at: bigint) => `${(at >> 32n).toString(16)}/${(at & 0xffffffffn).toString(16)}`
+    const end = records.at(-1)?.endLsn as bigint
+    const walDirectory = join(directory, 'pg_wal')
+    const stock = run('pg_waldump', '-p', walDirectory, '-s', lsn(first), '-e', lsn(end))
+    const lines = stock.toString().split('\n').slice(0, -1)
+    expect(lines.length).toBe(records.length)
+    const different = new Map<string, { ours: string; stock: string | undefined }>()
+    let described = 0
+    records.forEach((record, i) => {
+      const ours = recordLine(record, false, 8192).trimEnd()
+      if (record.isDescribed) described++
+      // What is not described ends in the block references all the same.
+      const [head, tail = ''] = ours.split(/(?=, blkref #0)/)
+      const line = lines[i] as string
+      const equal = record.isDescribed
+        ? line.trimEnd() === ours
+        : line.startsWith((head as string).trimEnd()) && line.endsWith(tail)
+      const type = `${record.rmgr}/${record.type}`
+      if (!equal && !different.has(type)) different.set(type, { ours, stock: line })
+    })
+    expect(Object.fromEntries(different)).toEqual({})
+    expect(described).toBeGreaterThan(20_000)
+    const refused = await pgdata(['wal', directory])
+    expect(refused.status).toBe(2)
+    expect(refused.stderr).toMatch(/cannot describe record \w+\/\w+ of release 15 at .*\nDETAIL/)
+    const counted = await pgdata(['wal', directory, '--stats'])
+    expect(counted.stdout.toString()).toContain('WAL statistics between')
+    expect(counted.status).toBe(0)
   }, 120_000)
 
   it('verifies the stopped directory', async () => {
