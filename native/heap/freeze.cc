@@ -80,7 +80,8 @@ Status TupleFreezer::freeze_multixact(const HeapTupleHeader& tuple, PageFreeze* 
 
   bool has_lockers = false;
   for (const MultiXactMember& member : members) {
-    const bool running = context_.transactions.is_in_progress(member.xid);
+    bool running = false;
+    RETURN_IF_ERROR(context_.transactions.is_in_progress(member.xid, &running));
     if (!is_update(member.status)) {
       has_lockers = has_lockers || running;
       continue;

@@ -313,8 +313,7 @@ RemovalHorizons ProcessArray::removal_horizons(Oid database) const {
   const auto lower = [](TransactionId xid, TransactionId* horizon) {
     if (is_valid(xid) && precedes(xid, *horizon)) *horizon = xid;
   };
-  const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);
-  for (uint32_t i = 0; i < end; ++i) {
+  each_slot([&](uint32_t i) {
     for (const auto* ids : {xids_, xmins_}) {
       const TransactionId xid = ids[i].load(std::memory_order_acquire);
       lower(xid, &horizons.shared);
@@ -322,16 +321,17 @@ RemovalHorizons ProcessArray::removal_horizons(Oid database) const {
           database == invalid_oid)
         lower(xid, &horizons.database);
     }
-  }
+  });
   return horizons;
 }
 
 bool ProcessArray::anybody_has_snapshot() const {
   LwLockGuard guard(shared_->lock, LockMode::shared);
-  const uint32_t end = shared_->slots_end.load(std::memory_order_relaxed);
-  for (uint32_t i = 0; i < end; ++i)
-    if (is_valid(xmins_[i].load(std::memory_order_acquire))) return true;
-  return false;
+  bool found = false;
+  each_slot([&](uint32_t i) {
+    if (is_valid(xmins_[i].load(std::memory_order_acquire))) found = true;
+  });
+  return found;
 }
 
 uint64_t ProcessArray::completions() const {
