@@ -1,5 +1,6 @@
 // What the package exports.
 export { version } from './binding/addon.ts'
+export type { ComparedPages } from './binding/native.ts'
 export {
   Cluster,
   type ConnectOptions,

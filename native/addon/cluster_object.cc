@@ -13,6 +13,7 @@
 #include "addon/relation_object.h"
 #include "addon/session_object.h"
 #include "addon/vacuum_object.h"
+#include "recovery/resource_managers.h"
 
 namespace pgdata {
 
@@ -31,6 +32,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("closeSync", &ClusterObject::close_sync),
                          InstanceMethod("abandon", &ClusterObject::abandon),
                          InstanceMethod("statistics", &ClusterObject::statistics),
+                         InstanceMethod("comparedPages", &ClusterObject::compared_pages),
                      });
 }
 
@@ -198,6 +200,25 @@ Napi::Value ClusterObject::statistics(const Napi::CallbackInfo& info) {
       set("wal_bytes", wal.bytes);
       set("wal_writes", wal.writes);
       set("wal_syncs", wal.syncs);
+    }
+    return result;
+  });
+}
+
+// comparedPages(): one object for each kind of record.
+Napi::Value ClusterObject::compared_pages(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const std::vector<ComparedPages>& compared = core_->engine().compared_pages();
+    const Napi::Array result = Napi::Array::New(env, compared.size());
+    for (uint32_t i = 0; i < compared.size(); i++) {
+      const ComparedPages& kind = compared[i];
+      const Napi::Object object = Napi::Object::New(env);
+      object.Set("resourceManager", resource_manager(kind.manager)->name);
+      object.Set("operation", Napi::Number::New(env, kind.operation));
+      object.Set("records", Napi::Number::New(env, static_cast<double>(kind.records)));
+      object.Set("pages", Napi::Number::New(env, static_cast<double>(kind.pages)));
+      result.Set(i, object);
     }
     return result;
   });

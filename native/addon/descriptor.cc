@@ -182,6 +182,7 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
                                  : WalSyncMethod::fdatasync;
   options->fsync = fields.boolean("fsync");
   options->full_page_writes = fields.boolean("fullPageWrites");
+  options->wal_consistency_checking = fields.text("walConsistencyChecking");
   options->max_backends = fields.number("maxBackends");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");

@@ -12,6 +12,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/control_file.h"
+#include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
 
 namespace pgdata {
@@ -59,6 +60,8 @@ Status Engine::build(uint32_t timeline) {
   wal_options.sync_method = options_.wal_sync_method;
   wal_options.fsync = options_.fsync;
   wal_options.full_page_writes = options_.full_page_writes;
+  RETURN_IF_ERROR(parse_consistency_checking(options_.wal_consistency_checking,
+                                             &wal_options.consistency_checking));
   wal_options.min_wal_bytes = options_.min_wal_bytes;
   wal_options.max_wal_bytes = options_.max_wal_bytes;
 
@@ -154,6 +157,7 @@ Status Engine::replay(const RecoveryPlan& plan) {
   recovery.on_progress = options_.on_recovery_progress;
   RecoveryResult result;
   RETURN_IF_ERROR(recover(plan, recovery, *services_, *transactions_, &control_, &result));
+  compared_pages_ = std::move(result.compared);
   RETURN_IF_ERROR(
       wal_->continue_log(result.last_record, plan.checkpoint.redo, result.missing_contrecord));
   TransactionCounters counters = transactions_->counters();

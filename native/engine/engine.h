@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -36,6 +37,7 @@ struct EngineOptions {
   WalSyncMethod wal_sync_method = WalSyncMethod::fdatasync;
   bool fsync = true;
   bool full_page_writes = true;
+  std::string wal_consistency_checking;
   uint32_t max_backends = 128;
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
@@ -74,6 +76,8 @@ class Engine {
   TransactionSystem& transactions() { return *transactions_; }
   ClusterState& state() { return *state_; }
   uint32_t block_size() const { return control_.blcksz; }
+  // What recovery compared with the images of records that carry them for that.
+  const std::vector<ComparedPages>& compared_pages() const { return compared_pages_; }
 
   // An online checkpoint. Waits for one that is running.
   Status checkpoint();
@@ -96,6 +100,7 @@ class Engine {
   FileSystem& files_;
   EngineOptions options_;
   ControlFile control_;
+  std::vector<ComparedPages> compared_pages_;
   int directory_lock_ = -1;
   bool in_production_ = false;
   std::mutex checkpoint_mutex_;

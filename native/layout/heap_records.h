@@ -305,6 +305,31 @@ static_assert(offsetof(xl_heap_inplace, dbId) == 4);
 static_assert(offsetof(xl_heap_inplace, nmsgs) == 16);
 inline constexpr size_t xl_heap_inplace_size = 20;
 
+// XLOG_HEAP2_REWRITE (logical decoding only), followed by num_mappings mappings of 36 bytes
+//
+//   offset  size  field         meaning
+//        0     4  mapped_xid    transaction that may need to see the rows
+//        4     4  mapped_db     database, 0 for a shared relation
+//        8     4  mapped_rel    OID of the rewritten relation
+//       16     8  offset        where in the file the mappings go
+//       24     4  num_mappings  how many follow
+//       32     8  start_lsn     where the log stood when rewriting began
+struct xl_heap_rewrite_mapping {
+  TransactionId mapped_xid;
+  Oid mapped_db;
+  Oid mapped_rel;
+  uint32_t padding1;
+  int64_t offset;
+  uint32_t num_mappings;
+  uint32_t padding2;
+  Lsn start_lsn;
+};
+static_assert(sizeof(xl_heap_rewrite_mapping) == 40);
+static_assert(offsetof(xl_heap_rewrite_mapping, offset) == 16);
+static_assert(offsetof(xl_heap_rewrite_mapping, start_lsn) == 32);
+// LogicalRewriteMappingData: old and new relation file, old and new address.
+inline constexpr size_t logical_rewrite_mapping_size = 36;
+
 // XLOG_HEAP2_VISIBLE; block 0 is the visibility map's page, block 1 the heap's.
 //
 //   offset  size  field                    meaning

@@ -227,6 +227,7 @@ Status Replay::replay_all(RecoveryResult* result) {
   }
   result->aborted_record = reader.aborted_record();
   result->missing_contrecord = reader.missing_contrecord();
+  result->compared = driver_.comparison().compared();
   progress_.upto = progress_.position;
   result->progress = progress_;
   return report(progress_);

@@ -18,6 +18,7 @@
 #include "change/change.h"
 #include "file/file_system.h"
 #include "layout/control_file.h"
+#include "recovery/page_comparison.h"
 #include "wal/wal_reader.h"
 #include "xact/transaction_system.h"
 
@@ -68,6 +69,8 @@ struct RecoveryResult {
   Lsn missing_contrecord = invalid_lsn;
   TransactionId oldest_prepared = invalid_transaction_id;
   RecoveryProgress progress;
+  // What was compared with the images of records that carry them for that.
+  std::vector<ComparedPages> compared;
 };
 
 Status recover(const RecoveryPlan& plan, const RecoveryOptions& options, StorageServices& services,

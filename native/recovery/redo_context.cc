@@ -25,8 +25,11 @@ Status RedoContext::restore(int id, BufferRef* buffer) {
   const WalBlock& wanted = block(id);
   RETURN_IF_ERROR(driver_.make_block(wanted.relation, wanted.fork, wanted.number, buffer));
   RETURN_IF_ERROR(reader_.restore_image(id, buffer->page().bytes()));
+  const Page page = buffer->page();
+  if (!verify_page(page.bytes(), page.size(), wanted.number, false, "").is_ok())
+    return corrupted("an image is no valid page");
   // An image of an empty page stays one.
-  if (!buffer->page().is_new()) buffer->page().set_lsn(end_lsn());
+  if (!page.is_new()) page.set_lsn(end_lsn());
   services_.pool.mark_dirty(*buffer);
   return Status::ok;
 }

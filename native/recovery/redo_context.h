@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -77,6 +78,9 @@ class RedoContext {
   Status read_other(RelFileLocator relation, ForkNumber fork, BlockNumber block, bool extend,
                     BufferRef* buffer);
 
+  // The image that block `id` carries, also one that is only there to compare with.
+  Status restore_image(int id, std::byte* page) const { return reader_.restore_image(id, page); }
+
   // After changing a page: stamps the record's end as its LSN and marks the buffer dirty.
   void changed(BufferRef& buffer);
 
@@ -101,7 +105,22 @@ class RedoContext {
 class RedoBytes {
  public:
   RedoBytes(const std::byte* bytes, size_t size) : next_(bytes), left_(size) {}
+  // The data of a record's block; empty when it has none.
+  explicit RedoBytes(const WalBlock& block) : RedoBytes(block.data, block.data_length) {}
+  // A record's main data.
+  explicit RedoBytes(const RedoContext& redo)
+      : RedoBytes(redo.record().main_data, redo.record().main_data_length) {}
+
   size_t left() const { return left_; }
+  // Copies the next `size` bytes to the start of `*value`; false when there are fewer. Records end before
+  // the padding of their struct.
+  template <typename T>
+  bool read(T* value, size_t size = sizeof(T)) {
+    const std::byte* bytes = take(size);
+    if (bytes == nullptr) return false;
+    std::memcpy(value, bytes, size);
+    return true;
+  }
   // The next `size` bytes, or null when there are fewer.
   const std::byte* take(size_t size) {
     if (size > left_) return nullptr;

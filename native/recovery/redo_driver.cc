@@ -11,6 +11,21 @@ namespace pgdata {
 
 namespace {
 
+// Whoever locked a page of such a record would wait for itself at the second reference.
+bool refers_to_a_block_twice(const DecodedWalRecord& record) {
+  for (int id = 1; id < record.block_count; id++) {
+    const WalBlock& block = record.blocks[id];
+    if (!block.in_use) continue;
+    for (int other = 0; other < id; other++) {
+      const WalBlock& before = record.blocks[other];
+      if (before.in_use && before.number == block.number && before.fork == block.fork &&
+          before.relation == block.relation)
+        return true;
+    }
+  }
+  return false;
+}
+
 // Maps are extended by FreeSpaceMap and VisibilityMap too, so their sizes are asked for.
 bool size_is_ours(ForkNumber fork) { return fork == ForkNumber::main || fork == ForkNumber::init; }
 
@@ -31,7 +46,8 @@ RedoDriver::RedoDriver(StorageServices& services, TransactionSystem& transaction
       control_(control),
       prepared_(services),
       origins_(services),
-      commit_timestamps_(services) {}
+      commit_timestamps_(services),
+      comparison_(services.pool.options().block_size) {}
 
 Status RedoDriver::apply(const WalReader& reader) {
   const DecodedWalRecord& record = reader.record();
@@ -48,7 +64,10 @@ Status RedoDriver::apply(const WalReader& reader) {
                          "cannot replay records of resource manager %s", manager->name)
         .with_detail("The first is at " + format_lsn(record.lsn) + ".");
   RedoContext context(*this, reader, services_, transactions_);
-  return manager->redo(context);
+  if (refers_to_a_block_twice(record)) return context.corrupted("two references to one block");
+  RETURN_IF_ERROR(manager->redo(context));
+  if ((record.header.xl_info & XLR_CHECK_CONSISTENCY) == 0) return Status::ok;
+  return comparison_.check(context, *manager);
 }
 
 // Blocks. ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
 #include "layout/control_file.h"
+#include "recovery/page_comparison.h"
 #include "recovery/prepared_transactions.h"
 #include "recovery/replayed_commit_timestamps.h"
 #include "recovery/replication_origins.h"
@@ -39,6 +40,8 @@ class RedoDriver {
   Status apply(const WalReader& reader);
 
   ControlFile& control() const { return control_; }
+  // What was compared with the images of records that carry them for that.
+  const PageComparison& comparison() const { return comparison_; }
   PreparedTransactions& prepared() { return prepared_; }
   ReplicationOrigins& origins() { return origins_; }
   ReplayedCommitTimestamps& commit_timestamps() { return commit_timestamps_; }
@@ -101,6 +104,7 @@ class RedoDriver {
   ControlFile& control_;
   PreparedTransactions prepared_;
   ReplicationOrigins origins_;
+  PageComparison comparison_;
   ReplayedCommitTimestamps commit_timestamps_;
   std::map<BlockKey, bool> invalid_pages_;  // whether the block exists, full of zeroes
   // Of main and init forks, which nobody else extends.

@@ -1,7 +1,11 @@
 // The table of resource managers, by id.
 #include "recovery/resource_managers.h"
 
+#include "recovery/btree_redo.h"
+#include "recovery/generic_redo.h"
+#include "recovery/heap_redo.h"
 #include "recovery/redo_functions.h"
+#include "recovery/sequence_redo.h"
 
 namespace pgdata {
 
@@ -17,18 +21,18 @@ constexpr ResourceManager resource_managers[] = {
     {"MultiXact", multixact_redo, nullptr},
     {"RelMap", relmap_redo, nullptr},
     {"Standby", standby_redo, nullptr},
-    {"Heap2", nullptr, nullptr},
-    {"Heap", nullptr, nullptr},
-    {"Btree", nullptr, nullptr},
+    {"Heap2", heap2_redo, heap_mask},
+    {"Heap", heap_redo, heap_mask},
+    {"Btree", btree_redo, btree_mask},
     {"Hash", nullptr, nullptr},
     {"Gin", nullptr, nullptr},
     {"Gist", nullptr, nullptr},
-    {"Sequence", nullptr, nullptr},
+    {"Sequence", sequence_redo, sequence_mask},
     {"SPGist", nullptr, nullptr},
     {"BRIN", nullptr, nullptr},
     {"CommitTs", commit_ts_redo, nullptr},
     {"ReplicationOrigin", replication_origin_redo, nullptr},
-    {"Generic", nullptr, nullptr},
+    {"Generic", generic_redo, generic_mask},
     {"LogicalMessage", logical_message_redo, nullptr},
 };
 constexpr uint8_t count = sizeof(resource_managers) / sizeof(resource_managers[0]);

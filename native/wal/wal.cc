@@ -140,6 +140,9 @@ Status Wal::insert(WalRecord& record, Lsn* end, Lsn* start) {
     if (operation == XLOG_SWITCH) kind = InsertKind::segment_switch;
   }
   INVARIANT(kind == InsertKind::segment_switch || record.data_size_ > 0 || record.block_count_ > 0);
+  if (((local_->options.consistency_checking >> static_cast<unsigned>(record.rmgr_)) & 1) != 0)
+      [[unlikely]]
+    record.info_ |= XLR_CHECK_CONSISTENCY;
   const bool unimportant = (record.flags_ & XLOG_MARK_UNIMPORTANT) != 0;
 
   WalRecord::Assembled assembled;

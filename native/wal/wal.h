@@ -144,6 +144,9 @@ struct WalOptions {
   WalSyncMethod sync_method = WalSyncMethod::fdatasync;
   bool fsync = true;
   bool full_page_writes = true;
+  // wal_consistency_checking: bit n is set when records of resource manager n carry images of all their pages
+  // after the change, for replay to compare with.
+  uint32_t consistency_checking = 0;
   int32_t wal_level = 1;                   // replica
   uint64_t min_wal_bytes = 80ull << 20;    // min_wal_size: segments kept for recycling
   uint64_t max_wal_bytes = 1024ull << 20;  // max_wal_size

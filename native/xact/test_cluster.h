@@ -33,6 +33,7 @@ struct TestClusterOptions {
   uint32_t clog_buffers = 16;
   bool data_checksums = true;
   bool fsync = false;
+  uint32_t consistency_checking = 0;
 };
 
 // Directories, log, pool and transactions of one cluster. `restart` is a clean shutdown and start; the
@@ -111,6 +112,7 @@ class TestCluster {
     wal_options.segment_bytes = 1u << 20;
     wal_options.buffer_pages = 64;
     wal_options.fsync = options_.fsync;
+    wal_options.consistency_checking = options_.consistency_checking;
     BufferPoolOptions pool_options;
     pool_options.buffers = options_.buffers;
     pool_options.data_checksums = options_.data_checksums;

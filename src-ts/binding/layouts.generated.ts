@@ -207,6 +207,7 @@ export const XLH_INVALID_XVAC = 4
 export const xl_heap_lock_size = 8
 export const xl_heap_confirm_size = 2
 export const xl_heap_inplace_size = 20
+export const logical_rewrite_mapping_size = 36
 export const xl_heap_visible_size = 5
 export const xl_heap_new_cid_size = 34
 export const heap_tuple_header_size = 23
@@ -266,6 +267,8 @@ export const xl_commit_ts_truncate_size = 12
 export const XLOG_REPLORIGIN_SET = 0
 export const XLOG_REPLORIGIN_DROP = 16
 export const XLOG_LOGICAL_MESSAGE = 0
+export const SEQ_MAGIC = 5911
+export const XLOG_SEQ_LOG = 0
 export const SPGIST_META = 1
 export const SPGIST_DELETED = 2
 export const SPGIST_LEAF = 4
@@ -1042,6 +1045,18 @@ export const xl_heap_inplace = {
   nmsgs: { offset: 16, size: 4 },
 } as const
 
+export const xl_heap_rewrite_mapping = {
+  size: 40,
+  mapped_xid: { offset: 0, size: 4 },
+  mapped_db: { offset: 4, size: 4 },
+  mapped_rel: { offset: 8, size: 4 },
+  padding1: { offset: 12, size: 4 },
+  offset: { offset: 16, size: 8 },
+  num_mappings: { offset: 24, size: 4 },
+  padding2: { offset: 28, size: 4 },
+  start_lsn: { offset: 32, size: 8 },
+} as const
+
 export const xl_heap_visible = {
   size: 8,
   snapshotConflictHorizon: { offset: 0, size: 4 },
@@ -1123,6 +1138,16 @@ export const xl_logical_message = {
   padding: { offset: 5, size: 3 },
   prefix_size: { offset: 8, size: 8 },
   message_size: { offset: 16, size: 8 },
+} as const
+
+export const sequence_magic = {
+  size: 4,
+  magic: { offset: 0, size: 4 },
+} as const
+
+export const xl_seq_rec = {
+  size: 12,
+  locator: { offset: 0, size: 12 },
 } as const
 
 export const SpGistPageOpaqueData = {

@@ -24,6 +24,8 @@ export interface NativeClusterOptions {
   walSyncMethod: 'fdatasync' | 'fsync' | 'open_datasync' | 'open_datasync_direct'
   fsync: boolean
   fullPageWrites: boolean
+  /** Resource managers whose records carry images to compare with, as in the setting. */
+  walConsistencyChecking: string
   maxBackends: number
   /** Bytes. */
   minWalSize: number
@@ -452,6 +454,16 @@ export interface NativeCluster {
   /** Releases without a checkpoint, as a crash would. */
   abandon(): void
   statistics(): Record<string, number>
+  /** What recovery compared with the images of records that carry them for that, by kind of record. */
+  comparedPages(): ComparedPages[]
+}
+
+export interface ComparedPages {
+  resourceManager: string
+  /** The resource manager's bits of xl_info. */
+  operation: number
+  records: number
+  pages: number
 }
 
 export interface NativeWalOptions {

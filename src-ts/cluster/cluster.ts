@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { binding } from '../binding/addon.ts'
-import type { NativeCluster, NativeDisk } from '../binding/native.ts'
+import type { ComparedPages, NativeCluster, NativeDisk } from '../binding/native.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
@@ -64,6 +64,7 @@ export function nativeOptions(
     walSyncMethod: settings.wal_sync_method,
     fsync: settings.fsync,
     fullPageWrites: settings.full_page_writes,
+    walConsistencyChecking: settings.wal_consistency_checking,
     maxBackends: settings.max_connections,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
@@ -212,6 +213,15 @@ export class Cluster {
   statistics(): Record<string, number> {
     this.#refuseClosed()
     return this.#native.statistics()
+  }
+
+  /**
+   * Pages that recovery compared when this cluster was opened, by kind of record: those of which the log has images
+   * because it was written with wal_consistency_checking. Any difference would have stopped it with XX001.
+   */
+  comparedPages(): ComparedPages[] {
+    this.#refuseClosed()
+    return this.#native.comparedPages()
   }
 
   /** Closes the sessions, writes a shutdown checkpoint and gives the directory back. */

@@ -188,6 +188,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     // A directory whose init did not end is thrown away: all is synced once, at the end.
     fsync: false,
     fullPageWrites: true,
+    walConsistencyChecking: '',
     maxBackends: 8,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,

@@ -35,6 +35,12 @@ interface ChoiceSetting<C extends string> {
   default: C
 }
 
+/** A text that the native side takes apart, and refuses when it is wrong. */
+interface TextSetting {
+  kind: 'text'
+  default: string
+}
+
 function choice<C extends string>(choices: readonly C[], standard: C): ChoiceSetting<C> {
   return { kind: 'choice', choices, default: standard }
 }
@@ -88,6 +94,7 @@ const definitions = {
     ['fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
     'fdatasync',
   ),
+  wal_consistency_checking: { kind: 'text', default: '' } satisfies TextSetting,
   io_mode: choice(['buffered', 'direct'], 'buffered'),
 }
 
@@ -97,7 +104,9 @@ type ValueOf<D> = D extends { kind: 'boolean' }
   ? boolean
   : D extends { kind: 'choice'; choices: readonly (infer C)[] }
     ? C
-    : number
+    : D extends { kind: 'text' }
+      ? string
+      : number
 
 /** Values as used: memory in bytes, times in seconds. */
 export type Settings = { [N in SettingName]: ValueOf<Definitions[N]> }
@@ -162,6 +171,8 @@ function parse(name: SettingName, value: unknown): Settings[SettingName] {
         definition.min,
         definition.max,
       )
+    case 'text':
+      return String(value)
     case 'choice': {
       const chosen = (definition.choices as readonly string[]).find((option) => option === value)
       if (chosen === undefined) {

@@ -1,0 +1,187 @@
+// A process for wal-consistency-ours.test.ts: opens the cluster whose directory is its first argument with images of
+// all changed pages in the log, makes random changes from a seed until it has logged so many records, prints what
+// is committed, and kills itself.
+import { createHash } from 'node:crypto'
+import { Cluster, type Session, type Table } from '../../src-ts/index.ts'
+import { Random } from './types-inputs.ts'
+
+const [directory, seedText, recordsText] = process.argv.slice(2) as [string, string, string]
+const random = new Random(Number(seedText))
+const recordsWanted = Number(recordsText)
+
+interface Row {
+  id: number
+  // Few values: leaves deduplicate, posting lists split.
+  k: number | null
+  // Long values: the index has several levels.
+  t: string
+  v: string
+}
+
+const names = ['one', 'two', 'three'] as const
+type Model = Map<number, Row>
+
+const cluster = await Cluster.open(directory, {
+  settings: {
+    wal_consistency_checking: 'all',
+    shared_buffers: '16MB',
+    // What happens in between would shorten what is replayed.
+    max_wal_size: '64GB',
+    checkpoint_timeout: 86_400,
+    fsync: false,
+  },
+})
+const session = await cluster.connect()
+const models = new Map<string, Model>()
+
+async function prepare(name: string): Promise<void> {
+  const made = await session.createTable(name, {
+    columns: { id: 'int4 primary key', k: 'int4', t: 'text', v: 'text' },
+    ifNotExists: true,
+  })
+  if (made) {
+    await session.createIndex(name, { name: `${name}_k`, columns: ['k'] })
+    await session.createIndex(name, { name: `${name}_t`, columns: ['t', 'id'] })
+  }
+  const rows = [...session.table<Row>(name).scan()]
+  models.set(name, new Map(rows.map((row) => [row.id, row])))
+}
+
+function longText(): string {
+  const length = random.pick([0, 5, 40, 40, 40, 300, 900])
+  return random
+    .int(0, 100_000)
+    .toString(36)
+    .padEnd(length, random.pick(['x', 'yz', 'same ']))
+}
+
+function value(): string {
+  if (random.chance(0.98)) return 'v'.repeat(random.int(0, 120))
+  // Out of line: compressed, or as it is.
+  if (random.chance(0.5)) return 'compressible '.repeat(random.int(3000, 9000))
+  let text = ''
+  const length = random.int(2500, 20_000)
+  while (text.length < length) text += random.int(0, 2 ** 31).toString(36)
+  return text
+}
+
+function row(id: number): Row {
+  return { id, k: random.chance(0.1) ? null : random.int(0, 12), t: longText(), v: value() }
+}
+
+function freeId(model: Model): number {
+  for (;;) {
+    const id = random.int(0, 50_000_000)
+    if (!model.has(id)) return id
+  }
+}
+
+function anyId(model: Model): number | undefined {
+  if (model.size === 0) return undefined
+  let left = random.int(0, Math.min(model.size - 1, 200))
+  for (const id of model.keys()) if (left-- === 0) return id
+  return undefined
+}
+
+const rolledBack = new Error('rolled back on purpose')
+
+// One transaction of many changes to one table; what it did is in the model only when it committed.
+async function change(table: Table<Row>, model: Model): Promise<void> {
+  const changes: (() => void)[] = []
+  const touched = new Set<number>()
+  const work = session.transaction(async (tx) => {
+    for (let steps = random.int(1, 60); steps > 0; steps--) {
+      const kind = random.next()
+      const id = kind < 0.5 ? freeId(model) : anyId(model)
+      if (id === undefined || touched.has(id)) continue
+      touched.add(id)
+      if (kind < 0.5) {
+        const fresh = row(id)
+        tx.insert(table, fresh)
+        changes.push(() => model.set(id, fresh))
+        continue
+      }
+      const old = model.get(id) as Row
+      if (kind < 0.62) {
+        if (!(await tx.delete(table, id))) throw new Error(`no row ${id} to delete`)
+        changes.push(() => model.delete(id))
+        continue
+      }
+      // The first needs no new index entries: a heap-only update where there is room.
+      let update: Partial<Row> = { v: value() }
+      if (kind > 0.85) update = { k: random.int(0, 12) }
+      if (kind > 0.95) update = row(id)
+      if (!(await tx.update(table, id, update))) throw new Error(`no row ${id} to update`)
+      // Moved to the end, so that the same rows are not changed for ever.
+      changes.push(() => {
+        model.delete(id)
+        model.set(id, { ...old, ...update })
+      })
+    }
+    if (random.chance(0.1)) throw rolledBack
+  })
+  try {
+    await work
+    for (const apply of changes) apply()
+  } catch (error) {
+    if (error !== rolledBack) throw error
+  }
+}
+
+async function insertMany(table: Table<Row>, model: Model): Promise<void> {
+  const rows = new Map<number, Row>()
+  const ascending = random.chance(0.5) ? freeId(model) : undefined
+  for (let i = random.int(1, 1500); i > 0; i--) {
+    const id = ascending === undefined ? freeId(model) : ascending + i
+    if (!model.has(id)) rows.set(id, row(id))
+  }
+  await table.insertMany(rows.values())
+  for (const [id, one] of rows) model.set(id, one)
+}
+
+async function changeSchema(): Promise<void> {
+  const name = `passing_${random.int(0, 1e9)}`
+  await session.createTable(name, { columns: { id: 'int8 primary key', word: 'text' } })
+  const table = session.table<{ id: number; word: string }>(name)
+  const count = random.int(0, 3000)
+  await table.insertMany(
+    Array.from({ length: count }, (_, id) => ({ id, word: `word ${random.int(0, 40)}` })),
+  )
+  await session.createIndex(name, { name: `${name}_word`, columns: ['word'], include: ['id'] })
+  if (random.chance(0.3)) await session.truncate(name)
+  await session.dropTable(name)
+}
+
+async function step(current: Session): Promise<void> {
+  const name = random.pick(names)
+  const table = current.table<Row>(name)
+  const model = models.get(name) as Model
+  const kind = random.next()
+  if (kind < 0.93) await change(table, model)
+  else if (kind < 0.98) await insertMany(table, model)
+  else if (kind < 0.998 || model.size < 20_000) await changeSchema()
+  else {
+    await current.truncate(name)
+    model.clear()
+  }
+}
+
+for (const name of names) await prepare(name)
+await cluster.checkpoint()
+const before = cluster.statistics().wal_records as number
+const logged = () => (cluster.statistics().wal_records as number) - before
+while (logged() < recordsWanted) await step(session)
+
+function digest(model: Model): string {
+  const hash = createHash('md5')
+  for (const { id, k, t, v } of [...model.values()].sort((a, b) => a.id - b.id))
+    hash.update(`${id}|${k ?? ''}|${t}|${v}\n`)
+  return hash.digest('hex')
+}
+const tables = Object.fromEntries(
+  [...models].map(([name, model]) => [name, { rows: model.size, digest: digest(model) }]),
+)
+process.stdout.write(JSON.stringify({ records: logged(), tables }), () =>
+  process.kill(process.pid, 'SIGKILL'),
+)
+await new Promise(() => setTimeout(() => undefined, 60_000))
