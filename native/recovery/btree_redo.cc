@@ -1,8 +1,8 @@
-// B-tree redo: the same steps as when the record was made, so that items lie in the same places.
+// Redo of Btree, and the mask of its pages: the same steps as when the record was made, so that items lie in the same
+// places.
 //
 // Pages are locked from left to right, and siblings until all of them are changed; levels are not coupled.
-#include "recovery/btree_redo.h"
-
+// Source: src/backend/access/nbtree/nbtxlog.c, PostgreSQL 18.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -12,6 +12,8 @@
 #include "layout/btree_page.h"
 #include "layout/btree_records.h"
 #include "recovery/page_mask.h"
+#include "recovery/redo_context.h"
+#include "recovery/redo_functions.h"
 
 namespace pgdata {
 

@@ -1,9 +1,13 @@
-// Applying fragments to pages.
-#include "recovery/generic_redo.h"
-
+// Redo of Generic, and the mask of its pages.
+//
+// Extensions log with it: a block's data is a list of fragments, each a uint16 offset, a uint16 length, and the
+// bytes to put there. What lies between pd_lower and pd_upper is zero afterwards.
+// Source: src/backend/access/transam/generic_xlog.c, PostgreSQL 18.
 #include <cstring>
 
 #include "recovery/page_mask.h"
+#include "recovery/redo_context.h"
+#include "recovery/redo_functions.h"
 
 namespace pgdata {
 

@@ -1,15 +1,15 @@
-// Heap redo: tuples put on pages, marked, pruned and frozen as their records say.
+// Redo of Heap and Heap2, and the mask of heap pages: tuples put on pages, marked, pruned and frozen as their records
+// say.
 //
 // The visibility map is brought up to date first, whether or not the heap page has the change already: the map's
-// page may be the older one of the two.
-#include "recovery/heap_redo.h"
-
+// page may be the older one of the two. Source: src/backend/access/heap/heapam_xlog.c, PostgreSQL 18.
 #include <cstring>
 
 #include "layout/heap_records.h"
 #include "layout/heap_tuple.h"
-#include "recovery/logical_rewrite_redo.h"
 #include "recovery/page_mask.h"
+#include "recovery/redo_context.h"
+#include "recovery/redo_functions.h"
 #include "space/visibility_map.h"
 
 namespace pgdata {

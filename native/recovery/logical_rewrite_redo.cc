@@ -1,12 +1,15 @@
-// Writing the mapping files below pg_logical/mappings.
-#include "recovery/logical_rewrite_redo.h"
-
+// Redo of XLOG_HEAP2_REWRITE: where the rows of a rewritten catalog went, kept below pg_logical/mappings for logical
+// decoding.
+//
+// Source: src/backend/access/heap/rewriteheap.c (heap_xlog_logical_rewrite), PostgreSQL 18.
 #include <cinttypes>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "layout/heap_records.h"
+#include "recovery/redo_context.h"
+#include "recovery/redo_functions.h"
 
 namespace pgdata {
 

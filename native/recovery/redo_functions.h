@@ -32,5 +32,20 @@ Status tablespace_redo(RedoContext& redo);
 Status standby_redo(RedoContext& redo);
 Status replication_origin_redo(RedoContext& redo);
 Status logical_message_redo(RedoContext& redo);
+// heap_redo.cc
+Status heap_redo(RedoContext& redo);
+Status heap2_redo(RedoContext& redo);
+void heap_mask(Page page, BlockNumber block);
+// logical_rewrite_redo.cc: an operation of heap2
+Status logical_rewrite_redo(RedoContext& redo);
+// btree_redo.cc
+Status btree_redo(RedoContext& redo);
+void btree_mask(Page page, BlockNumber block);
+// sequence_redo.cc
+Status sequence_redo(RedoContext& redo);
+void sequence_mask(Page page, BlockNumber block);
+// generic_redo.cc
+Status generic_redo(RedoContext& redo);
+void generic_mask(Page page, BlockNumber block);
 
 }  // namespace pgdata

@@ -1,11 +1,7 @@
 // The table of resource managers, by id.
 #include "recovery/resource_managers.h"
 
-#include "recovery/btree_redo.h"
-#include "recovery/generic_redo.h"
-#include "recovery/heap_redo.h"
 #include "recovery/redo_functions.h"
-#include "recovery/sequence_redo.h"
 
 namespace pgdata {
 

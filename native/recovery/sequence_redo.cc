@@ -1,8 +1,10 @@
-// A sequence's record has the whole page.
-#include "recovery/sequence_redo.h"
-
+// Redo of Sequence, and the mask of its pages: a record has the whole page.
+//
+// Source: src/backend/commands/sequence.c (seq_redo, seq_mask), PostgreSQL 18.
 #include "layout/sequence_page.h"
 #include "recovery/page_mask.h"
+#include "recovery/redo_context.h"
+#include "recovery/redo_functions.h"
 
 namespace pgdata {
 
