@@ -6,6 +6,7 @@
 
 #include "layout/wal_xlog_records.h"
 #include "recovery/leftover_files.h"
+#include "recovery/read_ahead.h"
 #include "recovery/redo_driver.h"
 #include "recovery/redo_functions.h"
 #include "wal/wal.h"
@@ -18,6 +19,9 @@ namespace {
 
 // Between two calls of on_progress.
 constexpr uint64_t records_per_report = 4096;
+constexpr uint64_t records_per_advance = 64;
+// A shorter log is replayed before reading ahead would help.
+constexpr Lsn read_ahead_log_min = 32u << 20;
 // Segments looked at to tell how long the log is.
 constexpr uint64_t segments_max = 1u << 20;
 
@@ -214,6 +218,9 @@ Status Replay::replay_all(RecoveryResult* result) {
     result->last_record = reader.record().lsn;
     progress_.position = reader.record().end_lsn;
   }
+  std::unique_ptr<ReadAhead> read_ahead;
+  if (progress_.upto - progress_.start >= read_ahead_log_min)
+    read_ahead = std::make_unique<ReadAhead>(services_.storage, reader_options(), progress_.start);
   services_.wal.set_recovery_flush([this](Lsn upto) { return reach_minimum(upto); });
   for (;;) {
     RETURN_IF_ERROR(reader.next(&found));
@@ -224,6 +231,8 @@ Status Replay::replay_all(RecoveryResult* result) {
     result->last_record = reader.record().lsn;
     RETURN_IF_ERROR(after_record(reader.record()));
     if (++progress_.records % records_per_report == 0) RETURN_IF_ERROR(report(progress_));
+    if (read_ahead && progress_.records % records_per_advance == 0)
+      read_ahead->advance(progress_.position);
   }
   result->aborted_record = reader.aborted_record();
   result->missing_contrecord = reader.missing_contrecord();
