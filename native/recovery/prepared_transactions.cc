@@ -108,6 +108,7 @@ Status PreparedTransactions::settle(TransactionSystem& transactions, Transaction
     }
     if (!is_valid(*oldest)) *oldest = xid_of(full);
     transactions.advance_next_xid_past(xid_of(full));
+    prepared_xids_.insert(xid_of(full));
     const char* bytes = state.bytes.data();
     const auto subxacts = pgdata::load<uint32_t>(bytes + 28);
     const size_t at = header_bytes + max_align(pgdata::load<uint16_t>(bytes + 54));
@@ -115,9 +116,11 @@ Status PreparedTransactions::settle(TransactionSystem& transactions, Transaction
         at + subxacts * sizeof(TransactionId) > state.bytes.size())
       return Status::error(Status::data_corrupted, "corrupted two-phase state for transaction %u",
                            value_of(xid_of(full)));
-    for (uint32_t i = 0; i < subxacts; i++)
-      transactions.advance_next_xid_past(
-          pgdata::load<TransactionId>(bytes + at + i * sizeof(TransactionId)));
+    for (uint32_t i = 0; i < subxacts; i++) {
+      const auto subxact = pgdata::load<TransactionId>(bytes + at + i * sizeof(TransactionId));
+      transactions.advance_next_xid_past(subxact);
+      prepared_xids_.insert(subxact);
+    }
   }
   return Status::ok;
 }

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/status.h"
@@ -36,11 +37,13 @@ class PreparedTransactions {
   // COMMIT PREPARED or ROLLBACK PREPARED: forgets it and removes its file.
   Status remove(FullTransactionId xid);
   // Removes those that the commit log says have ended, advances the next xid past the others and their
-  // subtransactions, and gives the oldest of them, or invalid_transaction_id.
+  // subtransactions, and gives the oldest of them, or invalid_transaction_id. After it `contains` may be asked.
   Status settle(TransactionSystem& transactions, TransactionId* oldest);
   // Makes and syncs the files that are missing.
   Status write();
 
+  // Whether a transaction that is prepared has this id, or a subtransaction of it.
+  bool contains(TransactionId xid) const { return prepared_xids_.contains(xid); }
   size_t count() const { return states_.size(); }
   // The xid with its epoch, for one that is not later than `next`.
   static FullTransactionId full_xid(TransactionId xid, FullTransactionId next);
@@ -56,6 +59,7 @@ class PreparedTransactions {
 
   StorageServices& services_;
   std::map<FullTransactionId, State> states_;
+  std::set<TransactionId> prepared_xids_;  // with subtransactions; once settled
 };
 
 }  // namespace pgdata

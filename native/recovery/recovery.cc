@@ -86,6 +86,7 @@ Status Replay::run(RecoveryResult* result) {
   RETURN_IF_ERROR(check_end());
   RETURN_IF_ERROR(driver_.check_invalid_pages());
   RETURN_IF_ERROR(driver_.prepared().settle(transactions_, &result->oldest_prepared));
+  RETURN_IF_ERROR(driver_.remove_orphans());
   RETURN_IF_ERROR(driver_.prepared().write());
   RETURN_IF_ERROR(driver_.origins().write());
   RETURN_IF_ERROR(driver_.commit_timestamps().write());

@@ -120,6 +120,27 @@ TEST(a_dropped_relation_may_be_missing) {
   EXPECT(!exists);
 }
 
+TEST(files_of_a_transaction_that_never_ended_are_removed) {
+  RecoveryFixture cluster;
+  {
+    auto backend = cluster.backend();
+    ASSERT_OK(backend->begin(IsolationLevel::read_committed, false));
+    TransactionId xid;
+    ASSERT_OK(backend->assign_xid(&xid));
+    ASSERT_OK(backend->create_storage(relation, true));
+    cluster.flush();
+    std::filesystem::copy(cluster.directory() + "/pg_wal", cluster.directory() + "/kept");
+  }
+  // The log as it was before the backend, going away, rolled back.
+  cluster.crash();
+  std::filesystem::remove_all(cluster.directory() + "/pg_wal");
+  std::filesystem::rename(cluster.directory() + "/kept", cluster.directory() + "/pg_wal");
+  ASSERT_OK(cluster.recover());
+  bool exists = true;
+  ASSERT_OK(cluster.storage().exists(relation, ForkNumber::main, &exists));
+  EXPECT(!exists);
+}
+
 TEST(a_log_that_ends_within_a_record_is_continued_behind_it) {
   RecoveryFixture cluster;
   make_relation(cluster, 1);

@@ -205,10 +205,23 @@ Status RedoDriver::drop_relations(const RelFileLocator* relations, size_t count)
     services_.pool.drop_relation(relation);
     RETURN_IF_ERROR(services_.storage.unlink(relation, true));
     forget_sizes(relation);
+    created_.erase(relation);
     for (int fork = 0; fork < fork_count; fork++)
       forget_invalid(relation, static_cast<ForkNumber>(fork), BlockNumber{0});
   }
   return Status::ok;
+}
+
+Status RedoDriver::remove_orphans() {
+  std::vector<RelFileLocator> orphans;
+  for (const auto& [relation, xid] : created_) {
+    // What was made before the transaction had an id cannot be told from what another one made.
+    if (!is_normal(xid) || map_writers_.contains(xid) || prepared_.contains(xid)) continue;
+    TransactionStatus status;
+    RETURN_IF_ERROR(transactions_.status_of(xid, &status));
+    if (status == TransactionStatus::in_progress) orphans.push_back(relation);
+  }
+  return drop_relations(orphans.data(), orphans.size());
 }
 
 Status RedoDriver::truncate_fork(RelFileLocator relation, ForkNumber fork, BlockNumber blocks) {
@@ -227,6 +240,7 @@ void RedoDriver::forget_database(Oid database) {
   services_.storage.close_database(database);
   std::erase_if(main_sizes_,
                 [&](const auto& entry) { return entry.first.relation.dbOid == database; });
+  std::erase_if(created_, [&](const auto& entry) { return entry.first.dbOid == database; });
   std::erase_if(map_forks_, [&](const ForkKey& key) { return key.relation.dbOid == database; });
   std::erase_if(invalid_pages_,
                 [&](const auto& entry) { return std::get<0>(entry.first).dbOid == database; });

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -64,6 +65,12 @@ class RedoDriver {
   // The relation is gone: buffers, files, what was remembered.
   Status drop_relation(RelFileLocator relation);
   Status drop_relations(const RelFileLocator* relations, size_t count);
+  // Files made by a transaction whose end is not known yet; and a transaction that replaced a relation map, to which
+  // its files may belong whatever becomes of it.
+  void note_created(RelFileLocator relation, TransactionId xid) { created_[relation] = xid; }
+  void note_relation_map(TransactionId xid) { map_writers_.insert(xid); }
+  // At the end of the log: removes the files of transactions that never ended. Nobody else's rows name them.
+  Status remove_orphans();
   // The relation was cut: forgets buffers and remembered blocks from there on, and cuts the file.
   Status truncate_fork(RelFileLocator relation, ForkNumber fork, BlockNumber blocks);
   void forget_database(Oid database);
@@ -106,6 +113,8 @@ class RedoDriver {
   ReplicationOrigins origins_;
   PageComparison comparison_;
   ReplayedCommitTimestamps commit_timestamps_;
+  std::map<RelFileLocator, TransactionId> created_;
+  std::set<TransactionId> map_writers_;
   std::map<BlockKey, bool> invalid_pages_;  // whether the block exists, full of zeroes
   // Of main and init forks, which nobody else extends.
   std::unordered_map<ForkKey, uint32_t, ForkKeyHash> main_sizes_;

@@ -64,7 +64,11 @@ Status storage_redo(RedoContext& redo) {
       const auto create = load<xl_smgr_create>(body);
       if (create.forkNum < 0 || create.forkNum >= fork_count)
         return redo.corrupted("creation of an invalid fork");
-      return redo.driver().make_fork(create.rlocator, static_cast<ForkNumber>(create.forkNum));
+      RETURN_IF_ERROR(
+          redo.driver().make_fork(create.rlocator, static_cast<ForkNumber>(create.forkNum)));
+      if (create.forkNum == static_cast<int32_t>(ForkNumber::main))
+        redo.driver().note_created(create.rlocator, redo.xid());
+      return Status::ok;
     }
     case XLOG_SMGR_TRUNCATE:
       return redo_truncate(redo);
@@ -87,6 +91,7 @@ Status relmap_redo(RedoContext& redo) {
   std::string contents(reinterpret_cast<const char*>(map), relation_map_bytes);
   constexpr size_t end = relation_map_bytes - sizeof(uint32_t);
   store(contents.data() + end, crc32c_finish(crc32c(crc32c_initial, contents.data(), end)));
+  redo.driver().note_relation_map(redo.xid());
   Storage& storage = redo.services().storage;
   const std::string directory =
       update.dbid == invalid_oid ? "global" : storage.database_path(update.dbid, update.tsid);
