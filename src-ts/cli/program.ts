@@ -8,6 +8,7 @@ import { addInit } from './init.ts'
 import { addList } from './list.ts'
 import { addLoad } from './load.ts'
 import { addPage } from './page.ts'
+import { addVacuum } from './vacuum.ts'
 import { addVerify } from './verify.ts'
 import { addWal } from './wal.ts'
 
@@ -25,6 +26,7 @@ export async function runProgram(argv: string[]): Promise<number> {
   addList(program)
   addControl(program)
   addPage(program)
+  addVacuum(program)
   const report = (found: keyof typeof exitStatus) => {
     status = exitStatus[found]
   }

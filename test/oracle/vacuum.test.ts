@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { Cluster, type Session } from '../../src-ts/index.ts'
+import { pgdata } from '../support/command-line.ts'
 import { amcheck, checkVisibilityMaps, Oracle } from '../support/oracle.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { Random } from './types-inputs.ts'
@@ -326,6 +327,24 @@ describe('vacuum', { timeout: 240_000 }, () => {
     expect(rows[0]?.age).toBeLessThan(40)
     expect(rows[0]?.max).toBe(rows[0]?.age)
     await check.stop()
+  })
+
+  test('runs from the command line', async () => {
+    const dir = temporaryDirectory('v')
+    {
+      await using cluster = await Cluster.open(dir, { create: true })
+      await using session = await cluster.connect()
+      await makeItems(session)
+      await fillItems(session, new Random(5), 500)
+    }
+    const { stdout, stderr, status } = await pgdata(['vacuum', dir, 'items', '--freeze', '--json'])
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+    const [report] = JSON.parse(stdout.toString()) as { relation: string; tuplesRemoved: number }[]
+    expect(report?.relation).toBe('public.items')
+    expect(report?.tuplesRemoved).toBeGreaterThan(100)
+    const table = await pgdata(['vacuum', dir, 'items'])
+    expect(table.stdout.toString()).toMatch(/public\.items +\d+ +\d+ +0 +0 +0 +0 +\d+/)
+    expect((await pgdata(['vacuum', dir, 'nothing'])).status).toBe(2)
   })
 
   test('keeps what an older snapshot sees, and gives the end of the file back', async () => {
