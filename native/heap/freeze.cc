@@ -52,12 +52,6 @@ Status TupleFreezer::freeze_multixact(const HeapTupleHeader& tuple, PageFreeze* 
   if (multixact_precedes(multi, cutoffs_.relminmxid))
     return Status::error(ErrorCode::data_corrupted, "found multixact %u from before relminmxid %u",
                          multi, cutoffs_.relminmxid);
-  const bool locked_only = xmax_is_locked_only(tuple.t_infomask);
-  if (locked_only && multixact_precedes(multi, cutoffs_.OldestMxact)) {
-    page->freeze_required = true;
-    return Status::ok;
-  }
-
   std::vector<MultiXactMember> members;
   RETURN_IF_ERROR(context_.transactions.multixact_members(multi, &members));
   // Whether a member or the multixact itself is too old to stay.
