@@ -176,13 +176,13 @@ TEST(a_chain_of_updates_leaves_one_row_and_a_redirect) {
   TestCluster::must(backend->commit(true, nullptr));
   int updates = 0;
   // Each in a transaction of its own, until the page is pruned by a read.
-  for (; updates < 2000 && blocks_of(cluster, table) == 1; updates++) {
+  for (; updates < 1000 && blocks_of(cluster, table) == 1; updates++) {
     TestCluster::must(backend->begin(IsolationLevel::read_committed, false));
     tid = scan(*backend, table).at(1).second;
     EXPECT(update(*backend, table, tid, 1, updates + 1).heap_only);
     TestCluster::must(backend->commit(true, nullptr));
   }
-  EXPECT_EQ(updates, 2000);
+  EXPECT_EQ(updates, 1000);
   BufferRef buffer;
   const Page page = page_at(cluster, table, 0, &buffer);
   EXPECT(page.line_pointer(root.offset()).is_redirected());
@@ -255,7 +255,7 @@ TEST(random_histories_with_pruning_agree_with_a_model) {
   const std::unique_ptr<Backend> writer = cluster.backend();
   std::map<int32_t, int32_t> model;
   int32_t next_id = 0;
-  for (int step = 0; step < 600; step++) {
+  for (int step = 0; step < 200; step++) {
     std::map<int32_t, int32_t> changed = model;
     TestCluster::must(writer->begin(IsolationLevel::read_committed, false));
     for (uint64_t change = random() % 12; change > 0; change--) {
