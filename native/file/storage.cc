@@ -649,9 +649,10 @@ Status Storage::remove_unlinked() {
     if (status.code() == ErrorCode::undefined_file) continue;
     if (status.is_ok()) {
       state_->register_directory(directory_of(path));
-    } else if (first_failure.is_ok()) {
-      first_failure = std::move(status);
+      continue;
     }
+    state_->pending.add_unlink(relation);
+    if (first_failure.is_ok()) first_failure = std::move(status);
   }
   return first_failure;
 }

@@ -80,7 +80,8 @@ class Storage {
   // Checkpoint: `begin_checkpoint` closes the current cycle of pending unlinks;
   // `sync_pending` syncs all segments and directories registered before it (any failure poisons: the caller must
   // treat it so; what was not synced stays registered);
-  // `remove_unlinked` removes files whose unlink was asked before the checkpoint began.
+  // `remove_unlinked` removes files whose unlink was asked before the checkpoint began; one that cannot be removed is
+  // tried again after the next.
   void begin_checkpoint();
   Status sync_pending();
   Status remove_unlinked();

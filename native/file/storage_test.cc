@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/test.h"
+#include "file/faulty_file_system.h"
 
 namespace pgdata {
 
@@ -197,6 +198,29 @@ TEST(dropped_relation_keeps_its_number_until_the_next_checkpoint) {
   ASSERT_OK(storage.sync_pending());
   ASSERT_OK(storage.remove_unlinked());
   EXPECT(!directory.has("base/5/16384"));
+}
+
+TEST(unlink_that_fails_is_tried_again_at_the_next_checkpoint) {
+  FaultyFileSystem files;
+  for (const char* path : {"/d", "/d/base", "/d/base/5"}) ASSERT_OK(files.make_directory(path));
+  StorageOptions options;
+  options.data_directory = "/d";
+  Storage storage(files, options);
+  const RelFileLocator table{default_tablespace_oid, 5, 16384};
+  ASSERT_OK(storage.create(table, ForkNumber::main));
+  ASSERT_OK(storage.unlink(table, false));
+  FaultRule rule;
+  rule.kinds = bit_of(OperationKind::remove_file);
+  files.fail(rule);
+  storage.begin_checkpoint();
+  EXPECT_EQ(storage.remove_unlinked().code(), ErrorCode::io_error);
+  bool exists = false;
+  ASSERT_OK(storage.exists(table, ForkNumber::main, &exists));
+  EXPECT(exists);
+  storage.begin_checkpoint();
+  EXPECT_OK(storage.remove_unlinked());
+  ASSERT_OK(storage.exists(table, ForkNumber::main, &exists));
+  EXPECT(!exists);
 }
 
 TEST(unlink_at_once_leaves_nothing) {

@@ -286,14 +286,19 @@ class IndexTableScan final : public TableScan {
     return compare(column, lower_.values[i], lower_.nulls[i], upper_.values[i], upper_.nulls[i]);
   }
 
-  // The row against a bound, column by column in index order.
-  Status compare_row(const Bound& bound, int* order) {
+  // The row against a bound, column by column in index order. Whether a null is before or after a value is unknown, as in
+  // SQL, so that such a row is outside; so it is by the conditions on the column that they can be made of.
+  Status compare_row(const Bound& bound, int* order, bool* unknown) {
     *order = 0;
     for (int column = 0; column < bound.count && *order == 0; column++) {
       const auto i = static_cast<size_t>(column);
       const int attribute = columns_[i].attribute;
       Datum plain = 0;
       const bool is_null = output_.nulls()[attribute];
+      if (is_null && !bound.nulls[i]) {
+        *unknown = true;
+        return Status::ok;
+      }
       if (!is_null)
         RETURN_IF_ERROR(plain_value(context_, *table_, attribute, output_.values()[attribute],
                                     &scratch_, &plain));
@@ -304,10 +309,13 @@ class IndexTableScan final : public TableScan {
 
   Status is_inside(bool* inside) {
     int order = 0;
+    bool unknown = false;
     *inside = false;
-    RETURN_IF_ERROR(compare_row(lower_, &order));
+    RETURN_IF_ERROR(compare_row(lower_, &order, &unknown));
+    if (unknown) return Status::ok;
     if (lower_.count > 0 && (order < 0 || (order == 0 && !lower_.inclusive))) return Status::ok;
-    RETURN_IF_ERROR(compare_row(upper_, &order));
+    RETURN_IF_ERROR(compare_row(upper_, &order, &unknown));
+    if (unknown) return Status::ok;
     if (upper_.count > 0 && (order > 0 || (order == 0 && !upper_.inclusive))) return Status::ok;
     *inside = true;
     return Status::ok;

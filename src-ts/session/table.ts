@@ -35,7 +35,10 @@ export interface ScanOptions<T> {
 export interface RangeOptions<T> extends ScanOptions<T> {
   /** Name of the index; default: the primary key's. */
   index?: string
-  /** First and last key, included. A list or object may give leading key columns only. */
+  /**
+   * First and last key, included. A list or object may give leading key columns only. As in SQL, a row with null where
+   * it is compared with a value is outside.
+   */
   from?: Key
   to?: Key
   /** As `from` and `to`, excluded. */

@@ -290,7 +290,7 @@ export class ImageDirectory {
   place(root: DirectoryNode, survival: Survival): void {
     const random = new Random(survival.seed)
     const wanted = new Set<string>()
-    if (!existsSync(this.path)) mkdirSync(this.path, { mode: 0o700 })
+    if (!existsSync(this.path)) mkdirSync(this.path, { recursive: true, mode: 0o700 })
     this.#place(root, '', survival, random, wanted)
     for (const name of [...this.#tokens.keys()]) if (!wanted.has(name)) this.#tokens.delete(name)
     this.#removeOthers('', wanted)

@@ -1,8 +1,13 @@
 // Judges: what recovers an image, what is found in it then, and what is wrong with it.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { PgError, type Session, type Table } from '../../src-ts/index.ts'
+import { OfflineCluster } from '../../src-ts/inspect/offline-cluster.ts'
+import { kindsWithFiles, RelationVerifier } from '../../src-ts/inspect/verify-relation.ts'
 import { amcheck, type Oracle } from '../support/oracle.ts'
-import { describe, type Found, type LaneJudge, type Row } from './ledger.ts'
+import { type Found, type LaneJudge, lineOf, type Row } from './ledger.ts'
+import { openRecovered } from './recovery.ts'
+import { settings } from './workload.ts'
 
 /** Has stock PostgreSQL recover the image; its amcheck must have no complaints, and each table's file must be there. */
 export async function judgeByStock(
@@ -25,7 +30,7 @@ export async function judgeByStock(
     )
     for (const { name } of tables) {
       const { rows } = await client.query<Row>(`select id, k, t, big from ${name} order by id`)
-      found.set(name, describe(rows))
+      found.set(name, rows.map(lineOf))
     }
     return [...complaints, ...judge(judges, step, (name) => found.get(name))]
   } finally {
@@ -33,6 +38,78 @@ export async function judgeByStock(
   }
 }
 
+/**
+ * Recovers the image with our own engine, compares scans and ranges with the ledger, writes and closes; then `verify` must
+ * have nothing to say. All of the database's relations are verified only if asked: the catalogs are most of the work.
+ */
+export async function judgeByUs(
+  directory: string,
+  judges: readonly LaneJudge[],
+  step: number,
+  verified: 'everything' | 'tables' = 'everything',
+  onStock?: () => void,
+): Promise<string[]> {
+  const complaints: string[] = []
+  {
+    await using cluster = await openRecovered(directory, { settings }, onStock)
+    await using session = await cluster.connect()
+    const found = new Map<string, string[]>()
+    for (const name of judges.flatMap((one) => [...one.lane.tables, ...one.start.keys()])) {
+      const table = openTable(session, name)
+      if (table === undefined) continue
+      const lines = [...table.scan()].map(lineOf)
+      const ranged = [...table.range()].map(lineOf)
+      if (lines.toSorted().join() !== ranged.toSorted().join()) {
+        complaints.push(
+          `${name}: a scan finds ${lines.length} rows, its primary key ${ranged.length}`,
+        )
+      }
+      found.set(name, lines)
+    }
+    complaints.push(...judge(judges, step, (name) => found.get(name)))
+    // What was recovered can be written to.
+    for (const name of found.keys()) {
+      const table = session.table<Row>(name)
+      await table.insert({ id: -1, k: -1, t: 'after recovery', big: null })
+      if (!(await table.update(-1, { k: -2 })) || table.get(-1)?.k !== -2) {
+        complaints.push(`${name}: a row that was just written is not there`)
+      }
+    }
+  }
+  const isWanted = ({ oid }: { oid: number }) => verified === 'everything' || oid >= 16384
+  return [...complaints, ...(await verifyComplaints(directory, isWanted))]
+}
+
+function openTable(session: Session, name: string): Table<Row> | undefined {
+  try {
+    return session.table<Row>(name)
+  } catch (error) {
+    if (error instanceof PgError && error.code === '42P01') return undefined
+    throw error
+  }
+}
+
 export function judge(judges: readonly LaneJudge[], step: number, found: Found): string[] {
   return judges.flatMap((one) => one.complaint(step, found) ?? [])
+}
+
+/** What `pgdata verify` says of the database postgres, which must have been shut down; only of some relations if asked. */
+export async function verifyComplaints(
+  directory: string,
+  isWanted: (relation: { oid: number; relname: string }) => boolean = () => true,
+): Promise<string[]> {
+  const cluster = await OfflineCluster.open(directory)
+  try {
+    if (!cluster.control.state.startsWith('shut down')) return [`state: ${cluster.control.state}`]
+    const database = cluster.database('postgres')
+    const verifier = new RelationVerifier(database, () => undefined)
+    for (const row of database.classes().values())
+      if (kindsWithFiles.includes(row.relkind) && isWanted(row)) verifier.verify(row)
+    return verifier.problems.map(
+      ({ relation, file, block, offset, message }) =>
+        `${relation} (${file}) block ${block} offset ${offset}: ${message}`,
+    )
+  } finally {
+    await cluster.close()
+  }
 }

@@ -11,22 +11,16 @@ export interface Row {
   big: string | null
 }
 
-export type Change =
-  | { table: string; kind: 'put'; row: Row }
+/** Of tables whose rows are given as R: as they are, or as lines. */
+export type Change<R> =
+  | { table: string; kind: 'put'; id: number; row: R }
   | { table: string; kind: 'delete'; id: number }
   | { table: string; kind: 'create' | 'truncate' | 'drop' }
 
-export interface Commit {
-  /** Records in the journal when the commit was asked for, and when it was acknowledged. */
-  asked: number
-  acknowledged: number
-  changes: Change[]
-}
-
 /** Rows by table and id. */
-export type State = Map<string, Map<number, Row>>
+export type State<R> = Map<string, Map<number, R>>
 
-export function apply(state: State, changes: readonly Change[]): void {
+export function apply<R>(state: State<R>, changes: readonly Change<R>[]): void {
   for (const change of changes) {
     switch (change.kind) {
       case 'create':
@@ -39,7 +33,7 @@ export function apply(state: State, changes: readonly Change[]): void {
         state.delete(change.table)
         break
       case 'put':
-        state.get(change.table)?.set(change.row.id, change.row)
+        state.get(change.table)?.set(change.id, change.row)
         break
       case 'delete':
         state.get(change.table)?.delete(change.id)
@@ -48,11 +42,17 @@ export function apply(state: State, changes: readonly Change[]): void {
   }
 }
 
-/** One line for each row, for comparing and for people. */
-export function describe(rows: Iterable<Row>): string[] {
-  return [...rows]
-    .sort((a, b) => a.id - b.id)
-    .map(({ id, k, t, big }) => `${id}|${k}|${t}|${big === null ? null : digest(big)}`)
+export function copyOf<R>(state: State<R>): State<R> {
+  return new Map([...state].map(([name, rows]) => [name, new Map(rows)]))
+}
+
+/** A row as one line, for comparing and for people. */
+export function lineOf({ id, k, t, big }: Row): string {
+  return `${id}|${k}|${t}|${big === null ? null : digest(big)}`
+}
+
+export function inLines(change: Change<Row>): Change<string> {
+  return change.kind === 'put' ? { ...change, row: lineOf(change.row) } : change
 }
 
 function digest(text: string): string {
@@ -61,27 +61,54 @@ function digest(text: string): string {
   return `${text.length}:${hash}`
 }
 
-/** What of one table is there; undefined when it does not exist. */
+/** The lines of a table that is there; undefined when it does not exist. */
 export type Found = (table: string) => string[] | undefined
 
+export interface Commit {
+  /** Records in the journal when the commit was asked for, and when it was acknowledged. */
+  asked: number
+  acknowledged: number
+  changes: Change<string>[]
+}
+
 export class Lane {
+  /** In the order in which they were asked for. */
   readonly commits: Commit[] = []
   readonly tables = new Set<string>()
 
   constructor(readonly name: string) {}
 
-  add(commit: Commit): void {
+  ask(changes: Change<string>[], now: number): Commit {
+    const commit = { asked: now, acknowledged: Number.POSITIVE_INFINITY, changes }
     this.commits.push(commit)
-    for (const { table } of commit.changes) this.tables.add(table)
+    for (const { table } of changes) this.tables.add(table)
+    return commit
+  }
+
+  /** It failed, and the transaction was rolled back. */
+  takeBack(commit: Commit): void {
+    this.commits.splice(this.commits.indexOf(commit), 1)
   }
 }
 
 /** The states that a lane may be in, crash by crash, in the order of the journal. */
 export class LaneJudge {
-  readonly #state: State = new Map()
+  readonly #state: State<string>
   #acknowledged = 0
+  #matched: State<string> | undefined
 
-  constructor(readonly lane: Lane) {}
+  /** `state`: before the first commit. */
+  constructor(
+    readonly lane: Lane,
+    readonly start: State<string> = new Map(),
+  ) {
+    this.#state = copyOf(start)
+  }
+
+  /** What the last `complaint` that had none found. */
+  get matched(): State<string> | undefined {
+    return this.#matched
+  }
 
   /** Says what is wrong with what was found after a crash when the journal had `step` records; nothing if it is right. */
   complaint(step: number, found: Found): string | undefined {
@@ -89,11 +116,14 @@ export class LaneJudge {
     while ((commits[this.#acknowledged]?.acknowledged ?? Number.POSITIVE_INFINITY) <= step) {
       apply(this.#state, (commits[this.#acknowledged++] as Commit).changes)
     }
-    const state: State = new Map([...this.#state].map(([name, rows]) => [name, new Map(rows)]))
+    const state = copyOf(this.#state)
     const complaints: string[] = []
     for (let count = this.#acknowledged; ; count++) {
       const difference = this.#difference(state, found)
-      if (difference === undefined) return undefined
+      if (difference === undefined) {
+        this.#matched = state
+        return undefined
+      }
       complaints.push(`not as after ${count} commits: ${difference}`)
       const next = commits[count]
       if (next === undefined || next.asked >= step) break
@@ -102,20 +132,21 @@ export class LaneJudge {
     return `lane ${this.lane.name}, ${this.#acknowledged} commits acknowledged:\n${complaints.join('\n')}`
   }
 
-  #difference(state: State, found: Found): string | undefined {
-    for (const table of this.lane.tables) {
+  #difference(state: State<string>, found: Found): string | undefined {
+    for (const table of new Set([...state.keys(), ...this.lane.tables])) {
       const rows = state.get(table)
       const there = found(table)
       if ((rows === undefined) !== (there === undefined)) {
         return `table ${table} ${there === undefined ? 'is not there' : 'is there'}`
       }
       if (rows === undefined || there === undefined) continue
-      const wanted = describe(rows.values())
-      const missing = wanted.filter((row) => !there.includes(row))
-      const extra = there.filter((row) => !wanted.includes(row))
-      if (there.join('\n') === wanted.join('\n')) continue
+      const wanted = new Set(rows.values())
+      const actual = new Set(there)
+      const missing = [...wanted].filter((row) => !actual.has(row))
+      const extra = there.filter((row) => !wanted.has(row))
+      if (there.length === wanted.size && missing.length === 0 && extra.length === 0) continue
       return (
-        `table ${table} has ${there.length} rows, not ${wanted.length}; ` +
+        `table ${table} has ${there.length} rows, not ${wanted.size}; ` +
         `missing: ${sample(missing)}; not wanted: ${sample(extra)}`
       )
     }

@@ -1,7 +1,16 @@
 // The seeded workload of the crash tests: several lanes of transactions side by side, checkpoints between them.
 import type { Cluster, Session, Table, Transaction } from '../../src-ts/index.ts'
 import { Random } from '../support/random.ts'
-import { apply, type Change, Lane, type Row, type State } from './ledger.ts'
+import {
+  apply,
+  type Change,
+  type Commit,
+  copyOf,
+  inLines,
+  Lane,
+  type Row,
+  type State,
+} from './ledger.ts'
 
 /** Small, so that images are small and everything happens often. */
 export const settings = {
@@ -19,9 +28,15 @@ export interface WorkloadOptions {
   /** Of each lane. */
   transactions: number
   /** The moment, in records of the journal. */
-  now: () => number
+  now?: () => number
+  /** What the lanes' tables hold already. */
+  start?: readonly State<Row>[]
+  /** Told of each commit that is asked for, before it is, and of each that was acknowledged. */
+  onCommit?: (lane: string, changes: Change<string>[] | 'acknowledged') => void
   /** Told of each step, for looking into failures. */
   onStep?: (what: string) => void
+  /** Asked about each failure of a transaction or checkpoint: it is thrown, the workload goes on, or it ends here. */
+  onFailure?: (error: unknown) => 'throw' | 'go on' | 'end'
 }
 
 const rowsMax = 900
@@ -42,31 +57,44 @@ export async function runWorkload(cluster: Cluster, options: WorkloadOptions): P
       for (let turns = random.int(5, 60); turns > 0 && left > 0; turns--)
         await new Promise(setImmediate)
       options.onStep?.('checkpoint')
-      await cluster.checkpoint()
+      try {
+        await cluster.checkpoint()
+      } catch (error) {
+        if (afterFailure(options, error) === 'end') return
+      }
     }
   }
   const laneOf = async (run: LaneRun) => {
     try {
-      for (let n = 0; n < transactions; n++) await run.step()
+      for (let n = 0; n < transactions && !run.ended; n++) await run.step()
       await run.drain()
     } finally {
       left--
     }
   }
   await Promise.all([...runs.map(laneOf), checkpoints()])
-  await Promise.all(runs.map((run) => run.session.close()))
+  const closing = runs.map((run) => run.session.close())
+  await (options.onFailure === undefined ? Promise.all(closing) : Promise.allSettled(closing))
   return runs.map((run) => run.lane)
 }
 
 const rolledBack = new Error('rolled back on purpose')
 
+function afterFailure(options: WorkloadOptions, error: unknown): 'go on' | 'end' {
+  const next = options.onFailure?.(error) ?? 'throw'
+  if (next === 'throw') throw error
+  return next
+}
+
 class LaneRun {
   readonly lane: Lane
   /** As after the last commit that was asked for. */
-  #state: State = new Map()
-  #tables = 0
-  #nextId = 1
+  #state: State<Row>
+  #tables: number
+  #nextId: number
   readonly #inFlight = new Set<Promise<unknown>>()
+  /** A failure after which nothing more can be done. */
+  ended = false
 
   constructor(
     readonly session: Session,
@@ -75,6 +103,11 @@ class LaneRun {
     readonly options: WorkloadOptions,
   ) {
     this.lane = new Lane(`l${number}`)
+    this.#state = copyOf(options.start?.[number] ?? new Map())
+    const tables = [...this.#state.keys()].map((name) => Number(name.split('_')[1]))
+    this.#tables = Math.max(0, ...tables.map((table) => table + 1))
+    const ids = [...this.#state.values()].flatMap((rows) => [...rows.keys()])
+    this.#nextId = Math.max(0, ...ids) + 1
   }
 
   /** One transaction. Now and then the next begins before it is durable. */
@@ -82,7 +115,9 @@ class LaneRun {
     const work = this.#transaction()
     const settled = work.finally(() => this.#inFlight.delete(settled))
     this.#inFlight.add(settled)
-    if (!this.random.chance(0.3) || this.#inFlight.size > 3) await this.drain()
+    // Where transactions may fail, the next one must know what became of the one before.
+    const goesOn = this.random.chance(0.3) && this.options.onFailure === undefined
+    if (!goesOn || this.#inFlight.size > 3) await this.drain()
   }
 
   async drain(): Promise<void> {
@@ -92,8 +127,9 @@ class LaneRun {
   async #transaction(): Promise<void> {
     const { random, options } = this
     const fails = random.chance(0.12)
-    let asked = -1
-    let changes: Change[] = []
+    const now = () => options.now?.() ?? 0
+    let commit: Commit | undefined
+    const before = this.#state
     const work = this.session.transaction(async (tx) => {
       // What it works on is what it finds when its turn has come.
       const draft = new Draft(this.#state)
@@ -104,22 +140,27 @@ class LaneRun {
         if (random.chance(0.5)) await new Promise(setImmediate)
       }
       if (fails) throw rolledBack
-      changes = draft.changes
-      asked = options.now()
       // The commit is asked for as soon as this returns, and the next transaction sees its rows.
+      const changes = draft.changes.map(inLines)
+      options.onCommit?.(this.lane.name, changes)
+      commit = this.lane.ask(changes, now())
       this.#state = draft.state
     })
-    const commit = { asked: 0, acknowledged: Number.POSITIVE_INFINITY, changes }
     try {
       await work
     } catch (error) {
       if (error === rolledBack) return
-      throw error
+      if (afterFailure(options, error) === 'end') {
+        // Whether a commit that was asked for is there is for recovery to say.
+        this.ended = true
+        return
+      }
+      if (commit !== undefined) this.lane.takeBack(commit)
+      this.#state = before
+      return
     }
-    commit.asked = asked
-    commit.changes = changes
-    commit.acknowledged = options.now()
-    this.lane.add(commit)
+    options.onCommit?.(this.lane.name, 'acknowledged')
+    if (commit !== undefined) commit.acknowledged = now()
   }
 
   async #action(tx: Transaction, draft: Draft): Promise<void> {
@@ -253,18 +294,18 @@ class LaneRun {
 
 /** What one transaction does, and the state it leads to. */
 class Draft {
-  readonly state: State
-  readonly changes: Change[] = []
+  readonly state: State<Row>
+  readonly changes: Change<Row>[] = []
 
-  constructor(state: State) {
-    this.state = new Map([...state].map(([name, rows]) => [name, new Map(rows)]))
+  constructor(state: State<Row>) {
+    this.state = copyOf(state)
   }
 
   rows(name: string): Map<number, Row> {
     return this.state.get(name) as Map<number, Row>
   }
 
-  note(...changes: Change[]): void {
+  note(...changes: Change<Row>[]): void {
     apply(this.state, changes)
     this.changes.push(...changes)
   }
@@ -272,7 +313,7 @@ class Draft {
   insert(tx: Transaction, table: Table<Row>, name: string, rows: Row[]): void {
     if (rows.length === 0) return
     tx.insert(table, ...rows)
-    this.note(...rows.map((row) => ({ table: name, kind: 'put', row }) as const))
+    this.note(...rows.map((row) => ({ table: name, kind: 'put', id: row.id, row }) as const))
   }
 
   async update(
@@ -283,11 +324,8 @@ class Draft {
     changes: Partial<Row>,
   ): Promise<void> {
     if (!(await tx.update(table, id, changes))) throw new Error(`row ${id} of ${name} is not there`)
-    this.note({
-      table: name,
-      kind: 'put',
-      row: { ...(this.rows(name).get(id) as Row), ...changes },
-    })
+    const row = { ...(this.rows(name).get(id) as Row), ...changes }
+    this.note({ table: name, kind: 'put', id, row })
   }
 
   async delete(tx: Transaction, table: Table<Row>, name: string, id: number): Promise<void> {

@@ -1,0 +1,151 @@
+// Goal: a process that is killed at any moment loses nothing that it was told is committed. Method: a child under load
+// is killed again and again, also while it recovers; the ledger of its commits is kept on this side of a pipe, and
+// the next child says what it found.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { Cluster } from '../../src-ts/index.ts'
+import { Oracle } from '../support/oracle.ts'
+import { Random } from '../support/random.ts'
+import { temporaryPath } from '../support/temporary-directory.ts'
+import { judge, judgeByStock, verifyComplaints } from './judges.ts'
+import type { Report } from './kill-child.ts'
+import { type Change, type Commit, Lane, LaneJudge } from './ledger.ts'
+import { openRecovered } from './recovery.ts'
+import { initOptions, settings } from './workload.ts'
+
+const full = process.env.PGDATA_TEST_FULL === '1'
+const kills = full ? 200 : 8
+const stockEvery = full ? 20 : 4
+const seed = Number(process.env.PGDATA_SEED ?? 18)
+// A child that has stock recover first is not killed before that is done: its server would outlive it.
+let waitsForStock = false
+const laneNames = ['l0', 'l1', 'l2']
+
+/** The commits of one child, and what its lanes' tables held before it. */
+class Round {
+  readonly lanes = new Map<string, Lane>(laneNames.map((name) => [name, new Lane(name)]))
+  readonly judges: LaneJudge[]
+  readonly #waiting = new Map<string, Commit[]>(laneNames.map((name) => [name, []]))
+  commits = 0
+
+  constructor(before: Round | undefined) {
+    this.judges = laneNames.map((name, i) => {
+      const state = before?.judges[i]?.matched ?? new Map()
+      return new LaneJudge(this.lanes.get(name) as Lane, state)
+    })
+  }
+
+  hear(line: Report): void {
+    if ('changes' in line) {
+      const commit = this.lanes.get(line.lane)?.ask(line.changes as Change<string>[], 0)
+      this.#waiting.get(line.lane)?.push(commit as Commit)
+    } else if ('acknowledged' in line) {
+      const commit = this.#waiting.get(line.lane)?.shift()
+      if (commit === undefined) throw new Error('acknowledged without having been asked for')
+      commit.acknowledged = 0
+      this.commits++
+    }
+  }
+
+  // All tables that may be there.
+  tables(): Record<string, string[]> {
+    return Object.fromEntries(
+      laneNames.map((name, i) => {
+        const state = (this.judges[i] as LaneJudge).start
+        return [name, [...new Set([...state.keys(), ...(this.lanes.get(name) as Lane).tables])]]
+      }),
+    )
+  }
+}
+
+test(`${kills} kills lose nothing`, { timeout: 60_000 + kills * 15_000 }, async () => {
+  console.log(`kill loop: PGDATA_SEED=${seed}`)
+  const random = new Random(seed)
+  const directory = temporaryPath('killed')
+  await Cluster.init(directory, initOptions)
+  let last: Round | undefined
+  let commits = 0
+  for (let n = 1; n <= kills; n++) {
+    const round = await runChild(directory, n, random, last)
+    commits += round.commits
+    last = round
+    if (n % stockEvery === 0) {
+      const complaints = await judgeByStock(Oracle.adopt(directory), round.judges, 1)
+      expect(complaints, `stock after kill ${n}`).toEqual([])
+    }
+  }
+  expect(commits).toBeGreaterThan(kills)
+  await (await openRecovered(directory, { settings })).close()
+  expect(await verifyComplaints(directory)).toEqual([])
+})
+
+// Starts a child, checks what it found against the commits of the one before, kills it.
+async function runChild(
+  directory: string,
+  number: number,
+  random: Random,
+  before: Round | undefined,
+): Promise<Round> {
+  const names = before?.tables() ?? Object.fromEntries(laneNames.map((name) => [name, []]))
+  const child = spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      join(import.meta.dirname, 'kill-child.ts'),
+      directory,
+      `${seed * 1000 + number}`,
+      JSON.stringify(names),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const errors: Buffer[] = []
+  child.stderr.on('data', (piece: Buffer) => errors.push(piece))
+  // Sometimes so soon that it is still recovering.
+  const isEarly = number > 2 && random.chance(0.2)
+  const delay = isEarly ? random.int(0, 60) : random.int(0, 900)
+  let round: Round | undefined
+  let killed = false
+  const kill = async () => {
+    await sleep(delay)
+    killed = true
+    child.kill('SIGKILL')
+  }
+  for await (const text of createInterface({ input: child.stdout })) {
+    const line = parse(text)
+    if (line === undefined) continue
+    if ('opening' in line) {
+      if (isEarly && !waitsForStock) void kill()
+    } else if ('stock' in line) {
+      waitsForStock = true
+    } else if ('found' in line) {
+      const complaints = judge(
+        before?.judges ?? [],
+        1,
+        (table) => line.found[table.split('_')[0] as string]?.[table],
+      )
+      expect(complaints, `after kill ${number - 1}`).toEqual([])
+      round = new Round(before)
+      if (!isEarly || waitsForStock) void kill()
+    } else {
+      round?.hear(line)
+    }
+  }
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  if (!killed) throw new Error(`the child ended by itself: ${Buffer.concat(errors)}`)
+  // Killed before it had recovered: what was there before is still to be found.
+  return round ?? before ?? new Round(undefined)
+}
+
+// The last line may be a half.
+function parse(text: string): Report | undefined {
+  try {
+    return JSON.parse(text) as Report
+  } catch {
+    return undefined
+  }
+}
