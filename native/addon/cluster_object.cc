@@ -31,6 +31,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("close", &ClusterObject::close),
                          InstanceMethod("closeSync", &ClusterObject::close_sync),
                          InstanceMethod("abandon", &ClusterObject::abandon),
+                         InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
                          InstanceMethod("statistics", &ClusterObject::statistics),
                          InstanceMethod("comparedPages", &ClusterObject::compared_pages),
                      });
@@ -177,6 +178,29 @@ Napi::Value ClusterObject::abandon(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Engine> engine = release();
   if (engine) engine->abandon();
   return info.Env().Undefined();
+}
+
+// predicateLocks(): { database, relation, page, tuple }[], as pg_locks shows SIReadLocks; null for what does not apply
+Napi::Value ClusterObject::predicate_locks(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const Napi::Array result = Napi::Array::New(env);
+    PredicateLocks* const locks = core_->engine().predicate_locks();
+    if (locks == nullptr) return result;
+    uint32_t count = 0;
+    for (const PredicateLocks::HeldLock& held : locks->held_locks()) {
+      const auto number = [&](uint32_t value, bool applies) -> Napi::Value {
+        return applies ? Napi::Value(Napi::Number::New(env, value)) : env.Null();
+      };
+      const Napi::Object lock = Napi::Object::New(env);
+      lock.Set("database", number(held.tag.database, true));
+      lock.Set("relation", number(held.tag.relation, true));
+      lock.Set("page", number(held.tag.page, !held.tag.is_relation()));
+      lock.Set("tuple", number(held.tag.item, held.tag.is_tuple()));
+      result.Set(count++, lock);
+    }
+    return result;
+  });
 }
 
 Napi::Value ClusterObject::statistics(const Napi::CallbackInfo& info) {

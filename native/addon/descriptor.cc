@@ -187,6 +187,9 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");
   options->checkpoint_timeout_seconds = fields.number("checkpointTimeout");
+  options->max_pred_locks_per_transaction = fields.integer("maxPredLocksPerTransaction");
+  options->max_pred_locks_per_relation = fields.integer("maxPredLocksPerRelation");
+  options->max_pred_locks_per_page = fields.integer("maxPredLocksPerPage");
   return fields.status();
 }
 

@@ -37,18 +37,25 @@ Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> sessio
 // next(batch: Uint8Array): number of rows
 Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (session_ == nullptr || scan_ == nullptr)
+  if (session_ == nullptr)
     THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
   return guarded(env, *session_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, session_->check());
     if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
       THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state,
                                         "the transaction of the scan has ended"));
+    if (scan_ == nullptr)
+      THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
     if (info.Length() != 1 || !info[0].IsTypedArray()) THROW_IF_ERROR(env, bad_argument("batch"));
     auto batch = info[0].As<Napi::Uint8Array>();
     if (batch.ByteLength() < layout_->heap()) THROW_IF_ERROR(env, bad_argument("batch"));
     RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength());
-    THROW_IF_ERROR(env, scan_->next(&writer));
+    Status status = scan_->next(&writer);
+    if (!status.is_ok()) {
+      // Nobody reads on after an error, and a pin that is kept would be in the way of others.
+      finish();
+      THROW_IF_ERROR(env, std::move(status));
+    }
     return Napi::Number::New(env, writer.rows());
   });
 }

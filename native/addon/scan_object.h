@@ -23,6 +23,10 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   void finish();
   // How many subtransactions the session had begun when the scan began.
   uint64_t subtransaction() const { return subtransaction_; }
+  // Gives the pins back at the end of the transaction `number`, if the scan belongs to it.
+  void end_of_transaction(uint64_t number) {
+    if (!implicit_ && transaction_ == number) scan_.reset();
+  }
 
  private:
   Napi::Value next(const Napi::CallbackInfo& info);

@@ -137,6 +137,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
       {
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
           InstanceMethod("begin", &SessionObject::begin),
+          InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),
           InstanceMethod("commit", &SessionObject::commit),
           InstanceMethod("commitAsync", &SessionObject::commit_async),
           InstanceMethod("abort", &SessionObject::abort),
@@ -160,6 +161,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),
           InstanceMethod("buildIndex", &SessionObject::build_index),
           InstanceMethod("buildToastIndex", &SessionObject::build_toast_index),
+          InstanceMethod("removesAllRows", &SessionObject::removes_all_rows),
+          InstanceMethod("transferPredicateLocks", &SessionObject::transfer_predicate_locks),
           InstanceMethod("copyDatabase", &SessionObject::copy_database),
           InstanceMethod("dropDatabaseFiles", &SessionObject::drop_database_files),
           InstanceMethod("createTablespace", &SessionObject::create_tablespace),
@@ -244,6 +247,11 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments
   });
 }
 
+void SessionObject::end_of_transaction() {
+  state_->writer->end_of_transaction();
+  for (ScanObject* scan : state_->scans) scan->end_of_transaction(state_->transaction);
+}
+
 Status SessionObject::check_transaction() const {
   if (state_->backend == nullptr)
     return Status::error(ErrorCode::read_only_sql_transaction,
@@ -263,9 +271,9 @@ Napi::Value SessionObject::in_transaction(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), !state_->ended && state_->explicit_transaction);
 }
 
-// begin(isolation: string, readOnly: boolean)
+// begin(isolation: string, readOnly: boolean, deferrable: boolean)
 Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
-  return call(info, 2, [&]() -> Napi::Value {
+  return call(info, 3, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     const bool read_only = info[1].ToBoolean().Value();
     if (state_->explicit_transaction)
@@ -286,11 +294,21 @@ Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
         Lsn upto = invalid_lsn;
         THROW_IF_ERROR(env, backend.commit(false, &upto));
       }
-      THROW_IF_ERROR(env, backend.begin(level, read_only));
+      THROW_IF_ERROR(env, backend.begin(level, read_only, info[2].ToBoolean().Value()));
     }
     state_->explicit_transaction = true;
     state_->transaction++;
     return env.Undefined();
+  });
+}
+
+// safeSnapshot(): boolean
+Napi::Value SessionObject::safe_snapshot(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    bool is_safe = true;
+    if (state_->backend) THROW_IF_ERROR(env, state_->backend->safe_snapshot(&is_safe));
+    return Napi::Boolean::New(env, is_safe);
   });
 }
 
@@ -301,7 +319,7 @@ Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
     if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, check_no_subtransaction());
     if (state_->backend) {
-      state_->writer->end_of_transaction();
+      end_of_transaction();
       Lsn upto = invalid_lsn;
       THROW_IF_ERROR(env, state_->backend->commit(true, &upto));
     }
@@ -318,7 +336,7 @@ Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, check_no_subtransaction());
     Lsn upto = invalid_lsn;
     if (state_->backend) {
-      state_->writer->end_of_transaction();
+      end_of_transaction();
       THROW_IF_ERROR(env, state_->backend->commit(false, &upto));
     }
     state_->explicit_transaction = false;
@@ -338,7 +356,7 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
     state_->explicit_transaction = false;
     state_->open_subtransactions.clear();
     if (state_->backend) {
-      state_->writer->end_of_transaction();
+      end_of_transaction();
       state_->backend->abort();
     }
     return env.Undefined();
@@ -670,6 +688,32 @@ Napi::Value SessionObject::build_toast_index(const Napi::CallbackInfo& info) {
     if (table == nullptr || table->toast() == nullptr)
       THROW_IF_ERROR(env, bad_argument("relation"));
     THROW_IF_ERROR(env, state_->writer->build_toast_index(*table));
+    return env.Undefined();
+  });
+}
+
+// removesAllRows(table: oid)
+Napi::Value SessionObject::removes_all_rows(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    Backend& backend = *state_->backend;
+    if (backend.serializable() != nullptr)
+      THROW_IF_ERROR(env, predicate_transaction(*backend.serializable())
+                              .conflict_in_whole_table(
+                                  {backend.database(), info[0].ToNumber().Uint32Value()}));
+    return env.Undefined();
+  });
+}
+
+// transferPredicateLocks(relation: oid, table: oid)
+Napi::Value SessionObject::transfer_predicate_locks(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    state_->core->engine().predicate_locks()->transfer_to_heap(state_->backend->database(),
+                                                               info[0].ToNumber().Uint32Value(),
+                                                               info[1].ToNumber().Uint32Value());
     return env.Undefined();
   });
 }

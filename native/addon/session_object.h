@@ -59,9 +59,12 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
   Status check_transaction() const;
   Status check_no_subtransaction() const;
+  // Before the open transaction is committed or rolled back.
+  void end_of_transaction();
 
   Napi::Value in_transaction(const Napi::CallbackInfo& info);
   Napi::Value begin(const Napi::CallbackInfo& info);
+  Napi::Value safe_snapshot(const Napi::CallbackInfo& info);
   Napi::Value commit(const Napi::CallbackInfo& info);
   Napi::Value commit_async(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
@@ -85,6 +88,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
   Napi::Value build_index(const Napi::CallbackInfo& info);
   Napi::Value build_toast_index(const Napi::CallbackInfo& info);
+  Napi::Value removes_all_rows(const Napi::CallbackInfo& info);
+  Napi::Value transfer_predicate_locks(const Napi::CallbackInfo& info);
   Napi::Value copy_database(const Napi::CallbackInfo& info);
   Napi::Value drop_database_files(const Napi::CallbackInfo& info);
   Napi::Value create_tablespace(const Napi::CallbackInfo& info);

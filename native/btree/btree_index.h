@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "layout/btree_page.h"
+#include "predicate/predicate_transaction.h"
 #include "tuple/compare.h"
 #include "tuple/tuple_desc.h"
 #include "tuple/tuple_layout.h"
@@ -29,6 +30,7 @@ struct BtreeKeyDefinition {
 };
 
 struct BtreeDefinition {
+  Oid oid = invalid_oid;
   RelFileLocator relation;
   std::string name;   // pg_class.relname, for messages
   TupleDesc columns;  // all of pg_index.indnatts, as pg_attribute has them for the index
@@ -55,6 +57,10 @@ class BtreeIndex {
   BtreeIndex(const BtreeIndex&) = delete;
 
   const RelFileLocator& relation() const { return definition_.relation; }
+  // As predicate locks name it.
+  PredicateRelation predicate_relation() const {
+    return {definition_.relation.dbOid, definition_.oid};
+  }
   const char* name() const { return definition_.name.c_str(); }
   const BtreeDefinition& definition() const { return definition_; }
   uint32_t block_size() const { return block_size_; }

@@ -35,8 +35,13 @@ struct NewItem {
 class BtreeInserter final : public SplitFinisher {
  public:
   BtreeInserter(StorageServices& services, TransactionId xid, const BtreeIndex& index,
-                IndexUpkeep* upkeep)
-      : services_(services), pool_(services.pool), xid_(xid), index_(index), upkeep_(upkeep) {}
+                IndexUpkeep* upkeep, SerializableTransaction* writer)
+      : services_(services),
+        pool_(services.pool),
+        xid_(xid),
+        index_(index),
+        upkeep_(upkeep),
+        writer_(writer) {}
 
   Status insert(const Datum* values, const bool* is_null, ItemPointer heap_tid,
                 UniqueChecker* checker, BtreeInsertResult* result);
@@ -72,6 +77,7 @@ class BtreeInserter final : public SplitFinisher {
   TransactionId xid_;
   const BtreeIndex& index_;
   IndexUpkeep* upkeep_;
+  SerializableTransaction* writer_;
   IndexTupleBuffer tuple_;
   DetoastArena arena_;
   BtreeSearchKey key_;
@@ -107,8 +113,13 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
   BufferRef leaf;
   RETURN_IF_ERROR(find_leaf(&stack, &leaf));
   bool has_duplicates = false;
+  if (checks) RETURN_IF_ERROR(check_unique(leaf, checker, result, &has_duplicates));
+  // Whoever read where the key is, or would be, holds a lock on the first leaf that may have it, or on one that this
+  // was split from. Asked also before a duplicate is reported, which may have been committed by one of them.
+  if (writer_ != nullptr && !is_valid(result->wait_xid)) [[unlikely]]
+    RETURN_IF_ERROR(predicate_transaction(*writer_).conflict_in(index_.predicate_relation(),
+                                                                nullptr, leaf.block()));
   if (checks) {
-    RETURN_IF_ERROR(check_unique(leaf, checker, result, &has_duplicates));
     if (result->conflict || is_valid(result->wait_xid)) return Status::ok;
     key_.has_tid = true;
     RETURN_IF_ERROR(step_right(stack, &leaf));
@@ -330,6 +341,11 @@ Status BtreeInserter::insert_on_page(BufferRef buffer, BufferRef* child, BtreeSt
   const bool was_only = view.is_leftmost() && view.is_rightmost();
   BufferRef right;
   RETURN_IF_ERROR(split(buffer, child, item, &right));
+  if (services_.predicate_locks != nullptr && services_.predicate_locks->in_use()) [[unlikely]] {
+    const PredicateRelation relation = index_.predicate_relation();
+    services_.predicate_locks->page_split(relation.database, relation.relation, buffer.block(),
+                                          right.block());
+  }
   return insert_parent(std::move(buffer), std::move(right), stack, depth, was_root, was_only);
 }
 
@@ -714,8 +730,9 @@ Status BtreeInserter::new_root(BufferRef left, BufferRef right) {
 
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
-                    UniqueChecker* checker, BtreeInsertResult* result, IndexUpkeep* upkeep) {
-  BtreeInserter inserter(services, xid, index, upkeep);
+                    UniqueChecker* checker, BtreeInsertResult* result, IndexUpkeep* upkeep,
+                    SerializableTransaction* writer) {
+  BtreeInserter inserter(services, xid, index, upkeep, writer);
   return inserter.insert(values, is_null, heap_tid, checker, result);
 }
 

@@ -41,11 +41,12 @@ struct BtreeInsertResult {
 };
 
 // `checker` null: the key is not checked (not a unique index, or checked otherwise). `upkeep` null: pages come from
-// the end of the file.
+// the end of the file. `writer` (may be null): the serializable transaction that inserts; serialization_failure when
+// others have read where the entry goes, and it is the one to go.
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
                     UniqueChecker* checker, BtreeInsertResult* result,
-                    IndexUpkeep* upkeep = nullptr);
+                    IndexUpkeep* upkeep = nullptr, SerializableTransaction* writer = nullptr);
 
 // For page deletion: the page that has the downlink to `child`, locked exclusively, found by the first `depth` steps of
 // `stack`, which are corrected; splits that a crash left incomplete there are completed. Invalid when there is none.

@@ -8,8 +8,9 @@
 namespace pgdata {
 
 BtreeScan::BtreeScan(BufferPool& pool, const BtreeIndex& index,
-                     std::span<const BtreeCondition> conditions, ScanDirection direction)
-    : pool_(pool), index_(index), direction_(direction), walk_(pool, index) {
+                     std::span<const BtreeCondition> conditions, ScanDirection direction,
+                     SerializableTransaction* reader)
+    : pool_(pool), index_(index), direction_(direction), reader_(reader), walk_(pool, index) {
   for (const BtreeCondition& condition : conditions) add_condition(condition);
   prepare();
 }
@@ -132,6 +133,7 @@ void BtreeScan::make_key(bool lower_end, BtreeSearchKey* key) const {
 }
 
 Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
+  RETURN_IF_ERROR(note_leaf(index_, leaf, reader_));
   const BtreePageView view = view_of(leaf);
   const bool forward = direction_ == ScanDirection::forward;
   current_ = leaf.block();
@@ -176,6 +178,12 @@ Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
   return Status::ok;
 }
 
+Status BtreeScan::find_first(const BtreeSearchKey& key, BufferRef* leaf) {
+  if (key.columns == 0)
+    return find_btree_edge(pool_, index_, 0, direction_ == ScanDirection::backward, leaf);
+  return search_btree_leaf(pool_, index_, key, LockMode::shared, nullptr, nullptr, leaf);
+}
+
 Status BtreeScan::first_page() {
   BtreeSearchKey key;
   const bool forward = direction_ == ScanDirection::forward;
@@ -183,21 +191,21 @@ Status BtreeScan::first_page() {
   key.backward = !forward;
 
   BufferRef leaf;
-  OffsetNumber offset = invalid_offset_number;
-  if (key.columns == 0) {
-    RETURN_IF_ERROR(find_btree_edge(pool_, index_, 0, !forward, &leaf));
-    if (leaf.is_valid()) offset = forward ? view_of(leaf).first_data() : view_of(leaf).max_offset();
-  } else {
-    RETURN_IF_ERROR(
-        search_btree_leaf(pool_, index_, key, LockMode::shared, nullptr, nullptr, &leaf));
-    if (leaf.is_valid()) {
-      RETURN_IF_ERROR(search_btree_page(index_, key, leaf, &offset));
-      if (!forward) --offset;
-    }
+  RETURN_IF_ERROR(find_first(key, &leaf));
+  if (!leaf.is_valid() && reader_ != nullptr) {
+    RETURN_IF_ERROR(note_empty_index(index_, reader_));
+    RETURN_IF_ERROR(find_first(key, &leaf));
   }
   if (!leaf.is_valid()) {
     at_end_ = true;
     return Status::ok;
+  }
+  OffsetNumber offset = invalid_offset_number;
+  if (key.columns == 0) {
+    offset = forward ? view_of(leaf).first_data() : view_of(leaf).max_offset();
+  } else {
+    RETURN_IF_ERROR(search_btree_page(index_, key, leaf, &offset));
+    if (!forward) --offset;
   }
   return read_page(leaf, offset);
 }

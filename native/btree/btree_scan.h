@@ -42,8 +42,9 @@ enum class ScanDirection : uint8_t { forward, backward };
 
 class BtreeScan {
  public:
+  // `reader` (may be null): the serializable transaction that looks.
   BtreeScan(BufferPool& pool, const BtreeIndex& index, std::span<const BtreeCondition> conditions,
-            ScanDirection direction);
+            ScanDirection direction, SerializableTransaction* reader = nullptr);
   BtreeScan(const BtreeScan&) = delete;
 
   // The next page's TIDs that match: not empty unless the scan is at its end. Valid until the next call.
@@ -70,6 +71,7 @@ class BtreeScan {
   void tighten(int column, Bound bound, bool is_lower);
   void prepare();
   Status first_page();
+  Status find_first(const BtreeSearchKey& key, BufferRef* leaf);
   Status next_page_right();
   Status next_page_left();
   Status read_page(const BufferRef& leaf, OffsetNumber from);
@@ -79,6 +81,7 @@ class BtreeScan {
   BufferPool& pool_;
   const BtreeIndex& index_;
   ScanDirection direction_;
+  SerializableTransaction* reader_;
   bool impossible_ = false;
   int columns_ = 0;         // that have conditions, or precede one that has
   int prefix_columns_ = 0;  // leading equalities, and the range column that follows

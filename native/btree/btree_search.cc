@@ -348,13 +348,18 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
 }
 
 Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches) {
+                    BtreeMatches* matches, SerializableTransaction* reader) {
   INVARIANT(key.columns == index.nkeyatts());
   matches->count = 0;
   matches->more = false;
   BufferRef leaf;
   RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  if (!leaf.is_valid() && reader != nullptr) {
+    RETURN_IF_ERROR(note_empty_index(index, reader));
+    RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  }
   if (!leaf.is_valid()) return Status::ok;
+  RETURN_IF_ERROR(note_leaf(index, leaf, reader));
   OffsetNumber offset = invalid_offset_number;
   RETURN_IF_ERROR(search_btree_page(index, key, leaf, &offset));
   SiblingWalk walk(pool, index);
@@ -388,6 +393,7 @@ Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearch
     leaf.release();
     RETURN_IF_ERROR(walk.step());
     RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, &leaf));
+    RETURN_IF_ERROR(note_leaf(index, leaf, reader));
     offset = view_of(leaf).first_data();
   }
 }

@@ -90,7 +90,22 @@ struct BtreeMatches {
   bool more = false;  // there were more than fit: use a scan
   ItemPointer tids[tids_max];
 };
+// `reader` (may be null): the serializable transaction that looks.
 Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches);
+                    BtreeMatches* matches, SerializableTransaction* reader = nullptr);
+
+// Notes that `reader` (may be null) has read what is on a leaf, or would be, while the leaf is locked.
+inline Status note_leaf(const BtreeIndex& index, const BufferRef& leaf,
+                        SerializableTransaction* reader) {
+  if (reader == nullptr) [[likely]]
+    return Status::ok;
+  return predicate_transaction(*reader).lock_page(index.predicate_relation(), leaf.block());
+}
+// The same for the whole of an index that seemed to be empty. The caller looks again then: an entry may have come
+// before the lock did.
+inline Status note_empty_index(const BtreeIndex& index, SerializableTransaction* reader) {
+  if (reader == nullptr) return Status::ok;
+  return predicate_transaction(*reader).lock_relation(index.predicate_relation());
+}
 
 }  // namespace pgdata

@@ -23,12 +23,16 @@
 
 namespace pgdata {
 
+class PredicateLocks;
+
 // What every change of stored data needs.
 struct StorageServices {
   ClusterState& state;
   Storage& storage;
   Wal& wal;
   BufferPool& pool;
+  // Who moves rows or index entries tells these. Null where no transaction is serializable, as in recovery.
+  PredicateLocks* predicate_locks = nullptr;
 };
 
 class Change {

@@ -80,11 +80,19 @@ Status Engine::build(uint32_t timeline) {
   transaction_options.max_prepared_transactions =
       static_cast<uint32_t>(std::max(control_.max_prepared_xacts, 0));
 
+  PredicateOptions predicate_options;
+  predicate_options.block_size = block_size;
+  predicate_options.max_backends = options_.max_backends;
+  predicate_options.max_pred_locks_per_transaction = options_.max_pred_locks_per_transaction;
+  predicate_options.max_pred_locks_per_relation = options_.max_pred_locks_per_relation;
+  predicate_options.max_pred_locks_per_page = options_.max_pred_locks_per_page;
+
   SegmentPlan plan;
   plan.reserve(state_range, sizeof(ClusterState));
   Wal::plan(plan, wal_options);
   BufferPool::plan(plan, pool_options);
   TransactionSystem::plan(plan, transaction_options);
+  if (!options_.read_only) PredicateLocks::plan(plan, predicate_options);
   // Until other processes can attach, the segment needs no name, and so can never be left behind.
   RETURN_IF_ERROR(Segment::create("", plan, &segment_));
   state_ = new (segment_->find(state_range)) ClusterState();
@@ -103,6 +111,12 @@ Status Engine::build(uint32_t timeline) {
       *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, pool_options);
   services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
   transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
+  if (!options_.read_only) {
+    predicate_locks_ =
+        std::make_unique<PredicateLocks>(*segment_, *services_, *transactions_, predicate_options);
+    services_->predicate_locks = predicate_locks_.get();
+    transactions_->set_serializable_transactions(predicate_locks_.get());
+  }
   return Status::ok;
 }
 
@@ -240,6 +254,7 @@ void Engine::abandon() {
 
 void Engine::release() {
   in_production_ = false;
+  predicate_locks_.reset();
   transactions_.reset();
   services_.reset();
   pool_.reset();

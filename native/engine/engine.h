@@ -20,6 +20,7 @@
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
+#include "predicate/predicate_locks.h"
 #include "recovery/recovery.h"
 #include "shmem/cluster_state.h"
 #include "shmem/segment.h"
@@ -46,6 +47,10 @@ struct EngineOptions {
   std::shared_ptr<FileSystem> watched_files;
   // Called now and then while the log is replayed, on the thread that opens; false gives up with query_canceled.
   std::function<bool(const RecoveryProgress&)> on_recovery_progress;
+  // PostgreSQL's settings of these names.
+  int32_t max_pred_locks_per_transaction = 64;
+  int32_t max_pred_locks_per_relation = -2;
+  int32_t max_pred_locks_per_page = 2;
 };
 
 // What a new cluster is made with.
@@ -74,6 +79,8 @@ class Engine {
   FileSystem& files() const { return files_; }
   StorageServices& services() { return *services_; }
   TransactionSystem& transactions() { return *transactions_; }
+  // Null when the directory is open for reading only.
+  PredicateLocks* predicate_locks() { return predicate_locks_.get(); }
   ClusterState& state() { return *state_; }
   uint32_t block_size() const { return control_.blcksz; }
   // What recovery compared with the images of records that carry them for that.
@@ -111,6 +118,7 @@ class Engine {
   std::unique_ptr<BufferPool> pool_;
   std::unique_ptr<StorageServices> services_;
   std::unique_ptr<TransactionSystem> transactions_;
+  std::unique_ptr<PredicateLocks> predicate_locks_;
   std::unique_ptr<Checkpointer> checkpointer_;
 };
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "heap/prune.h"
+#include "heap/serializable_read.h"
 #include "heap/visibility.h"
 
 namespace pgdata {
@@ -31,6 +32,8 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
                          value_of(buffer.block()), relation.name.c_str(), unsigned{last});
   *entry = PageCounts::Entry{};
   *lasting = true;
+  const bool notes = notes_reads(relation, visibility.snapshot());
+  if (notes) RETURN_IF_ERROR(note_page(*visibility.snapshot()));
   for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
     const LinePointer item = page.line_pointer(offset);
     if (!item.is_normal()) continue;
@@ -39,6 +42,8 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
     HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
     bool visible = false;
     RETURN_IF_ERROR(visibility.satisfies_mvcc(header, buffer, &visible));
+    if (notes) [[unlikely]]
+      RETURN_IF_ERROR(note_conflict_out(visibility, header, buffer, visible));
     if (visible) entry->count++;
     const uint16_t infomask = header.t_infomask;
     constexpr uint16_t settled = HEAP_XMIN_COMMITTED | HEAP_XMAX_INVALID;
@@ -56,6 +61,10 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
 Status heap_count(const ReadContext& context, const HeapRelation& relation,
                   const Snapshot& snapshot, PageCounts* counts, uint64_t* count) {
   *count = 0;
+  // A serializable reader looks at a page under its lock, even at one it knows: a writer that has checked for readers
+  // may be about to change it.
+  const bool notes = notes_reads(relation, &snapshot);
+  if (notes) RETURN_IF_ERROR(note_whole_relation(relation, snapshot));
   uint32_t blocks = 0;
   RETURN_IF_ERROR(context.pool.storage().block_count(relation.locator, ForkNumber::main, &blocks));
   std::unique_ptr<BufferStrategy> strategy;
@@ -73,13 +82,18 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
     RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
                                       ReadMode::normal, strategy.get(), &buffer));
     PageCounts::Entry& known = entries[block];
+    if (notes) [[unlikely]]
+      buffer.lock(LockMode::shared);
     if (remembers && known.lsn != invalid_lsn && known.lsn == lsn_unlocked(buffer.page()) &&
         (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin))) {
       *count += known.count;
+      if (notes) buffer.unlock();
       continue;
     }
-    RETURN_IF_ERROR(prune_on_access(context, relation, buffer));
-    buffer.lock(LockMode::shared);
+    if (!notes) {
+      RETURN_IF_ERROR(prune_on_access(context, relation, buffer));
+      buffer.lock(LockMode::shared);
+    }
     const Lsn lsn = buffer.page().lsn();
     PageCounts::Entry counted;
     bool lasting = false;

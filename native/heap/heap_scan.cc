@@ -5,15 +5,21 @@
 
 #include "base/invariant.h"
 #include "heap/prune.h"
+#include "heap/serializable_read.h"
 
 namespace pgdata {
 
 HeapScan::HeapScan(const ReadContext& context, const HeapRelation& relation,
                    const Snapshot& snapshot)
-    : context_(context), relation_(relation), visibility_(context, &snapshot) {}
+    : context_(context),
+      relation_(relation),
+      snapshot_(snapshot),
+      visibility_(context, &snapshot) {}
 
 Status HeapScan::begin(const HeapScanOptions& options) {
   end();
+  if (notes_reads(relation_, &snapshot_))
+    RETURN_IF_ERROR(note_whole_relation(relation_, snapshot_));
   uint32_t blocks = 0;
   RETURN_IF_ERROR(
       context_.pool.storage().block_count(relation_.locator, ForkNumber::main, &blocks));
@@ -107,6 +113,8 @@ Status HeapScan::collect(const Page& page) {
                          "page %u of relation \"%s\" has %u line pointers, more than fit",
                          value_of(block_), relation_.name.c_str(), unsigned{last});
   const bool all_visible = (page.header().pd_flags & PD_ALL_VISIBLE) != 0;
+  const bool notes = notes_reads(relation_, &snapshot_);
+  if (notes) RETURN_IF_ERROR(note_page(snapshot_));
   for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
     const LinePointer item = page.line_pointer(offset);
     if (!item.is_normal()) continue;
@@ -116,11 +124,26 @@ Status HeapScan::collect(const Page& page) {
     if (!all_visible) {
       HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
       RETURN_IF_ERROR(visibility_.satisfies_mvcc(header, buffer_, &visible));
+      if (notes) [[unlikely]]
+        RETURN_IF_ERROR(note_conflict_out(visibility_, header, buffer_, visible));
     }
     if (visible) visible_[count_++] = offset;
   }
   return Status::ok;
 }
+
+namespace {
+
+// A row version that was asked for by its address, or by an index, in a serializable transaction.
+Status note_visit(const HeapRelation& relation, Visibility& visibility, HeapTupleHeader& tuple,
+                  ItemPointer self, BufferRef& buffer, bool visible) {
+  RETURN_IF_ERROR(note_page(*visibility.snapshot()));
+  RETURN_IF_ERROR(note_conflict_out(visibility, tuple, buffer, visible));
+  if (!visible) return Status::ok;
+  return note_tuple(relation, *visibility.snapshot(), tuple, self);
+}
+
+}  // namespace
 
 Status heap_fetch(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                   const Snapshot& snapshot, BufferRef* buffer, HeapTuple* tuple, bool* found) {
@@ -140,8 +163,10 @@ Status heap_fetch(const ReadContext& context, const HeapRelation& relation, Item
     status = heap_item_corrupted(relation, tid);
   } else {
     Visibility visibility(context, &snapshot);
-    status = visibility.satisfies_mvcc(*reinterpret_cast<HeapTupleHeader*>(page.item(item)),
-                                       *buffer, found);
+    HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
+    status = visibility.satisfies_mvcc(header, *buffer, found);
+    if (status.is_ok() && notes_reads(relation, &snapshot)) [[unlikely]]
+      status = note_visit(relation, visibility, header, tid, *buffer, *found);
     visibility.hints_done(*buffer);
     *tuple = {page.item(item), item.lp_len(), tid};
   }
@@ -152,7 +177,7 @@ Status heap_fetch(const ReadContext& context, const HeapRelation& relation, Item
 namespace {
 
 // Walks the chain that begins at `tid` in a locked page, calling `accept` for each member until it
-// says that the member is the one. `accept(header, &is_it)`.
+// says that the member is the one. `accept(header, self, &is_it)`.
 template <typename Accept>
 Status walk_chain(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                   Visibility& visibility, BufferRef& buffer, HeapTuple* tuple, bool* found,
@@ -186,7 +211,7 @@ Status walk_chain(const ReadContext& context, const HeapRelation& relation, Item
     // The chain is broken where the next member was not written by whom updated this one.
     if (is_valid(previous_xmax) && previous_xmax != header.t_xmin) return Status::ok;
     bool is_it = false;
-    RETURN_IF_ERROR(accept(header, &is_it));
+    RETURN_IF_ERROR(accept(header, self, &is_it));
     if (is_it) {
       *tuple = {page.item(item), item.lp_len(), self};
       *found = true;
@@ -225,10 +250,15 @@ Status heap_hot_search(const ReadContext& context, const HeapRelation& relation,
                        bool* all_dead) {
   *found = false;
   RETURN_IF_ERROR(read_for_chain(context, relation, tid, buffer));
-  Status status = walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
-                             [&](HeapTupleHeader& header, bool* is_it) {
-                               return visibility.satisfies_mvcc(header, *buffer, is_it);
-                             });
+  const bool notes = notes_reads(relation, visibility.snapshot());
+  Status status =
+      walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
+                 [&](HeapTupleHeader& header, ItemPointer self, bool* is_it) -> Status {
+                   RETURN_IF_ERROR(visibility.satisfies_mvcc(header, *buffer, is_it));
+                   if (!notes) [[likely]]
+                     return Status::ok;
+                   return note_visit(relation, visibility, header, self, *buffer, *is_it);
+                 });
   visibility.hints_done(*buffer);
   buffer->unlock();
   return status;
@@ -241,7 +271,7 @@ Status heap_hot_search_dirty(const ReadContext& context, const HeapRelation& rel
   RETURN_IF_ERROR(read_for_chain(context, relation, tid, buffer));
   Visibility visibility(context, nullptr);
   Status status = walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
-                             [&](HeapTupleHeader& header, bool* is_it) {
+                             [&](HeapTupleHeader& header, ItemPointer, bool* is_it) {
                                Status result = visibility.satisfies_dirty(header, *buffer, verdict);
                                *is_it = verdict->visible;
                                return result;

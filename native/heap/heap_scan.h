@@ -61,6 +61,7 @@ class HeapScan {
 
   ReadContext context_;
   const HeapRelation& relation_;
+  const Snapshot& snapshot_;
   Visibility visibility_;
   std::unique_ptr<BufferStrategy> strategy_;
   BufferRef buffer_;

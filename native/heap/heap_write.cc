@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "heap/serializable_read.h"
 #include "heap/toast.h"
 #include "layout/heap_records.h"
 #include "space/visibility_map.h"
@@ -252,6 +253,7 @@ Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values
   BufferRef buffer;
   BufferRef map;
   RETURN_IF_ERROR(choice.find(length, 1, &buffer, &map));
+  RETURN_IF_ERROR(check_serializable_write(backend, relation, nullptr));
   const bool alone = next_tuple_is_alone(buffer.page());
 
   Change change(backend.services(), xid, RmgrId::heap,
@@ -304,6 +306,7 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
     BufferRef buffer;
     RETURN_IF_ERROR(choice.find(tuples[done].length, pages > pages_used ? pages - pages_used : 1,
                                 &buffer, &map));
+    RETURN_IF_ERROR(check_serializable_write(backend, relation, nullptr));
     const Page page = buffer.page();
     started_empty = page.max_offset() == 0;
     const bool set_all_frozen = started_empty && frozen;
@@ -383,6 +386,7 @@ Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
   OldRow old;
   RETURN_IF_ERROR(take_old_row(backend, relation, tid, &old, outcome));
   if (outcome->result != UpdateResult::ok) return Status::ok;
+  RETURN_IF_ERROR(check_serializable_write(backend, relation, &tid));
 
   HeapTupleHeader& header = header_of(old.tuple);
   // A deletion takes the key away from those that refer to it.
@@ -552,6 +556,9 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
       old.buffer.unlock();
     }
   }
+
+  // The old row's page stays locked from here until the change is made.
+  RETURN_IF_ERROR(check_serializable_write(backend, relation, &tid));
 
   RowBuffer tuple;
   const uint32_t length = static_cast<uint32_t>(size.total());

@@ -66,6 +66,9 @@ class Visibility {
   Visibility(const ReadContext& context, const Snapshot* snapshot)
       : context_(context), snapshot_(snapshot) {}
 
+  const Snapshot* snapshot() const { return snapshot_; }
+  TransactionSystem& transactions() const { return context_.transactions; }
+
   // Is the tuple visible to the snapshot?
   Status satisfies_mvcc(HeapTupleHeader& tuple, BufferRef& buffer, bool* visible) {
     // Most tuples: committed before any running transaction began, and not deleted.

@@ -30,6 +30,7 @@ Attribute index_attribute(const TableDefinition& definition, const TableIndexCol
 
 BtreeDefinition btree_definition(const TableDefinition& table, const TableIndexDefinition& index) {
   BtreeDefinition definition;
+  definition.oid = index.oid;
   definition.relation = index.locator;
   definition.name = index.name;
   definition.unique = index.unique;

@@ -60,14 +60,16 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
     bool found = false;
     if (!has_null) {
       BtreeMatches matches;
-      RETURN_IF_ERROR(btree_lookup(view.context.pool, btree, key, &matches));
+      RETURN_IF_ERROR(
+          btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
       RETURN_IF_ERROR(fetch_visible(view, table, visibility, matches, &buffer, &tuple, &found));
       if (!found && matches.more) {
         // More dead versions than fit: walk them all.
         std::vector<BtreeCondition> conditions;
         for (int i = 0; i < key_columns; i++)
           conditions.push_back({i, BtreeOperator::equal, key.values[i], false});
-        BtreeScan scan(view.context.pool, btree, conditions, ScanDirection::forward);
+        BtreeScan scan(view.context.pool, btree, conditions, ScanDirection::forward,
+                       view.snapshot->serializable);
         ItemPointer tid;
         bool more = true;
         while (!found) {
@@ -200,9 +202,9 @@ class IndexTableScan final : public TableScan {
         upper_(std::move(upper)),
         visibility_(context_, &snapshot_) {
     make_conditions();
-    scan_ =
-        std::make_unique<BtreeScan>(context_.pool, btree_, conditions_,
-                                    backward ? ScanDirection::backward : ScanDirection::forward);
+    scan_ = std::make_unique<BtreeScan>(context_.pool, btree_, conditions_,
+                                        backward ? ScanDirection::backward : ScanDirection::forward,
+                                        snapshot_.serializable);
     if (needs_recheck_)
       for (int i = 0; i < std::max(lower_.count, upper_.count); i++)
         output_.need(columns_[static_cast<size_t>(i)].attribute + 1);

@@ -123,7 +123,7 @@ Status TableWriter::insert_index_entries(Table& table, const Datum* values, cons
     BtreeInsertResult result;
     RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
-                                 &result, &upkeep));
+                                 &result, &upkeep, backend_.serializable()));
     if (result.conflict) return unique_violation(table, index.definition, false);
     if (!result.inserted)
       return table.with_names(

@@ -37,6 +37,8 @@ Status Backend::create(StorageServices& services, TransactionSystem& transaction
                        std::unique_ptr<Backend>* backend) {
   std::unique_ptr<Backend> made(new Backend(services, transactions, database));
   RETURN_IF_ERROR(transactions.processes().take_slot(database, &made->slot_));
+  if (transactions.serializable_transactions() != nullptr)
+    made->serializable_ = transactions.serializable_transactions()->make_session(made->slot_);
   *backend = std::move(made);
   return Status::ok;
 }
@@ -47,9 +49,9 @@ Backend::~Backend() {
   transactions_.processes().release_slot(slot_);
 }
 
-Status Backend::begin(IsolationLevel level, bool read_only) {
+Status Backend::begin(IsolationLevel level, bool read_only, bool deferrable) {
   INVARIANT(!in_transaction_);
-  if (level == IsolationLevel::serializable) {
+  if (level == IsolationLevel::serializable && !serializable_) {
     return Status::error(ErrorCode::feature_not_supported,
                          "isolation level serializable is not supported")
         .with_hint("Use repeatable read.");
@@ -58,6 +60,7 @@ Status Backend::begin(IsolationLevel level, bool read_only) {
   in_transaction_ = true;
   read_only_ = read_only;
   isolation_ = level;
+  deferrable_ = deferrable && read_only && level == IsolationLevel::serializable;
   command_ = first_command_id;
   command_used_ = false;
   force_sync_commit_ = false;
@@ -140,7 +143,13 @@ Status Backend::assign_xid(TransactionId* xid) {
       return Status::error(ErrorCode::read_only_sql_transaction,
                            "cannot write in a read-only transaction");
     }
-    RETURN_IF_ERROR(assign_level_xids());
+    // Whoever meets the xid in a row must be able to find the transaction.
+    if (isolation_ == IsolationLevel::serializable && !snapshot_taken_)
+      RETURN_IF_ERROR(serializable_snapshot());
+    const bool is_first = !is_valid(top_xid_);
+    Status status = assign_level_xids();
+    if (is_first && is_valid(top_xid_) && is_watched_) serializable_->assigned_xid(top_xid_);
+    RETURN_IF_ERROR(std::move(status));
   }
   *xid = xid_;
   return Status::ok;
@@ -195,12 +204,50 @@ Status Backend::advance_command() {
 Status Backend::statement_snapshot(const Snapshot** snapshot) {
   INVARIANT(in_transaction_);
   RETURN_IF_ERROR(services_.state.check());
-  if (!snapshot_taken_ || isolation_ == IsolationLevel::read_committed) {
+  if (isolation_ == IsolationLevel::serializable) {
+    if (!snapshot_taken_) RETURN_IF_ERROR(serializable_snapshot());
+  } else if (!snapshot_taken_ || isolation_ == IsolationLevel::read_committed) {
     transactions_.processes().take_snapshot(slot_, &snapshot_, &snapshot_completions_);
     snapshot_taken_ = true;
   }
   snapshot_.curcid = command_;
   *snapshot = &snapshot_;
+  return Status::ok;
+}
+
+Status Backend::serializable_snapshot() {
+  if (deferrable_)
+    return Status::error(ErrorCode::object_not_in_prerequisite_state,
+                         "the deferrable transaction is still waiting for a safe snapshot");
+  RETURN_IF_ERROR(serializable_->begin(read_only_, &snapshot_));
+  snapshot_completions_ = 0;
+  snapshot_taken_ = true;
+  is_watched_ = true;
+  snapshot_.serializable = serializable_->is_tracked() ? serializable_.get() : nullptr;
+  return Status::ok;
+}
+
+Status Backend::safe_snapshot(bool* is_safe) {
+  INVARIANT(in_transaction_);
+  RETURN_IF_ERROR(services_.state.check());
+  *is_safe = true;
+  if (!deferrable_) return Status::ok;
+  if (!is_watched_) {
+    RETURN_IF_ERROR(serializable_->begin(true, &snapshot_));
+    snapshot_completions_ = 0;
+    is_watched_ = true;
+  }
+  SerializableTransaction::SnapshotVerdict verdict;
+  serializable_->check_snapshot(&verdict);
+  *is_safe = verdict == SerializableTransaction::SnapshotVerdict::safe;
+  if (*is_safe) {
+    deferrable_ = false;
+    snapshot_taken_ = true;
+  } else if (verdict == SerializableTransaction::SnapshotVerdict::unsafe) {
+    // Begins anew with a later snapshot.
+    is_watched_ = false;
+    transactions_.processes().clear_xmin(slot_);
+  }
   return Status::ok;
 }
 
@@ -256,6 +303,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   INVARIANT(levels_.size() == 1);
   if (flush_upto != nullptr) *flush_upto = invalid_lsn;
   RETURN_IF_ERROR(services_.state.check());
+  if (is_watched_) RETURN_IF_ERROR(serializable_->before_commit());
   const std::vector<RelFileLocator> dropped = pending_files(true);
   if (!is_valid(xid_)) {
     if (!dropped.empty()) {
@@ -263,6 +311,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
                            "cannot commit a transaction that deleted files but has no xid");
     }
     transactions_.processes().clear_xmin(slot_);
+    if (is_watched_) serializable_->end(true);
     forget_transaction();
     return Status::ok;
   }
@@ -292,6 +341,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
     }
   }
   transactions_.processes().end_transaction(slot_, xid_, children.empty() ? xid_ : children.back());
+  if (is_watched_) serializable_->end(true);
   if (!flush) *flush_upto = end;
   delete_files(dropped);
   forget_transaction();
@@ -323,6 +373,7 @@ void Backend::abort() {
   } else {
     transactions_.processes().clear_xmin(slot_);
   }
+  if (is_watched_) serializable_->end(false);
   if (!services_.state.is_poisoned()) delete_files(pending_files(false));
   forget_transaction();
 }
@@ -336,6 +387,8 @@ void Backend::forget_transaction() {
   levels_.clear();
   unreported_subxids_.clear();
   snapshot_taken_ = false;
+  is_watched_ = false;
+  snapshot_.serializable = nullptr;
   pending_deletes_.clear();
 }
 

@@ -15,6 +15,7 @@
 #include "change/change.h"
 #include "xact/combo_commands.h"
 #include "xact/removal_test.h"
+#include "xact/serializable.h"
 #include "xact/snapshot.h"
 #include "xact/transaction_system.h"
 
@@ -40,8 +41,16 @@ class Backend {
   bool in_transaction() const { return in_transaction_; }
   bool read_only() const { return read_only_; }
   IsolationLevel isolation() const { return isolation_; }
-  // feature_not_supported for serializable.
-  Status begin(IsolationLevel level, bool read_only);
+  // feature_not_supported for serializable where nobody watches over it (no predicate locks). `deferrable`: a
+  // serializable read-only transaction that `safe_snapshot` lets begin to read.
+  Status begin(IsolationLevel level, bool read_only, bool deferrable = false);
+  // Of a deferrable transaction: has it a snapshot that no serializable transaction can make part of an anomaly? If
+  // not, it waits for others to end: ask again, before anything is read. True for all other transactions.
+  Status safe_snapshot(bool* is_safe);
+  // The transaction's part in predicate locking while it matters what it writes; else null.
+  SerializableTransaction* serializable() const {
+    return is_watched_ && serializable_->is_tracked() ? serializable_.get() : nullptr;
+  }
   // Writes the commit record if the transaction has an xid. With `wait_for_flush` returns when it is durable.
   // Otherwise `*flush_upto` is the log position that must be durable before the commit may be acknowledged
   // (0: none); the transaction is visible to others at once, as with PostgreSQL's asynchronous commit, so an
@@ -129,6 +138,7 @@ class Backend {
   void leave_level();
   void delete_files(const std::vector<RelFileLocator>& relations);
   void forget_transaction();
+  Status serializable_snapshot();
 
   StorageServices& services_;
   TransactionSystem& transactions_;
@@ -140,6 +150,9 @@ class Backend {
   bool command_used_ = false;
   bool force_sync_commit_ = false;
   bool snapshot_taken_ = false;
+  bool deferrable_ = false;
+  bool is_watched_ = false;                                // serializable, and its snapshot taken
+  std::unique_ptr<SerializableTransaction> serializable_;  // null where serializable is refused
   IsolationLevel isolation_ = IsolationLevel::read_committed;
   TransactionId xid_ = invalid_transaction_id;      // of the current level
   TransactionId top_xid_ = invalid_transaction_id;  // of the first

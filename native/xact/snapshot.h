@@ -7,6 +7,8 @@
 
 namespace pgdata {
 
+class SerializableTransaction;
+
 struct Snapshot {
   // Every xid before xmin had ended, none from xmax on had begun to be visible.
   TransactionId xmin = invalid_transaction_id;
@@ -21,6 +23,8 @@ struct Snapshot {
   CommandId curcid = first_command_id;
   // Offline reading: whatever the commit log says is committed is visible.
   bool all_committed = false;
+  // The serializable transaction that must know what is read through this snapshot; null for all others.
+  SerializableTransaction* serializable = nullptr;
 
   // Was `xid` still running for this snapshot (so that its effects are not visible)? Answers for every xid unless
   // the snapshot is overflowed, and then for transactions that are no subtransactions:

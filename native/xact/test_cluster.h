@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -27,6 +28,8 @@
 
 namespace pgdata::test {
 
+class TestCluster;
+
 struct TestClusterOptions {
   uint32_t buffers = 256;
   uint32_t backends = 16;
@@ -34,6 +37,9 @@ struct TestClusterOptions {
   bool data_checksums = true;
   bool fsync = false;
   uint32_t consistency_checking = 0;
+  // What rooms further down keep in the segment, and what they make of it, again after each restart.
+  std::function<void(SegmentPlan&)> plan;
+  std::function<void(TestCluster&)> opened;
 };
 
 // Directories, log, pool and transactions of one cluster. `restart` is a clean shutdown and start; the
@@ -125,6 +131,7 @@ class TestCluster {
     Wal::plan(plan, wal_options);
     BufferPool::plan(plan, pool_options);
     TransactionSystem::plan(plan, transaction_options);
+    if (options_.plan) options_.plan(plan);
     must(Segment::create("", plan, &segment_));
     state_ = new (segment_->find("cluster state")) ClusterState;
     storage_ = std::make_unique<Storage>(posix_file_system(), storage_options);
@@ -132,6 +139,7 @@ class TestCluster {
     pool_ = std::make_unique<BufferPool>(*segment_, *storage_, wal_.get(), *state_, pool_options);
     services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
     transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
+    if (options_.opened) options_.opened(*this);
   }
 
   void close() {

@@ -21,6 +21,7 @@ namespace pgdata {
 class CommitLog;
 class MultiXactLog;
 class ProcessArray;
+class SerializableTransactions;
 
 enum class TransactionStatus : uint8_t {
   in_progress = 0,
@@ -135,6 +136,11 @@ class TransactionSystem {
   // For Backend: the next xid, entered for `slot` of the process array; with a `parent`, as its subtransaction.
   Status assign_xid(int slot, TransactionId parent, TransactionId* xid);
   ProcessArray& processes() const;
+  // Where Backends get what their serializable transactions need; null: serializable is refused.
+  SerializableTransactions* serializable_transactions() const { return serializable_; }
+  void set_serializable_transactions(SerializableTransactions* transactions) {
+    serializable_ = transactions;
+  }
 
  private:
   struct Shared;
@@ -142,6 +148,7 @@ class TransactionSystem {
   Status in_overflowed_snapshot(const Snapshot& snapshot, TransactionId xid, bool* running);
   void load_counters(const TransactionCounters& counters, bool initializing);
   std::unique_ptr<Local> local_;
+  SerializableTransactions* serializable_ = nullptr;
 };
 
 }  // namespace pgdata

@@ -32,6 +32,10 @@ export interface NativeClusterOptions {
   maxWalSize: number
   /** Seconds. */
   checkpointTimeout: number
+  /** Settings of PostgreSQL. */
+  maxPredLocksPerTransaction: number
+  maxPredLocksPerRelation: number
+  maxPredLocksPerPage: number
   /** What stands before the file system, in tests. */
   disk?: NativeDisk
 }
@@ -228,7 +232,14 @@ export interface NativeRange {
 
 export interface NativeSession {
   inTransaction(): boolean
-  begin(isolation: 'read committed' | 'repeatable read' | 'serializable', readOnly: boolean): void
+  /** `deferrable` is for serializable read-only transactions. */
+  begin(
+    isolation: 'read committed' | 'repeatable read' | 'serializable',
+    readOnly: boolean,
+    deferrable: boolean,
+  ): void
+  /** Of a deferrable transaction: may it begin to read? If not, ask again when others have ended. Else true. */
+  safeSnapshot(): boolean
   /** Durable when it returns. */
   commit(): void
   /** Resolves when durable; the session can be used again at once. */
@@ -318,6 +329,10 @@ export interface NativeSession {
   buildIndex(relation: NativeRelation, index: number): void
   /** Makes the relation's TOAST index, empty. */
   buildToastIndex(relation: NativeRelation): void
+  /** The transaction removes all rows of a table at once (truncate, drop). Throws 40001. */
+  removesAllRows(table: number): void
+  /** Rows of a table get other addresses (then both are its OID), or an index of it a new file. */
+  transferPredicateLocks(relation: number, table: number): void
   /** Which row of the last `insert` failed, for the message. */
   failedRow(): number
   /** CREATE DATABASE's file copy: all files of a database directory, logged and synced. */
@@ -427,6 +442,15 @@ export interface NativeVacuum {
   cancel(): void
 }
 
+export interface PredicateLock {
+  database: number
+  relation: number
+  /** Null: the whole relation. */
+  page: number | null
+  /** Null: the whole page. */
+  tuple: number | null
+}
+
 export interface NativeCluster {
   blockSize(): number
   /** A vacuum of the relation, or of its TOAST table. The caller keeps others from vacuuming or redefining it. */
@@ -453,6 +477,8 @@ export interface NativeCluster {
   closeSync(): void
   /** Releases without a checkpoint, as a crash would. */
   abandon(): void
+  /** What serializable transactions have read, as pg_locks shows SIReadLocks. */
+  predicateLocks(): PredicateLock[]
   statistics(): Record<string, number>
   /** What recovery compared with the images of records that carry them for that, by kind of record. */
   comparedPages(): ComparedPages[]

@@ -69,6 +69,9 @@ export function nativeOptions(
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
+    maxPredLocksPerTransaction: settings.max_pred_locks_per_transaction,
+    maxPredLocksPerRelation: settings.max_pred_locks_per_relation,
+    maxPredLocksPerPage: settings.max_pred_locks_per_page,
   }
 }
 

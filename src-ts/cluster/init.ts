@@ -193,6 +193,9 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
+    maxPredLocksPerTransaction: settings.max_pred_locks_per_transaction,
+    maxPredLocksPerRelation: settings.max_pred_locks_per_relation,
+    maxPredLocksPerPage: settings.max_pred_locks_per_page,
     blockSize: options.blockSize,
     walSegmentSize: options.walSegmentSize,
     dataChecksums: options.dataChecksums,
@@ -203,11 +206,11 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
   })
   try {
     const session = native.session(template1.oid)
-    session.begin('read committed', false)
+    session.begin('read committed', false, false)
     for (const relation of bundle.relations)
       writeRelation(native, session, relation, bundle, options)
     session.commit()
-    session.begin('read committed', false)
+    session.begin('read committed', false, false)
     // Side by side, since most of it is waiting for files to be made. Both have ended before anything is given back.
     const copies = await Promise.allSettled(
       [template0, postgres].map(({ oid }) =>

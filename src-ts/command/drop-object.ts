@@ -242,6 +242,10 @@ function dropRelation(
   const { session, catalogs } = context
   const { oid, relkind } = row
   session.dropStorageAtCommit(locatorOf(context, row))
+  if (relkind === 'r') session.removesAllRows(oid)
+  const index =
+    relkind === 'i' && catalogs.findOne(session, pgIndex, 'pg_index_indexrelid_index', [oid])
+  if (index) session.transferPredicateLocks(oid, index.indrelid)
   if (relkind === 'i') deleteWhere(context, pgIndex, 'pg_index_indexrelid_index', [oid])
   if (relkind === 'S') deleteWhere(context, pgSequence, 'pg_sequence_seqrelid_index', [oid])
   deleteWhere(context, pgStatistic, 'pg_statistic_relid_att_inh_index', [oid])

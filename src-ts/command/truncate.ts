@@ -60,6 +60,7 @@ function truncateTable(
       },
     )
   }
+  session.removesAllRows(table.oid)
   const toast = table.reltoastrelid === 0 ? undefined : classRowOf(context, table.reltoastrelid)
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
   const indexes = indexesOf(context, table.oid)
@@ -67,6 +68,7 @@ function truncateTable(
   if (toast !== undefined) replaceFile(context, toast, horizons)
   for (const index of [...toastIndexes, ...indexes]) replaceFile(context, index, {})
   session.advanceCommand()
+  for (const { oid } of [table, ...indexes]) session.transferPredicateLocks(oid, table.oid)
   const info = reopen(context, table.oid)
   if (toast !== undefined) session.buildToastIndex(info.access.native)
   for (const index of indexes) buildIndex(context, info, index.oid)

@@ -82,6 +82,24 @@ const definitions = {
     default: gigabyte,
   } satisfies MemorySetting,
   max_connections: { kind: 'integer', min: 1, max: 262143, default: 100 } satisfies IntegerSetting,
+  max_pred_locks_per_transaction: {
+    kind: 'integer',
+    min: 10,
+    max: 2147483647,
+    default: 64,
+  } satisfies IntegerSetting,
+  max_pred_locks_per_relation: {
+    kind: 'integer',
+    min: -2147483648,
+    max: 2147483647,
+    default: -2,
+  } satisfies IntegerSetting,
+  max_pred_locks_per_page: {
+    kind: 'integer',
+    min: 0,
+    max: 2147483647,
+    default: 2,
+  } satisfies IntegerSetting,
   checkpoint_timeout: {
     kind: 'integer',
     min: 30,

@@ -228,6 +228,8 @@ export class Table<T extends object = Record<string, unknown>> {
       try {
         return info.access.update(native, tid, changes)
       } catch (error) {
+        // There is nothing more to read for a transaction that has to go.
+        if (error instanceof PgError && error.code === '40001') throw error
         const old = info.access.get<object>(native, primaryIndex(info), values)
         throw withRefusedRow(error, info.access, { ...old, ...changes })
       }

@@ -3,6 +3,7 @@
 // A transaction that code asks for while it runs inside one of the same session is a savepoint of that one. Savepoints
 // of one transaction run one after the other too, since the engine has one innermost level at a time.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 
@@ -16,6 +17,8 @@ export interface SavepointOptions {
 export interface TransactionOptions extends SavepointOptions {
   /** Default 'read committed'. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  /** Of a serializable read-only transaction: begin it when no other one can make it fail, nor it any other. */
+  deferrable?: boolean
 }
 
 /** A transaction or savepoint that is open, as the code inside it knows it. */
@@ -124,6 +127,11 @@ export class TransactionQueue {
     }
     const scope = this.#begin(options)
     try {
+      if (!this.#native.safeSnapshot()) {
+        throw new PgError('55P03', 'could not obtain a safe snapshot without waiting', {
+          hint: 'Use an asynchronous transaction.',
+        })
+      }
       const result = runningScope.run(scope, () => body(scope))
       refusePromise(result)
       scope.refuseFailed()
@@ -191,6 +199,7 @@ export class TransactionQueue {
     if (options.signal?.aborted) throw canceled(options.signal)
     const scope = this.#begin(options)
     try {
+      await this.#waitForSafeSnapshot(options.signal)
       const result = await abortable(
         runningScope.run(scope, () => body(scope)),
         options.signal,
@@ -206,10 +215,22 @@ export class TransactionQueue {
 
   #begin(options: TransactionOptions): Scope {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
-    this.#native.begin(options.isolation ?? 'read committed', options.readOnly ?? false)
+    this.#native.begin(
+      options.isolation ?? 'read committed',
+      options.readOnly ?? false,
+      options.deferrable ?? false,
+    )
     const scope = new Scope(this)
     this.#scopes.push(scope)
     return scope
+  }
+
+  // Others end in sessions and processes that do not know of this one, so it looks from time to time.
+  async #waitForSafeSnapshot(signal: AbortSignal | undefined): Promise<void> {
+    for (let pauseMs = 1; !this.#native.safeSnapshot(); pauseMs = Math.min(pauseMs * 2, 20)) {
+      await sleep(pauseMs)
+      if (signal?.aborted) throw canceled(signal)
+    }
   }
 
   #commitAsync(): Promise<void> {
