@@ -296,9 +296,9 @@ Status PredicateTransaction::conflict_in(PredicateRelation relation, const ItemP
   wrote_ = true;
   // From the finest to the coarsest: a lock that is promoted meanwhile is taken before the finer ones are given up.
   if (tid != nullptr)
-    RETURN_IF_ERROR(check_target(
-        {relation.database, relation.relation, value_of(tid->block()), tid->offset()},
-        in_subtransaction));
+    RETURN_IF_ERROR(
+        check_target({relation.database, relation.relation, value_of(tid->block()), tid->offset()},
+                     in_subtransaction));
   if (block != invalid_block_number)
     RETURN_IF_ERROR(check_target({relation.database, relation.relation, value_of(block), 0}, true));
   return check_target({relation.database, relation.relation, Tag::no_page, 0}, true);
