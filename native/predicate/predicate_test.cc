@@ -367,6 +367,30 @@ TEST(a_row_that_is_written_needs_no_lock_any_more) {
   EXPECT_OK(finish(*backend));
 }
 
+TEST(a_row_that_is_written_in_a_savepoint_keeps_its_lock) {
+  Fixture fixture;
+  Registers registers(2);
+  auto other = fixture.begin();
+  auto backend = fixture.begin();
+  ASSERT_OK(read(registers, *backend, 0));
+  ASSERT_OK(backend->begin_subtransaction(false));
+  PredicateTransaction& transaction = predicate_transaction(*backend->serializable());
+  TransactionId xid;
+  ASSERT_OK(backend->assign_xid(&xid));
+  const ItemPointer address = Registers::tid(0);
+  ASSERT_OK(transaction.conflict_in(table, &address, BlockNumber{0}, true));
+  EXPECT(fixture.holds(Registers::tag(0)));
+  backend->abort_subtransaction();
+  // Its reading still counts, and it is found by the id of the whole transaction.
+  ASSERT_OK(write(registers, *other, 0));
+  EXPECT_EQ(fixture.locks().usage().conflicts, 1u);
+  ASSERT_OK(write(registers, *backend, 1));
+  ASSERT_OK(read(registers, *other, 1));
+  EXPECT_EQ(fixture.locks().usage().conflicts, 2u);
+  EXPECT_OK(finish(*other));
+  EXPECT_EQ(finish(*backend).code(), ErrorCode::serialization_failure);
+}
+
 TEST(locks_outlive_their_transaction_while_others_overlap_it) {
   Fixture fixture;
   Registers registers(2);
