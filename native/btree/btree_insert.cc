@@ -738,7 +738,7 @@ Status btree_insert(StorageServices& services, TransactionId xid, const BtreeInd
 
 Status lock_btree_parent(StorageServices& services, const BtreeIndex& index, BtreeStack& stack,
                          int depth, BlockNumber child, BufferRef* parent) {
-  BtreeInserter inserter(services, invalid_transaction_id, index, nullptr);
+  BtreeInserter inserter(services, invalid_transaction_id, index, nullptr, nullptr);
   return inserter.find_parent(stack, depth, child, child, parent);
 }
 

@@ -203,6 +203,13 @@ Status PageDeleter::mark_half_dead(BufferRef& leaf, bool* done) {
   RETURN_IF_ERROR(parent_page.verify_items(branch.parent.block(), index_.name()));
   RETURN_IF_ERROR(leaf.page().verify_items(leaf.block(), index_.name()));
 
+  // Who has read the gap on this page has read what its right sibling covers from here on.
+  if (services_.predicate_locks != nullptr && services_.predicate_locks->in_use()) [[unlikely]] {
+    const PredicateRelation relation = index_.predicate_relation();
+    services_.predicate_locks->page_combine(relation.database, relation.relation, leaf.block(),
+                                            leaf_opaque.btpo_next);
+  }
+
   const BlockNumber top = branch.top == leaf.block() ? invalid_block_number : branch.top;
   const IndexTupleHeader high_key = top_parent_key(top);
   xl_btree_mark_page_halfdead record{};
