@@ -213,10 +213,17 @@ Status RedoDriver::drop_relations(const RelFileLocator* relations, size_t count)
 }
 
 Status RedoDriver::remove_orphans() {
+  // A relation map is replaced before its transaction commits, perhaps for files that a subtransaction made: it may
+  // name them although the transaction never ended.
+  for (const TransactionId xid : map_writers_) {
+    TransactionStatus status;
+    RETURN_IF_ERROR(transactions_.status_of(xid, &status));
+    if (status == TransactionStatus::in_progress) return Status::ok;
+  }
   std::vector<RelFileLocator> orphans;
   for (const auto& [relation, xid] : created_) {
     // What was made before the transaction had an id cannot be told from what another one made.
-    if (!is_normal(xid) || map_writers_.contains(xid) || prepared_.contains(xid)) continue;
+    if (!is_normal(xid) || prepared_.contains(xid)) continue;
     TransactionStatus status;
     RETURN_IF_ERROR(transactions_.status_of(xid, &status));
     if (status == TransactionStatus::in_progress) orphans.push_back(relation);
