@@ -46,8 +46,8 @@ RedoDriver::RedoDriver(StorageServices& services, TransactionSystem& transaction
       control_(control),
       prepared_(services),
       origins_(services),
-      commit_timestamps_(services),
-      comparison_(services.pool.options().block_size) {}
+      comparison_(services.pool.options().block_size),
+      commit_timestamps_(services) {}
 
 Status RedoDriver::apply(const WalReader& reader) {
   const DecodedWalRecord& record = reader.record();
