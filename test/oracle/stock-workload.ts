@@ -198,11 +198,10 @@ const vacuum: Step = async (client, _, size) => {
     // One page is left on every level below the root: searches then begin at the leaf, until it is split.
     'create table u (wide text)',
     'create index u_wide on u (wide)',
-    `insert into u select lpad(i::text, 12, '0') || repeat('w', 800) from generate_series(1, ${1000 * size}) i`,
-    `delete from u where left(wide, 12)::int < ${1000 * size}`,
+    "insert into u select lpad(i::text, 12, '0') || repeat('w', 800) from generate_series(1, 1000) i",
+    'delete from u where left(wide, 12)::int < 1000',
     'vacuum (index_cleanup on) u',
-    `insert into u select lpad(i::text, 12, '0') || repeat('w', 800)
-       from generate_series(${1000 * size + 1}, ${1300 * size}) i`,
+    "insert into u select lpad(i::text, 12, '0') || repeat('w', 800) from generate_series(1001, 1300) i",
     // Posting lists that lose some of their entries.
     'create table p (id int, few int)',
     'create index p_few on p (few)',

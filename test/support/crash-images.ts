@@ -9,14 +9,16 @@ import { temporaryPath } from './temporary-directory.ts'
 export type Contents = Record<string, string>
 
 export async function contentsOf(client: pg.Client): Promise<Contents> {
-  const { rows } = await client.query<{ name: string }>(
-    `select oid::regclass::text as name from pg_class
+  const { rows } = await client.query<{ name: string; kind: string }>(
+    `select oid::regclass::text as name, relkind as kind from pg_class
       where oid >= 16384 and relkind in ('r', 'm', 'S') and relpersistence <> 't' order by 1`,
   )
   const contents: Contents = {}
-  for (const { name } of rows) {
+  for (const { name, kind } of rows) {
+    // A sequence has no row type.
+    const row = kind === 'S' ? 'row(last_value, is_called)::text' : 't::text'
     const digest = await client.query<{ digest: string }>(
-      `select count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' order by md5(t::text))), '') as digest
+      `select count(*) || ' ' || coalesce(md5(string_agg(md5(${row}), '' order by md5(${row}))), '') as digest
          from ${name} t`,
     )
     contents[name] = digest.rows[0]?.digest ?? ''
