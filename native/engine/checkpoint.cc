@@ -6,6 +6,7 @@
 
 #include "engine/control_file.h"
 #include "layout/wal_xlog_records.h"
+#include "xact/prepared_table.h"
 
 namespace pgdata {
 namespace {
@@ -90,6 +91,8 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   RETURN_IF_ERROR(services.pool.write_all_dirty());
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
   RETURN_IF_ERROR(poison(services, services.storage.sync_pending()));
+  // As late as possible, since most are ended soon.
+  RETURN_IF_ERROR(transactions.prepared().checkpoint(checkpoint.redo));
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
 
   if (!shutdown) RETURN_IF_ERROR(transactions.log_running_transactions());

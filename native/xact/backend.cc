@@ -111,7 +111,7 @@ void Backend::abort_subtransaction() {
     transactions_.processes().remove_subxids(slot_, xid_, children,
                                              children.empty() ? xid_ : children.back());
   }
-  if (!services_.state.is_poisoned()) delete_files(created);
+  if (!services_.state.is_poisoned()) remove_relation_files(services_, created);
   std::erase_if(pending_deletes_,
                 [&](const PendingDelete& pending) { return pending.level >= level(); });
   leave_level();
@@ -288,14 +288,6 @@ std::vector<RelFileLocator> Backend::pending_files(bool at_commit) const {
   return relations;
 }
 
-// A file that cannot be removed only wastes space, and the outcome is decided: its error is not reported.
-void Backend::delete_files(const std::vector<RelFileLocator>& relations) {
-  for (const RelFileLocator& relation : relations) {
-    services_.pool.drop_relation(relation);
-    static_cast<void>(services_.storage.unlink(relation, false).is_ok());
-  }
-}
-
 // Order: commit record; flush, when this commit waits; commit log; process array; files. With the record
 // flushed later, the commit log keeps its position, so that neither its page nor a hint bit reaches the disk first.
 Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
@@ -343,7 +335,55 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   transactions_.processes().end_transaction(slot_, xid_, children.empty() ? xid_ : children.back());
   if (is_watched_) serializable_->end(true);
   if (!flush) *flush_upto = end;
-  delete_files(dropped);
+  remove_relation_files(services_, dropped);
+  forget_transaction();
+  return Status::ok;
+}
+
+Status Backend::prepare(const PrepareRequest& request) {
+  INVARIANT(in_transaction_);
+  INVARIANT(levels_.size() == 1);
+  if (is_watched_)
+    return Status::error(ErrorCode::feature_not_supported,
+                         "cannot PREPARE a serializable transaction");
+  RETURN_IF_ERROR(services_.state.check());
+  PreparedTable& prepared = transactions_.prepared();
+  // Whoever prepares has an id, even one who wrote nothing.
+  RETURN_IF_ERROR(assign_level_xids());
+  TwoPhaseState state;
+  state.xid = xid_;
+  state.database = database_;
+  state.owner = request.owner;
+  state.prepared_at = current_timestamp();
+  state.gid = request.gid;
+  state.subxacts = levels_.front().children;
+  state.commit_files = pending_files(true);
+  state.abort_files = pending_files(false);
+  state.invalidations = request.invalidations;
+  state.records = request.records;
+  uint32_t entry = 0;
+  RETURN_IF_ERROR(prepared.reserve(state, transactions_.full_xid_of(xid_), &entry));
+  {
+    // A checkpoint must make a file of it, or leave its record to be replayed.
+    CheckpointDelay delay(*this);
+    const std::string data = state.format();
+    WalRecord record;
+    record.begin(RmgrId::transaction, XLOG_XACT_PREPARE, xid_);
+    record.data(data.data(), data.size());
+    record.set_flags(XLOG_INCLUDE_ORIGIN);
+    Lsn start = invalid_lsn;
+    Lsn end = invalid_lsn;
+    Status status = services_.wal.insert(record, &end, &start);
+    if (status.is_ok()) status = services_.wal.flush(end);
+    if (!status.is_ok()) {
+      prepared.give_up(entry);
+      services_.state.poison("a transaction could not be prepared");
+      return status;
+    }
+    prepared.publish(entry, state, start, end);
+  }
+  // Never in between is it in no slot.
+  transactions_.processes().hand_over_to_prepared(slot_);
   forget_transaction();
   return Status::ok;
 }
@@ -374,7 +414,7 @@ void Backend::abort() {
     transactions_.processes().clear_xmin(slot_);
   }
   if (is_watched_) serializable_->end(false);
-  if (!services_.state.is_poisoned()) delete_files(pending_files(false));
+  if (!services_.state.is_poisoned()) remove_relation_files(services_, pending_files(false));
   forget_transaction();
 }
 

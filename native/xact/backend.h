@@ -8,18 +8,29 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
 #include "change/change.h"
 #include "xact/combo_commands.h"
+#include "xact/prepared_table.h"
 #include "xact/removal_test.h"
 #include "xact/serializable.h"
 #include "xact/snapshot.h"
 #include "xact/transaction_system.h"
 
 namespace pgdata {
+
+// What Backend::prepare is given.
+struct PrepareRequest {
+  std::string gid;
+  Oid owner = 0;
+  // Sent to all when it commits, if it changed catalogs.
+  std::vector<SharedInvalidationMessage> invalidations;
+  std::vector<TwoPhaseRecord> records;
+};
 
 enum class IsolationLevel : uint8_t { read_committed, repeatable_read, serializable };
 
@@ -59,6 +70,9 @@ class Backend {
   Status commit(bool wait_for_flush, Lsn* flush_upto);
   // Never fails short of poisoning the cluster.
   void abort();
+  // PREPARE TRANSACTION: the transaction goes on without this backend, durably, until PreparedTable::finish. An error
+  // before its record (see PreparedTable::reserve) leaves it in progress here; one after it poisons the cluster.
+  Status prepare(const PrepareRequest& request);
   // This transaction does what cannot be undone (files of a database): its commit is flushed, here and on standbys.
   void force_sync_commit() { force_sync_commit_ = true; }
 
@@ -136,7 +150,6 @@ class Backend {
   // The outcome of the current level, with its children, is "aborted".
   void record_abort();
   void leave_level();
-  void delete_files(const std::vector<RelFileLocator>& relations);
   void forget_transaction();
   Status serializable_snapshot();
 

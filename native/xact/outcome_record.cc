@@ -27,8 +27,11 @@ Status OutcomeRecord::log(Wal& wal, TransactionId xid, Lsn* end) const {
     xinfo |= XACT_XINFO_HAS_RELFILELOCATORS;
     info |= XLR_SPECIAL_REL_UPDATE;
   }
+  const auto stats_count = static_cast<int32_t>(stats.size());
+  if (stats_count > 0) xinfo |= XACT_XINFO_HAS_DROPPED_STATS;
   if (is_valid(prepared)) {
-    xinfo |= XACT_XINFO_HAS_TWOPHASE;
+    // Whether it took such locks is not looked up.
+    xinfo |= XACT_XINFO_HAS_TWOPHASE | XACT_XINFO_HAS_AE_LOCKS;
     // Only decoding needs the name.
     if (wal.options().wal_level >= wal_level_logical) xinfo |= XACT_XINFO_HAS_GID;
   }
@@ -46,10 +49,22 @@ Status OutcomeRecord::log(Wal& wal, TransactionId xid, Lsn* end) const {
     record.data(&file_count, sizeof(file_count));
     record.data(files.data(), files.size() * sizeof(RelFileLocator));
   }
+  if (stats_count > 0) {
+    record.data(&stats_count, sizeof(stats_count));
+    record.data(stats.data(), stats.size() * sizeof(xl_xact_stats_item));
+  }
   if (is_valid(prepared)) record.data(&prepared, sizeof(prepared));
   if ((xinfo & XACT_XINFO_HAS_GID) != 0) record.data(gid.c_str(), gid.size() + 1);
   record.set_flags(XLOG_INCLUDE_ORIGIN);
   return wal.insert(record, end);
+}
+
+void remove_relation_files(StorageServices& services,
+                           const std::vector<RelFileLocator>& relations) {
+  for (const RelFileLocator& relation : relations) {
+    services.pool.drop_relation(relation);
+    static_cast<void>(services.storage.unlink(relation, false).is_ok());
+  }
 }
 
 }  // namespace pgdata

@@ -9,6 +9,8 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "change/change.h"
+#include "layout/wal_transaction_records.h"
 #include "wal/wal.h"
 
 namespace pgdata {
@@ -21,6 +23,8 @@ struct OutcomeRecord {
   std::vector<TransactionId> subxacts;
   // Files that go: dropped ones for a commit, created ones for an abort.
   std::vector<RelFileLocator> files;
+  // Statistics of objects that go, as a prepared transaction kept them.
+  std::vector<xl_xact_stats_item> stats;
   // Of a prepared transaction: whose outcome it is, and its name.
   TransactionId prepared = invalid_transaction_id;
   std::string gid;
@@ -28,5 +32,9 @@ struct OutcomeRecord {
   // `xid`: the transaction that logs, none for the outcome of a prepared one.
   Status log(Wal& wal, TransactionId xid, Lsn* end) const;
 };
+
+// Removes the files that an outcome names. One that cannot be removed only wastes space, and the outcome is decided:
+// its error is not reported.
+void remove_relation_files(StorageServices& services, const std::vector<RelFileLocator>& relations);
 
 }  // namespace pgdata

@@ -24,6 +24,7 @@
 #include "shmem/segment.h"
 #include "wal/wal.h"
 #include "xact/backend.h"
+#include "xact/prepared_table.h"
 #include "xact/transaction_system.h"
 
 namespace pgdata::test {
@@ -34,6 +35,7 @@ struct TestClusterOptions {
   uint32_t buffers = 256;
   uint32_t backends = 16;
   uint32_t clog_buffers = 16;
+  uint32_t prepared = 8;
   bool data_checksums = true;
   bool fsync = false;
   uint32_t consistency_checking = 0;
@@ -52,7 +54,7 @@ class TestCluster {
     directory_ = mkdtemp(pattern.data());
     for (const char* name :
          {"pg_wal", "pg_xact", "pg_subtrans", "pg_multixact", "pg_multixact/offsets",
-          "pg_multixact/members", "base", "base/5", "global"}) {
+          "pg_multixact/members", "pg_twophase", "base", "base/5", "global"}) {
       std::filesystem::create_directory(directory_ + "/" + name);
     }
     open();
@@ -80,6 +82,7 @@ class TestCluster {
   void restart_with(const TransactionCounters& counters) {
     must(transactions_->write_all_dirty());
     log_checkpoint();
+    must(transactions_->prepared().checkpoint(wal_->positions().redo));
     close();
     open();
     must(wal_->continue_log(checkpoint_, checkpoint_));
@@ -125,6 +128,7 @@ class TestCluster {
     TransactionSystemOptions transaction_options;
     transaction_options.max_backends = options_.backends;
     transaction_options.clog_buffers = options_.clog_buffers;
+    transaction_options.max_prepared_transactions = options_.prepared;
 
     SegmentPlan plan;
     plan.reserve("cluster state", sizeof(ClusterState));

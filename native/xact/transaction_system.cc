@@ -10,6 +10,7 @@
 #include "wal/wal.h"
 #include "xact/commit_log.h"
 #include "xact/multixact.h"
+#include "xact/prepared_table.h"
 #include "xact/process_array.h"
 #include "xact/slru.h"
 #include "xact/subtransactions.h"
@@ -76,7 +77,8 @@ struct TransactionSystem::Shared {
 };
 
 struct TransactionSystem::Local {
-  Local(Segment& segment, StorageServices& storage_services, const TransactionSystemOptions& wanted)
+  Local(TransactionSystem& system, Segment& segment, StorageServices& storage_services,
+        const TransactionSystemOptions& wanted)
       : services(storage_services),
         options(wanted),
         shared(reinterpret_cast<Shared*>(segment.find("transactions"))),
@@ -84,6 +86,7 @@ struct TransactionSystem::Local {
         commit_log(segment, storage_services, wanted.clog_buffers, wanted.read_only),
         subtransactions(segment, storage_services, wanted.read_only),
         multixacts(segment, storage_services, wanted.read_only),
+        prepared(segment, storage_services, system, wanted.max_prepared_transactions),
         identity(systems_made.fetch_add(1, std::memory_order_relaxed) + 1) {}
 
   StorageServices& services;
@@ -93,6 +96,7 @@ struct TransactionSystem::Local {
   CommitLog commit_log;
   SubtransactionLog subtransactions;
   MultiXactLog multixacts;
+  PreparedTable prepared;
   uint64_t identity;
 };
 
@@ -102,17 +106,31 @@ void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& 
   CommitLog::plan(plan, options.clog_buffers, options.block_size);
   SubtransactionLog::plan(plan, options.block_size);
   MultiXactLog::plan(plan, options.block_size);
+  PreparedTable::plan(plan, options.max_prepared_transactions);
 }
 
 TransactionSystem::TransactionSystem(Segment& segment, StorageServices& services,
                                      TransactionSystemOptions options)
-    : local_(std::make_unique<Local>(segment, services, options)) {
+    : local_(std::make_unique<Local>(*this, segment, services, options)) {
   INVARIANT(options.block_size == services.storage.options().block_size);
 }
 
 TransactionSystem::~TransactionSystem() = default;
 
 ProcessArray& TransactionSystem::processes() const { return local_->processes; }
+
+PreparedTable& TransactionSystem::prepared() const { return local_->prepared; }
+
+Status TransactionSystem::set_parent(TransactionId xid, TransactionId parent) {
+  return local_->subtransactions.set_parent(xid, parent);
+}
+
+FullTransactionId TransactionSystem::full_xid_of(TransactionId xid) const {
+  const FullTransactionId next_xid = next_full_xid();
+  FullTransactionId epoch = next_xid >> 32;
+  if (value_of(xid) > value_of(xid_of(next_xid))) --epoch;
+  return (epoch << 32) | value_of(xid);
+}
 
 void TransactionSystem::load_counters(const TransactionCounters& counters, bool initializing) {
   Shared& shared = *local_->shared;
@@ -154,9 +172,13 @@ Status TransactionSystem::start(const TransactionCounters& counters) {
   if (local_->options.read_only) return Status::ok;
   const TransactionId next_xid = xid_of(counters.nextXid);
   RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
+  TransactionId oldest;
+  RETURN_IF_ERROR(local_->prepared.load(counters.nextXid, &oldest));
+  if (is_valid(counters.oldestActiveXid) && precedes(counters.oldestActiveXid, oldest))
+    oldest = counters.oldestActiveXid;
   // What pg_subtrans said before a start means nothing.
-  return local_->subtransactions.start(
-      is_valid(counters.oldestActiveXid) ? counters.oldestActiveXid : next_xid, next_xid);
+  RETURN_IF_ERROR(local_->subtransactions.start(oldest, next_xid));
+  return local_->prepared.enter();
 }
 
 TransactionCounters TransactionSystem::counters(CheckpointKind kind) const {

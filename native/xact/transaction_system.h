@@ -20,6 +20,7 @@ namespace pgdata {
 
 class CommitLog;
 class MultiXactLog;
+class PreparedTable;
 class ProcessArray;
 class SerializableTransactions;
 
@@ -66,11 +67,13 @@ class TransactionSystem {
   // New cluster: makes and syncs the first page of pg_xact, pg_subtrans, pg_multixact/{offsets,members}. The
   // directories exist. OIDs below first_normal_object_id are given out until the next start.
   Status create(const TransactionCounters& counters);
-  // Start after a clean shutdown or at the end of recovery.
+  // Start after a clean shutdown or at the end of recovery. Transactions whose files are in pg_twophase are prepared.
   Status start(const TransactionCounters& counters);
   // What a checkpoint records. An online one counts the OIDs that are logged for use as used.
   TransactionCounters counters(CheckpointKind kind = CheckpointKind::shutdown) const;
   FullTransactionId next_full_xid() const;
+  // With its epoch; `xid` is not one still to come.
+  FullTransactionId full_xid_of(TransactionId xid) const;
 
   // The outcome of a transaction; permanent ids answer without a page. `*lsn` (may be null): its commit record,
   // which must be durable before hint bits may say so on disk; invalid_lsn when it is durable. A transaction
@@ -115,6 +118,7 @@ class TransactionSystem {
   // record, waits for those that logged something and have not yet done it (commits, truncations).
   Status wait_for_commits_in_progress() const;
   // Checkpoint: write and sync the dirty pages of pg_xact and the others. A failed sync poisons the cluster.
+  // Files for prepared transactions are PreparedTable::checkpoint's.
   Status write_all_dirty();
   // Online checkpoint, before its record: logs XLOG_RUNNING_XACTS, from which a standby learns who runs.
   Status log_running_transactions();
@@ -135,12 +139,15 @@ class TransactionSystem {
 
   // For Backend: the next xid, entered for `slot` of the process array; with a `parent`, as its subtransaction.
   Status assign_xid(int slot, TransactionId parent, TransactionId* xid);
+  // For PreparedTable: `parent` is the transaction that `xid` belongs to.
+  Status set_parent(TransactionId xid, TransactionId parent);
   ProcessArray& processes() const;
   // Where Backends get what their serializable transactions need; null: serializable is refused.
   SerializableTransactions* serializable_transactions() const { return serializable_; }
   void set_serializable_transactions(SerializableTransactions* transactions) {
     serializable_ = transactions;
   }
+  PreparedTable& prepared() const;
 
  private:
   struct Shared;
