@@ -5,6 +5,7 @@ export {
   Cluster,
   type ConnectOptions,
   type OpenOptions,
+  type PreparedTransaction,
   type RecoveryProgress,
 } from './cluster/cluster.ts'
 export type { InitOptions } from './cluster/init.ts'
@@ -27,5 +28,9 @@ export type {
   Table,
 } from './session/table.ts'
 export type { Where } from './session/where.ts'
-export type { SavepointOptions, TransactionOptions } from './transaction/transaction-queue.ts'
+export type {
+  SavepointOptions,
+  SynchronousCommit,
+  TransactionOptions,
+} from './transaction/transaction-queue.ts'
 export { PgTimestamp } from './types/index.ts'

@@ -26,13 +26,15 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
   // Only commits in flight keep the event loop alive.
   wake_function_.Unref(env);
   flush_thread_ = std::make_unique<FlushThread>(
-      engine_->services().wal, [this](std::vector<FlushThread::Waiter> waiters, Status status) {
+      engine_->services().wal,
+      [this](std::vector<FlushThread::Waiter> waiters, Status status) {
         {
           const std::lock_guard<std::mutex> guard(mailbox_->mutex);
           mailbox_->reports.push_back({std::move(waiters), std::move(status)});
         }
         wake_function_.NonBlockingCall();
-      });
+      },
+      engine_->options().wal_writer_delay_ms);
 }
 
 ClusterCore::~ClusterCore() { release(); }

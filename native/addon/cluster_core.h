@@ -58,6 +58,11 @@ class ClusterCore {
   // A promise that resolves when the log is durable up to `upto`.
   Napi::Promise when_durable(Napi::Env env, Lsn upto);
 
+  // The log becomes durable up to `upto` within wal_writer_delay.
+  void durable_later(Lsn upto) {
+    if (upto != invalid_lsn) flush_thread_->request_later(upto);
+  }
+
   void add_session(SessionObject* session) { sessions_.push_back(session); }
   void remove_session(SessionObject* session);
 

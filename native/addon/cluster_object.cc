@@ -14,6 +14,7 @@
 #include "addon/session_object.h"
 #include "addon/vacuum_object.h"
 #include "recovery/resource_managers.h"
+#include "xact/prepared_table.h"
 
 namespace pgdata {
 
@@ -32,6 +33,10 @@ Napi::Function ClusterObject::define(Napi::Env env) {
                          InstanceMethod("closeSync", &ClusterObject::close_sync),
                          InstanceMethod("abandon", &ClusterObject::abandon),
                          InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
+                         InstanceMethod("preparedTransactions",
+                                        &ClusterObject::prepared_transactions),
+                         InstanceMethod("preparedLocks", &ClusterObject::prepared_locks),
+                         InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
                          InstanceMethod("statistics", &ClusterObject::statistics),
                          InstanceMethod("comparedPages", &ClusterObject::compared_pages),
                      });
@@ -158,6 +163,63 @@ Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {
     // The core, and with it the engine, stays while the task runs; closing waits for the checkpoint's mutex.
     return run_async(
         env, [core = core_] { return core->is_open() ? core->engine().checkpoint() : Status(); });
+  });
+}
+
+Napi::Value ClusterObject::prepared_transactions(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    PreparedTable& table = core_->engine().transactions().prepared();
+    std::vector<PreparedTransaction> prepared;
+    if (core_->engine().options().read_only)
+      THROW_IF_ERROR(env, table.list_files(&prepared));
+    else
+      prepared = table.list();
+    const auto array = Napi::Array::New(env, prepared.size());
+    for (uint32_t i = 0; i < prepared.size(); i++) {
+      const auto object = Napi::Object::New(env);
+      object.Set("transaction", Napi::Number::New(env, value_of(prepared[i].xid)));
+      object.Set("gid", Napi::String::New(env, prepared[i].gid));
+      object.Set("preparedAt", Napi::BigInt::New(env, int64_t{prepared[i].prepared_at}));
+      object.Set("owner", Napi::Number::New(env, prepared[i].owner));
+      object.Set("database", Napi::Number::New(env, prepared[i].database));
+      array.Set(i, object);
+    }
+    return array;
+  });
+}
+
+// preparedLocks(): what the prepared transactions that were found at the start had locked
+Napi::Value ClusterObject::prepared_locks(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const std::vector<PreparedRelationLock>& locks =
+        core_->engine().transactions().prepared().locks_at_start();
+    const auto array = Napi::Array::New(env, locks.size());
+    for (uint32_t i = 0; i < locks.size(); i++) {
+      const auto object = Napi::Object::New(env);
+      object.Set("gid", Napi::String::New(env, locks[i].gid));
+      object.Set("database", Napi::Number::New(env, locks[i].database));
+      object.Set("relation", Napi::Number::New(env, locks[i].relation));
+      object.Set("level", Napi::Number::New(env, locks[i].level));
+      array.Set(i, object);
+    }
+    return array;
+  });
+}
+
+// finishPrepared(gid, commit): Promise<void>
+Napi::Value ClusterObject::finish_prepared(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    if (core_->engine().options().read_only)
+      THROW_IF_ERROR(env, Status::error(ErrorCode::read_only_sql_transaction,
+                                        "the cluster is open for reading only"));
+    return run_async(env, [engine = core_->shared_engine(), gid = info[0].ToString().Utf8Value(),
+                           commit = info[1].ToBoolean().Value()] {
+      TwoPhaseState state;
+      return engine->transactions().prepared().finish(gid, commit, &state);
+    });
   });
 }
 

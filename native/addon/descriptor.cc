@@ -184,6 +184,8 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->full_page_writes = fields.boolean("fullPageWrites");
   options->wal_consistency_checking = fields.text("walConsistencyChecking");
   options->max_backends = fields.number("maxBackends");
+  options->max_prepared_transactions = fields.number("maxPreparedTransactions");
+  options->wal_writer_delay_ms = fields.number("walWriterDelay");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");
   options->checkpoint_timeout_seconds = fields.number("checkpointTimeout");

@@ -140,6 +140,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),
           InstanceMethod("commit", &SessionObject::commit),
           InstanceMethod("commitAsync", &SessionObject::commit_async),
+          InstanceMethod("prepareAsync", &SessionObject::prepare_async),
           InstanceMethod("abort", &SessionObject::abort),
           InstanceMethod("beginSubtransaction", &SessionObject::begin_subtransaction),
           InstanceMethod("commitSubtransaction", &SessionObject::commit_subtransaction),
@@ -312,36 +313,75 @@ Napi::Value SessionObject::safe_snapshot(const Napi::CallbackInfo& info) {
   });
 }
 
-// commit(): durable when it returns
-Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
-  return call(info, 0, [&]() -> Napi::Value {
+// prepareAsync(gid, owner, catalogs, locks): Promise<void>
+Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
+  return call(info, 4, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
-    if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, check_no_subtransaction());
-    if (state_->backend) {
-      end_of_transaction();
-      Lsn upto = invalid_lsn;
-      THROW_IF_ERROR(env, state_->backend->commit(true, &upto));
+    if (!info[0].IsString() || !info[2].IsArray() || !info[3].IsArray())
+      THROW_IF_ERROR(env, bad_argument("prepared transaction"));
+    Backend& backend = *state_->backend;
+    PrepareRequest request;
+    request.gid = info[0].As<Napi::String>().Utf8Value();
+    request.owner = info[1].ToNumber().Uint32Value();
+    const auto catalogs = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < catalogs.Length(); i++) {
+      const Oid catalog = Napi::Value(catalogs.Get(i)).ToNumber().Uint32Value();
+      request.invalidations.push_back(catalog_invalidation(backend.database(), catalog));
     }
+    if (catalogs.Length() > 0)
+      request.invalidations.push_back(relation_cache_invalidation(backend.database()));
+    const auto locks = info[3].As<Napi::Array>();
+    for (uint32_t i = 0; i + 1 < locks.Length(); i += 2) {
+      request.locks.push_back({Napi::Value(locks.Get(i)).ToNumber().Uint32Value(),
+                               Napi::Value(locks.Get(i + 1)).ToNumber().Int32Value()});
+    }
+    Lsn upto = invalid_lsn;
+    end_of_transaction();
+    THROW_IF_ERROR(env, backend.prepare(request, &upto));
     state_->explicit_transaction = false;
+    return state_->core->when_durable(env, upto);
+  });
+}
+
+// commit(wait: boolean): with `wait` durable when it returns, else within wal_writer_delay
+Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, commit_transaction(info[0].ToBoolean().Value(), nullptr));
     return env.Undefined();
   });
 }
 
-// commitAsync(): Promise<void>
+// commitAsync(wait: boolean): Promise<void>, which resolves when durable, or without `wait` at once
 Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
-  return call(info, 0, [&]() -> Napi::Value {
+  return call(info, 1, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
-    if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
-    THROW_IF_ERROR(env, check_no_subtransaction());
     Lsn upto = invalid_lsn;
-    if (state_->backend) {
-      end_of_transaction();
-      THROW_IF_ERROR(env, state_->backend->commit(false, &upto));
-    }
-    state_->explicit_transaction = false;
+    const bool wait = info[0].ToBoolean().Value();
+    THROW_IF_ERROR(env, commit_transaction(false, wait ? &upto : nullptr));
     return state_->core->when_durable(env, upto);
   });
+}
+
+// `upto`: where the log must be durable before the commit is acknowledged; null: nobody waits for that.
+Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
+  if (!state_->explicit_transaction) {
+    RETURN_IF_ERROR(check_transaction());
+  }
+  RETURN_IF_ERROR(check_no_subtransaction());
+  if (state_->backend) {
+    end_of_transaction();
+    Lsn unflushed = invalid_lsn;
+    RETURN_IF_ERROR(state_->backend->commit(flush, &unflushed));
+    if (upto != nullptr)
+      *upto = unflushed;
+    else
+      state_->core->durable_later(unflushed);
+  }
+  state_->explicit_transaction = false;
+  return Status::ok;
 }
 
 Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {

@@ -61,12 +61,14 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Status check_no_subtransaction() const;
   // Before the open transaction is committed or rolled back.
   void end_of_transaction();
+  Status commit_transaction(bool flush, Lsn* upto);
 
   Napi::Value in_transaction(const Napi::CallbackInfo& info);
   Napi::Value begin(const Napi::CallbackInfo& info);
   Napi::Value safe_snapshot(const Napi::CallbackInfo& info);
   Napi::Value commit(const Napi::CallbackInfo& info);
   Napi::Value commit_async(const Napi::CallbackInfo& info);
+  Napi::Value prepare_async(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
   Napi::Value begin_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value commit_subtransaction(const Napi::CallbackInfo& info);

@@ -75,6 +75,7 @@ Status Engine::build(uint32_t timeline) {
   TransactionSystemOptions transaction_options;
   transaction_options.block_size = block_size;
   transaction_options.max_backends = options_.max_backends;
+  transaction_options.max_prepared_transactions = options_.max_prepared_transactions;
   transaction_options.read_only = options_.read_only;
   // Those that stock prepared, and that are still to be ended.
   transaction_options.max_prepared_transactions =

@@ -40,6 +40,8 @@ struct EngineOptions {
   bool full_page_writes = true;
   std::string wal_consistency_checking;
   uint32_t max_backends = 128;
+  uint32_t max_prepared_transactions = 0;
+  uint32_t wal_writer_delay_ms = 200;
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
   uint32_t checkpoint_timeout_seconds = 300;

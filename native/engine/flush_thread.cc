@@ -8,7 +8,8 @@
 
 namespace pgdata {
 
-FlushThread::FlushThread(Wal& wal, Done done) : wal_(wal), done_(std::move(done)) {
+FlushThread::FlushThread(Wal& wal, Done done, uint32_t delay_ms)
+    : wal_(wal), done_(std::move(done)), delay_ms_(delay_ms) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -29,16 +30,34 @@ void FlushThread::request(Waiter waiter) {
   wake_.notify_one();
 }
 
+void FlushThread::request_later(Lsn upto) {
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (later_ == invalid_lsn)
+      later_due_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms_);
+    later_ = std::max(later_, upto);
+  }
+  wake_.notify_one();
+}
+
 void FlushThread::run() {
   std::vector<Waiter> taken;
   for (;;) {
+    Lsn upto = invalid_lsn;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
+      const auto has_work = [this] { return stopping_ || !waiting_.empty(); };
+      while (!has_work()) {
+        if (later_ == invalid_lsn)
+          wake_.wait(lock);
+        else if (wake_.wait_until(lock, later_due_) == std::cv_status::timeout)
+          break;
+      }
+      if (waiting_.empty() && later_ == invalid_lsn) return;
       taken.swap(waiting_);
+      upto = later_;
+      later_ = invalid_lsn;
     }
-    Lsn upto = 0;
     for (const Waiter& waiter : taken) upto = std::max(upto, waiter.upto);
     Status status;
     try {
@@ -46,7 +65,7 @@ void FlushThread::run() {
     } catch (const InvariantFailure& failure) {
       status = Status::error(ErrorCode::internal_error, "%s", failure.what());
     }
-    done_(std::move(taken), std::move(status));
+    if (!taken.empty()) done_(std::move(taken), std::move(status));
     taken = {};
   }
 }

@@ -86,7 +86,10 @@ static_assert(offsetof(TwoPhaseRecordOnDisk, info) == 6);
 static_assert(std::has_unique_object_representations_v<TwoPhaseRecordOnDisk>,
               "padding bytes must not reach the disk");
 
-// A heavyweight lock: LOCKTAG and LOCKMODE.
+// A heavyweight lock: LOCKTAG and LOCKMODE. Source: src/include/storage/lock.h, storage/lockdefs.h.
+inline constexpr uint8_t LOCKTAG_RELATION = 0;     // database, relation
+inline constexpr uint8_t LOCKTAG_TRANSACTION = 5;  // xid
+inline constexpr int32_t ExclusiveLock = 7;
 struct TwoPhaseLockRecord {
   uint32_t locktag_field1 = 0;
   uint32_t locktag_field2 = 0;

@@ -340,7 +340,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   return Status::ok;
 }
 
-Status Backend::prepare(const PrepareRequest& request) {
+Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   INVARIANT(in_transaction_);
   INVARIANT(levels_.size() == 1);
   if (is_watched_)
@@ -360,7 +360,11 @@ Status Backend::prepare(const PrepareRequest& request) {
   state.commit_files = pending_files(true);
   state.abort_files = pending_files(false);
   state.invalidations = request.invalidations;
-  state.records = request.records;
+  for (const PrepareRequest::RelationLock& lock : request.locks)
+    state.add_relation_lock(database_, lock.relation, lock.level);
+  // As PostgreSQL, which locks each id for those who wait for its end.
+  state.add_transaction_lock(state.xid);
+  for (const TransactionId subxact : state.subxacts) state.add_transaction_lock(subxact);
   uint32_t entry = 0;
   RETURN_IF_ERROR(prepared.reserve(state, transactions_.full_xid_of(xid_), &entry));
   {
@@ -373,14 +377,14 @@ Status Backend::prepare(const PrepareRequest& request) {
     record.set_flags(XLOG_INCLUDE_ORIGIN);
     Lsn start = invalid_lsn;
     Lsn end = invalid_lsn;
-    Status status = services_.wal.insert(record, &end, &start);
-    if (status.is_ok()) status = services_.wal.flush(end);
+    const Status status = services_.wal.insert(record, &end, &start);
     if (!status.is_ok()) {
       prepared.give_up(entry);
       services_.state.poison("a transaction could not be prepared");
-      return status;
+      return services_.state.check();
     }
     prepared.publish(entry, state, start, end);
+    *flush_upto = end;
   }
   // Never in between is it in no slot.
   transactions_.processes().hand_over_to_prepared(slot_);

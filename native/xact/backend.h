@@ -29,7 +29,12 @@ struct PrepareRequest {
   Oid owner = 0;
   // Sent to all when it commits, if it changed catalogs.
   std::vector<SharedInvalidationMessage> invalidations;
-  std::vector<TwoPhaseRecord> records;
+  // Relations of the database that stay locked until it ends, and PostgreSQL's number of the lock level.
+  struct RelationLock {
+    Oid relation;
+    int32_t level;
+  };
+  std::vector<RelationLock> locks;
 };
 
 enum class IsolationLevel : uint8_t { read_committed, repeatable_read, serializable };
@@ -72,7 +77,8 @@ class Backend {
   void abort();
   // PREPARE TRANSACTION: the transaction goes on without this backend, durably, until PreparedTable::finish. An error
   // before its record (see PreparedTable::reserve) leaves it in progress here; one after it poisons the cluster.
-  Status prepare(const PrepareRequest& request);
+  // `*flush_upto`: the log position that must be durable before it may be said to be prepared.
+  Status prepare(const PrepareRequest& request, Lsn* flush_upto);
   // This transaction does what cannot be undone (files of a database): its commit is flushed, here and on standbys.
   void force_sync_commit() { force_sync_commit_ = true; }
 

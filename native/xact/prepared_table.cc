@@ -143,6 +143,14 @@ Status PreparedTable::enter() {
     for (const TransactionId subxact : one.state.subxacts)
       RETURN_IF_ERROR(transactions_.set_parent(subxact, one.state.xid));
     publish(index, one.state, invalid_lsn, invalid_lsn);
+    for (const TwoPhaseRecord& record : one.state.records) {
+      if (record.rmid != TWOPHASE_RM_LOCK_ID || record.data.size() != sizeof(TwoPhaseLockRecord))
+        continue;
+      const auto lock = pgdata::load<TwoPhaseLockRecord>(record.data.data());
+      if (lock.locktag_type != LOCKTAG_RELATION) continue;
+      locks_at_start_.push_back(
+          {one.state.gid, lock.locktag_field1, lock.locktag_field2, lock.lockmode});
+    }
     LwLockGuard guard(shared_->lock, LockMode::exclusive);
     entries_[index].on_disk = true;
   }
@@ -228,6 +236,7 @@ Status PreparedTable::read_state(const Entry& entry, std::string* data) {
     data->resize(data->size() - sizeof(uint32_t));
     return Status::ok;
   }
+  RETURN_IF_ERROR(services_.wal.flush(entry.end));
   const WalOptions& wal = services_.wal.options();
   WalReaderOptions options;
   options.directory = wal.directory;

@@ -29,6 +29,14 @@ struct PreparedTransaction {
   Oid database = 0;
 };
 
+// A relation that a prepared transaction found in pg_twophase at the start had locked.
+struct PreparedRelationLock {
+  std::string gid;
+  Oid database;
+  Oid relation;
+  int32_t level;
+};
+
 class PreparedTable {
  public:
   static void plan(SegmentPlan& plan, uint32_t prepared_max);
@@ -47,11 +55,13 @@ class PreparedTable {
   // too long, object_not_in_prerequisite_state when prepared transactions are disabled, duplicate_object, out_of_memory.
   Status reserve(const TwoPhaseState& state, FullTransactionId xid, uint32_t* entry);
   void give_up(uint32_t entry);
-  // Its record lies from `start` to `end` and is durable: it runs from now on.
+  // Its record lies from `start` to `end`: it runs from now on.
   void publish(uint32_t entry, const TwoPhaseState& state, Lsn start, Lsn end);
   int slot_of(uint32_t entry) const;
 
   std::vector<PreparedTransaction> list() const;
+  // Of those taken in by `enter`.
+  const std::vector<PreparedRelationLock>& locks_at_start() const { return locks_at_start_; }
   // undefined_object for an unknown name, object_not_in_prerequisite_state when somebody else is at it. `*state`: what
   // it was, for those who keep more of it. Durable when it returns.
   Status finish(const std::string& gid, bool commit, TwoPhaseState* state);
@@ -80,6 +90,7 @@ class PreparedTable {
   uint32_t prepared_max_;
   Shared* shared_;
   Entry* entries_;
+  std::vector<PreparedRelationLock> locks_at_start_;
   std::vector<Loaded> loaded_;  // between `load` and `enter`
 };
 

@@ -15,6 +15,10 @@
 
 namespace pgdata {
 
+// For a commit that changed catalogs: forget all of one catalog's rows, and all relations.
+SharedInvalidationMessage catalog_invalidation(Oid database, Oid catalog);
+SharedInvalidationMessage relation_cache_invalidation(Oid database);
+
 // What another part keeps of a prepared transaction, such as a lock.
 struct TwoPhaseRecord {
   uint8_t rmid;
@@ -38,6 +42,10 @@ struct TwoPhaseState {
   Lsn origin_lsn = invalid_lsn;
   TimestampTz origin_timestamp = 0;
   std::vector<TwoPhaseRecord> records;
+
+  // Records of locks that it holds.
+  void add_relation_lock(Oid of_database, Oid relation, int32_t level);
+  void add_transaction_lock(TransactionId of);
 
   // The main data of the PREPARE record.
   std::string format() const;

@@ -33,6 +33,11 @@ PrepareRequest named(const char* gid) {
   return request;
 }
 
+Status prepare(Backend& backend, const PrepareRequest& request) {
+  Lsn upto = invalid_lsn;
+  return backend.prepare(request, &upto);
+}
+
 std::string file_of(TestCluster& cluster, uint32_t xid) {
   char name[64];
   std::snprintf(name, sizeof(name), "/pg_twophase/00000000%08X", xid);
@@ -102,7 +107,7 @@ TEST(a_prepared_transaction_runs_on_and_is_ended_by_name) {
     TransactionId child{};
     TestCluster::must(backend->assign_xid(&child));
     TestCluster::must(backend->commit_subtransaction());
-    TestCluster::must(backend->prepare(named("one")));
+    TestCluster::must(prepare(*backend, named("one")));
     EXPECT(!backend->in_transaction());
     EXPECT(!backend->is_current(xid));
 
@@ -155,27 +160,27 @@ TEST(names_and_their_number_are_checked) {
   TestCluster cluster(options);
   auto backend = cluster.backend();
   begin_writing(*backend);
-  EXPECT_EQ(backend->prepare(named(std::string(200, 'x').c_str())).code(),
+  EXPECT_EQ(prepare(*backend, named(std::string(200, 'x').c_str())).code(),
             ErrorCode::invalid_parameter_value);
   EXPECT(backend->in_transaction());
-  TestCluster::must(backend->prepare(named(std::string(199, 'x').c_str())));
+  TestCluster::must(prepare(*backend, named(std::string(199, 'x').c_str())));
   begin_writing(*backend);
-  EXPECT_EQ(backend->prepare(named(std::string(199, 'x').c_str())).code(),
+  EXPECT_EQ(prepare(*backend, named(std::string(199, 'x').c_str())).code(),
             ErrorCode::duplicate_object);
-  TestCluster::must(backend->prepare(named("second")));
+  TestCluster::must(prepare(*backend, named("second")));
   begin_writing(*backend);
-  const Status full = backend->prepare(named("third"));
+  const Status full = prepare(*backend, named("third"));
   EXPECT_EQ(full.code(), ErrorCode::out_of_memory);
   EXPECT_EQ(full.report().hint, "Increase \"max_prepared_transactions\" (currently 2).");
   TwoPhaseState state;
   TestCluster::must(cluster.transactions().prepared().finish("second", true, &state));
-  EXPECT_OK(backend->prepare(named("third")));
+  EXPECT_OK(prepare(*backend, named("third")));
 
   options.prepared = 0;
   TestCluster disabled(options);
   auto other = disabled.backend();
   begin_writing(*other);
-  EXPECT_EQ(other->prepare(named("one")).code(), ErrorCode::object_not_in_prerequisite_state);
+  EXPECT_EQ(prepare(*other, named("one")).code(), ErrorCode::object_not_in_prerequisite_state);
   EXPECT(other->in_transaction());
 }
 
@@ -198,7 +203,7 @@ TEST(files_of_a_prepared_transaction_wait_for_its_end) {
     begin_writing(*backend);
     TestCluster::must(backend->create_storage(new_file, true));
     backend->drop_storage_at_commit(old_file);
-    TestCluster::must(backend->prepare(named("files")));
+    TestCluster::must(prepare(*backend, named("files")));
     EXPECT(exists(old_file) && exists(new_file));
     TwoPhaseState state;
     TestCluster::must(cluster.transactions().prepared().finish("files", commit, &state));
@@ -222,9 +227,9 @@ TEST(prepared_transactions_survive_restarts_in_files) {
       TestCluster::must(backend->commit_subtransaction());
       children.push_back(child);
     }
-    TestCluster::must(backend->prepare(named("first")));
+    TestCluster::must(prepare(*backend, named("first")));
     second = begin_writing(*backend);
-    TestCluster::must(backend->prepare(named("second")));
+    TestCluster::must(prepare(*backend, named("second")));
   }
   EXPECT(!std::filesystem::exists(file_of(cluster, value_of(first))));
   std::string before;
@@ -270,10 +275,10 @@ TEST(a_checkpoint_makes_files_of_what_it_leaves_behind_only) {
   TestCluster cluster;
   auto backend = cluster.backend();
   const TransactionId first = begin_writing(*backend);
-  TestCluster::must(backend->prepare(named("first")));
+  TestCluster::must(prepare(*backend, named("first")));
   const Lsn redo = cluster.wal().positions().insert;
   const TransactionId second = begin_writing(*backend);
-  TestCluster::must(backend->prepare(named("second")));
+  TestCluster::must(prepare(*backend, named("second")));
   PreparedTable& prepared = cluster.transactions().prepared();
   TestCluster::must(prepared.checkpoint(redo));
   EXPECT(std::filesystem::exists(file_of(cluster, value_of(first))));
@@ -288,7 +293,7 @@ TEST(a_checkpoint_makes_files_of_what_it_leaves_behind_only) {
 
   // A file that is damaged under us is reported, and the transaction stays prepared.
   const TransactionId third = begin_writing(*backend);
-  TestCluster::must(backend->prepare(named("third")));
+  TestCluster::must(prepare(*backend, named("third")));
   TestCluster::must(prepared.checkpoint(cluster.wal().positions().insert));
   std::fstream file(file_of(cluster, value_of(third)),
                     std::ios::binary | std::ios::in | std::ios::out);

@@ -240,10 +240,15 @@ export interface NativeSession {
   ): void
   /** Of a deferrable transaction: may it begin to read? If not, ask again when others have ended. Else true. */
   safeSnapshot(): boolean
-  /** Durable when it returns. */
-  commit(): void
-  /** Resolves when durable; the session can be used again at once. */
-  commitAsync(): Promise<void>
+  /** With `wait` durable when it returns, else within wal_writer_delay. */
+  commit(wait: boolean): void
+  /** Resolves when durable, without `wait` at once; the session can be used again at once. */
+  commitAsync(wait: boolean): Promise<void>
+  /**
+   * PREPARE TRANSACTION; resolves when durable. `catalogs`: OIDs of those that were changed; `locks`: pairs of a
+   * relation and a lock level. Throws 22023, 42710, 53200, 55000, and the transaction is still open then.
+   */
+  prepareAsync(gid: string, owner: number, catalogs: number[], locks: number[]): Promise<void>
   abort(): void
   /** A subtransaction of the innermost open one; `readOnly` lasts until it ends. */
   beginSubtransaction(readOnly: boolean): void
@@ -365,6 +370,15 @@ export interface IndexReport {
   tids: number
 }
 
+export interface NativePreparedTransaction {
+  transaction: number
+  gid: string
+  /** Microseconds since 2000-01-01. */
+  preparedAt: bigint
+  owner: number
+  database: number
+}
+
 /** What pg_class says of a relation that is to be vacuumed. */
 export interface VacuumBounds {
   relfrozenxid: number
@@ -471,6 +485,11 @@ export interface NativeCluster {
     itemsPerPage: number,
   ): IndexReport
   checkpoint(): Promise<void>
+  preparedTransactions(): NativePreparedTransaction[]
+  /** What the prepared transactions that were found when the cluster was opened had locked. */
+  preparedLocks(): { gid: string; database: number; relation: number; level: number }[]
+  /** COMMIT PREPARED or ROLLBACK PREPARED; resolves when durable. Throws 42704, 55000. */
+  finishPrepared(gid: string, commit: boolean): Promise<void>
   /** Shutdown checkpoint, then everything is released. */
   close(): Promise<void>
   /** As `close`, blocking: for a process that is about to exit. */

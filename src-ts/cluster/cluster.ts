@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { binding } from '../binding/addon.ts'
 import type { ComparedPages, NativeCluster, NativeDisk } from '../binding/native.ts'
+import { pgAuthid } from '../catalog/pg_authid.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
@@ -13,6 +14,7 @@ import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
 import { type DatabaseServices, Session } from '../session/session.ts'
 import { RelationLocks } from '../transaction/relation-locks.ts'
+import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
 import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
@@ -46,6 +48,8 @@ export interface RecoveryProgress {
 export interface ConnectOptions {
   /** Default 'postgres'. */
   database?: string
+  /** For the session's transactions that do not say otherwise. Default: the setting synchronous_commit. */
+  synchronousCommit?: SynchronousCommit
 }
 
 /** Settings as the native side wants them. `blockSize` turns bytes into blocks. */
@@ -66,6 +70,8 @@ export function nativeOptions(
     fullPageWrites: settings.full_page_writes,
     walConsistencyChecking: settings.wal_consistency_checking,
     maxBackends: settings.max_connections,
+    maxPreparedTransactions: settings.max_prepared_transactions,
+    walWriterDelay: settings.wal_writer_delay,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
@@ -74,6 +80,25 @@ export function nativeOptions(
     maxPredLocksPerPage: settings.max_pred_locks_per_page,
   }
 }
+
+/** A transaction that was prepared and not yet ended, as pg_prepared_xacts shows it. */
+export interface PreparedTransaction {
+  /** Its xid. */
+  transaction: number
+  gid: string
+  prepared: Date
+  /** Names; undefined when the role or database is gone. */
+  owner: string | undefined
+  database: string | undefined
+}
+
+// Lock levels: RowExclusiveLock of writers, and ShareUpdateExclusiveLock, which changes of a relation begin with.
+// Source: src/include/storage/lockdefs.h, PostgreSQL 18.
+const weakestOfWriters = 3
+const weakestOfDefinitions = 4
+
+// The point from which PostgreSQL counts microseconds, in milliseconds since 1970.
+const postgresEpoch = Date.UTC(2000, 0, 1)
 
 let openings = 0
 /** A number for an opening, with which it can be given up. */
@@ -105,6 +130,8 @@ export class Cluster {
   readonly #databases = new Map<number, DatabaseServices>()
   /** With the OID of the database. */
   readonly #sessions = new Map<Session, number>()
+  /** Who holds the locks of prepared transactions, by their names. */
+  readonly #prepared = new Map<string, { database: number }>()
   readonly #closedDatabases = new Set<number>()
   readonly #shared: CatalogStore
   #closed: Promise<void> | undefined
@@ -191,9 +218,11 @@ export class Cluster {
       this.#native,
       {
         onClose: () => this.#sessions.delete(session),
+        onPrepare: (gid, { oid }) => this.#preparedOwner(gid, oid),
         databaseUse: {
           otherSessions: (oid) =>
-            [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length,
+            [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length +
+            this.#native.preparedTransactions().filter(({ database }) => database === oid).length,
           closeToSessions: (oid) => {
             this.#closedDatabases.add(oid)
             return () => this.#closedDatabases.delete(oid)
@@ -201,6 +230,7 @@ export class Cluster {
           forget: (oid) => this.#databases.delete(oid),
         },
       },
+      options.synchronousCommit ?? this.settings.synchronous_commit,
     )
     this.#sessions.set(session, database.oid)
     return session
@@ -210,6 +240,36 @@ export class Cluster {
   async checkpoint(): Promise<void> {
     this.#refuseClosed()
     await this.#native.checkpoint()
+  }
+
+  /** The transactions that Session.prepareTransaction, or stock PostgreSQL, prepared and nobody has ended. */
+  preparedTransactions(): PreparedTransaction[] {
+    this.#refuseClosed()
+    const prepared = this.#native.preparedTransactions()
+    if (prepared.length === 0) return []
+    const probe = this.#native.session(0)
+    try {
+      return prepared.map(({ transaction, gid, preparedAt, owner, database }) => ({
+        transaction,
+        gid,
+        prepared: new Date(postgresEpoch + Number(preparedAt / 1000n)),
+        owner: this.#shared.findOne(probe, pgAuthid, 'pg_authid_oid_index', [owner])?.rolname,
+        database: this.#shared.findOne(probe, pgDatabase, 'pg_database_oid_index', [database])
+          ?.datname,
+      }))
+    } finally {
+      probe.close()
+    }
+  }
+
+  /** Commits a prepared transaction; resolves when that is durable. Throws 42704 when there is none of that name. */
+  commitPrepared(gid: string): Promise<void> {
+    return this.#finishPrepared(gid, true)
+  }
+
+  /** Rolls a prepared transaction back. Throws 42704 when there is none of that name. */
+  rollbackPrepared(gid: string): Promise<void> {
+    return this.#finishPrepared(gid, false)
   }
 
   /** Counters of the buffer pool and the log. */
@@ -259,6 +319,36 @@ export class Cluster {
     }
   }
 
+  async #finishPrepared(gid: string, commit: boolean): Promise<void> {
+    this.#refuseClosed()
+    await this.#native.finishPrepared(gid, commit)
+    const prepared = this.#prepared.get(gid)
+    this.#prepared.delete(gid)
+    const services = prepared && this.#databases.get(prepared.database)
+    if (prepared === undefined || services === undefined) return
+    // It may have changed relations.
+    services.relations.forget()
+    services.locks.release(prepared)
+  }
+
+  #preparedOwner(gid: string, database: number): { database: number } {
+    const owner = { database }
+    this.#prepared.set(gid, owner)
+    return owner
+  }
+
+  // What prepared transactions of an earlier time have locked.
+  #lockForPrepared({ oid: database, locks }: DatabaseServices): void {
+    const held = this.#native.preparedLocks().filter((lock) => lock.database === database)
+    const open = new Set(this.#native.preparedTransactions().map(({ gid }) => gid))
+    for (const { gid, relation, level } of held) {
+      if (!open.has(gid)) continue
+      const owner = this.#prepared.get(gid) ?? this.#preparedOwner(gid, database)
+      if (level >= weakestOfDefinitions) locks.lockExclusively(owner, relation, `${relation}`)
+      else if (level >= weakestOfWriters) locks.lockForWriting(owner, relation, `${relation}`)
+    }
+  }
+
   #refuseClosed(): void {
     if (this.#closed !== undefined) throw new PgError('08003', 'the cluster is closed')
   }
@@ -302,6 +392,7 @@ export class Cluster {
         ),
         locks: new RelationLocks(),
       }
+      if (this.#lock !== undefined) this.#lockForPrepared(services)
       this.#databases.set(row.oid, services)
       return services
     } finally {

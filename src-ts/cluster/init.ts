@@ -209,7 +209,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     session.begin('read committed', false, false)
     for (const relation of bundle.relations)
       writeRelation(native, session, relation, bundle, options)
-    session.commit()
+    session.commit(true)
     session.begin('read committed', false, false)
     // Side by side, since most of it is waiting for files to be made. Both have ended before anything is given back.
     const copies = await Promise.allSettled(
@@ -218,7 +218,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
       ),
     )
     for (const copy of copies) if (copy.status === 'rejected') throw copy.reason
-    session.commit()
+    session.commit(true)
     session.close()
     await native.close()
   } catch (error) {

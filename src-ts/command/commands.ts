@@ -97,6 +97,11 @@ export class Commands {
     this.#ownRelations?.forget()
   }
 
+  /** Has the open transaction changed relations? */
+  get hasDefined(): boolean {
+    return this.#ownRelations !== undefined
+  }
+
   /** For the end of each transaction, committed or rolled back. */
   endOfTransaction(): void {
     const { locks, relations, native } = this.#services

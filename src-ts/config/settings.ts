@@ -100,6 +100,15 @@ const definitions = {
     max: 2147483647,
     default: 2,
   } satisfies IntegerSetting,
+  max_prepared_transactions: {
+    kind: 'integer',
+    min: 0,
+    max: 262143,
+    default: 0,
+  } satisfies IntegerSetting,
+  /** Milliseconds. */
+  wal_writer_delay: { kind: 'integer', min: 1, max: 10000, default: 200 } satisfies IntegerSetting,
+  synchronous_commit: choice(['on', 'off', 'local', 'remote_write', 'remote_apply'], 'on'),
   checkpoint_timeout: {
     kind: 'integer',
     min: 30,

@@ -1,5 +1,6 @@
 // Session: a backend: one transaction at a time, on one database.
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import { bootstrapSuperuser } from '../command/command-context.ts'
 import { Commands } from '../command/commands.ts'
 import {
   beginDropDatabase,
@@ -18,14 +19,22 @@ import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
-import type { RelationLocks } from '../transaction/relation-locks.ts'
+import type { LockOwner, RelationLocks } from '../transaction/relation-locks.ts'
 import {
   type SavepointOptions,
+  type SynchronousCommit,
   type TransactionOptions,
   TransactionQueue,
   type TransactionScope,
 } from '../transaction/transaction-queue.ts'
 import { type Key, Table } from './table.ts'
+
+// Lock levels. Source: src/include/storage/lockdefs.h, PostgreSQL 18.
+const rowExclusive = 3
+const accessExclusive = 8
+// The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
+// pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
+const definingCatalogs = [1259, 1249, 1247, 2610, 2606, 2615, 2604]
 
 /** What all sessions on a database share in this process. */
 export interface DatabaseServices {
@@ -40,6 +49,8 @@ export interface DatabaseServices {
 /** What a session asks of its cluster. */
 export interface SessionEvents {
   onClose: () => void
+  /** The locks of the transaction that was prepared under this name are now this owner's. */
+  onPrepare: (gid: string, database: DatabaseServices) => LockOwner
   databaseUse: DatabaseUse
 }
 
@@ -138,14 +149,19 @@ export class Session {
     database: DatabaseServices,
     cluster: NativeCluster,
     events: SessionEvents,
+    synchronousCommit: SynchronousCommit = 'on',
   ) {
     this.#native = native
     this.#database = database
     this.#events = events
-    this.#queue = new TransactionQueue(native, {
-      onTransactionEnd: () => this.#commands.endOfTransaction(),
-      onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
-    })
+    this.#queue = new TransactionQueue(
+      native,
+      {
+        onTransactionEnd: () => this.#commands.endOfTransaction(),
+        onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
+      },
+      synchronousCommit,
+    )
     const { catalogs, relations, locks, dataDirectory } = database
     this.#commands = new Commands({
       native,
@@ -179,6 +195,34 @@ export class Session {
   transactionSync<T>(body: (tx: Transaction) => T, options: TransactionOptions = {}): T {
     this.#refuseClosed()
     return this.#queue.runSync((scope) => body(new Transaction(this.#commands, scope)), options)
+  }
+
+  /**
+   * Runs `body` in a transaction and prepares it for a two-phase commit: it then belongs to no session, holds its locks,
+   * outlives the process, and waits for Cluster.commitPrepared or rollbackPrepared. Resolves when that is durable.
+   * Throws 55000 when max_prepared_transactions is 0, 42710 for a name in use, 22023 for one of 200 bytes or more, 53200.
+   */
+  prepareTransaction<T>(
+    gid: string,
+    body: (tx: Transaction) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    this.#refuseClosed()
+    const { locks } = this.#database
+    return this.#queue.runAndFinish(
+      'PREPARE TRANSACTION',
+      (scope) => body(new Transaction(this.#commands, scope)),
+      options,
+      () => {
+        const held = locks
+          .held(this.#native)
+          .flatMap(({ oid, exclusive }) => [oid, exclusive ? accessExclusive : rowExclusive])
+        const catalogs = this.#commands.hasDefined ? definingCatalogs : []
+        const durable = this.#native.prepareAsync(gid, bootstrapSuperuser, catalogs, held)
+        locks.handOver(this.#native, this.#events.onPrepare(gid, this.#database))
+        return durable
+      },
+    )
   }
 
   /** A table by name; "public" unless the name says otherwise. Throws 42P01 when it does not exist. */

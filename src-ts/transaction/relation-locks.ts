@@ -67,6 +67,27 @@ export class RelationLocks {
     this.#owned.delete(owner)
   }
 
+  /** Who was `from` is `to` from now on: a transaction that was prepared, which has no session. */
+  handOver(from: LockOwner, to: LockOwner): void {
+    const oids = this.#owned.get(from)
+    if (oids === undefined) return
+    for (const oid of oids) {
+      const lock = this.#relations.get(oid) as RelationLock
+      if (lock.writers.delete(from)) lock.writers.add(to)
+      if (lock.exclusive === from) lock.exclusive = to
+    }
+    this.#owned.delete(from)
+    this.#owned.set(to, oids)
+  }
+
+  /** What an owner has locked. */
+  held(owner: LockOwner): { oid: number; exclusive: boolean }[] {
+    return [...(this.#owned.get(owner) ?? [])].map((oid) => ({
+      oid,
+      exclusive: this.#relations.get(oid)?.exclusive === owner,
+    }))
+  }
+
   #take(owner: LockOwner, oid: number): RelationLock {
     let lock = this.#relations.get(oid)
     if (lock === undefined) {

@@ -14,11 +14,19 @@ export interface SavepointOptions {
   signal?: AbortSignal
 }
 
+/**
+ * When a commit is acknowledged: 'off' at once, durable within about wal_writer_delay; all others when it is durable,
+ * since there is no standby to wait for.
+ */
+export type SynchronousCommit = 'on' | 'off' | 'local' | 'remote_write' | 'remote_apply'
+
 export interface TransactionOptions extends SavepointOptions {
   /** Default 'read committed'. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
   /** Of a serializable read-only transaction: begin it when no other one can make it fail, nor it any other. */
   deferrable?: boolean
+  /** Default: the session's. */
+  synchronousCommit?: SynchronousCommit
 }
 
 /** A transaction or savepoint that is open, as the code inside it knows it. */
@@ -49,13 +57,19 @@ const runningScope = new AsyncLocalStorage<Scope>()
 export class TransactionQueue {
   readonly #native: NativeSession
   readonly #events: QueueEvents
+  readonly #synchronousCommit: SynchronousCommit
   // The open transaction and its open savepoints, innermost last.
   readonly #scopes: Scope[] = []
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(native: NativeSession, events: QueueEvents = {}) {
+  constructor(
+    native: NativeSession,
+    events: QueueEvents = {},
+    synchronousCommit: SynchronousCommit = 'on',
+  ) {
     this.#native = native
     this.#events = events
+    this.#synchronousCommit = synchronousCommit
   }
 
   /** Is a transaction open now? */
@@ -80,7 +94,29 @@ export class TransactionQueue {
       }
       return around.savepoint(body, options)
     }
-    const turn = this.#tail.then(() => this.#transaction(body, options))
+    return this.#run(body, options, () => this.#native.commitAsync(this.#waits(options)))
+  }
+
+  /**
+   * As `run`, with `finish` in place of the commit: it ends the transaction, and resolves when that is durable. Throws
+   * 25001 inside a transaction.
+   */
+  runAndFinish<T>(
+    command: string,
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options: TransactionOptions,
+    finish: () => Promise<void>,
+  ): Promise<T> {
+    if (this.#scopeAround() !== undefined) return Promise.reject(insideTransaction(command))
+    return this.#run(body, options, finish)
+  }
+
+  #run<T>(
+    body: (scope: TransactionScope) => T | Promise<T>,
+    options: TransactionOptions,
+    finish: () => Promise<void>,
+  ): Promise<T> {
+    const turn = this.#tail.then(() => this.#transaction(body, options, finish))
     this.#tail = turn.catch(() => undefined)
     return turn.then(async ({ result, durable }) => {
       await durable
@@ -100,7 +136,9 @@ export class TransactionQueue {
       return Promise.reject(new PgError('25001', `${what} cannot run inside a transaction block`))
     }
     const step = async <R>(action: () => R | Promise<R>): Promise<R> => {
-      const { result, durable } = await this.#transaction(action, {})
+      const { result, durable } = await this.#transaction(action, {}, () =>
+        this.#native.commitAsync(this.#waits({})),
+      )
       await durable
       return result
     }
@@ -112,7 +150,7 @@ export class TransactionQueue {
   /** As `run`, for a command that cannot be part of a transaction: throws 25001 inside one. */
   runAlone<T>(command: string, body: () => T | Promise<T>): Promise<T> {
     if (this.#scopeAround() === undefined) return this.run(body)
-    return Promise.reject(new PgError('25001', `${command} cannot run inside a transaction block`))
+    return Promise.reject(insideTransaction(command))
   }
 
   /**
@@ -135,7 +173,7 @@ export class TransactionQueue {
       const result = runningScope.run(scope, () => body(scope))
       refusePromise(result)
       scope.refuseFailed()
-      this.#native.commit()
+      this.#native.commit(this.#waits(options))
       this.#end()
       return result
     } catch (error) {
@@ -195,6 +233,7 @@ export class TransactionQueue {
   async #transaction<T>(
     body: (scope: TransactionScope) => T | Promise<T>,
     options: TransactionOptions,
+    finish: () => Promise<void>,
   ): Promise<{ result: T; durable: Promise<void> }> {
     if (options.signal?.aborted) throw canceled(options.signal)
     const scope = this.#begin(options)
@@ -206,7 +245,9 @@ export class TransactionQueue {
       )
       await abortable(scope.idle(), options.signal)
       scope.refuseFailed()
-      return { result, durable: this.#commitAsync() }
+      const durable = finish()
+      this.#end()
+      return { result, durable }
     } catch (error) {
       this.#rollBack()
       throw error
@@ -233,10 +274,8 @@ export class TransactionQueue {
     }
   }
 
-  #commitAsync(): Promise<void> {
-    const durable = this.#native.commitAsync()
-    this.#end()
-    return durable
+  #waits(options: TransactionOptions): boolean {
+    return (options.synchronousCommit ?? this.#synchronousCommit) !== 'off'
   }
 
   #rollBack(): void {
@@ -356,6 +395,10 @@ function refuseIsolation(options: TransactionOptions): void {
     '25001',
     'SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction',
   )
+}
+
+function insideTransaction(command: string): PgError {
+  return new PgError('25001', `${command} cannot run inside a transaction block`)
 }
 
 function refusePromise(result: unknown): void {
