@@ -27,6 +27,9 @@ export interface NativeClusterOptions {
   /** Resource managers whose records carry images to compare with, as in the setting. */
   walConsistencyChecking: string
   maxBackends: number
+  maxPreparedTransactions: number
+  /** Milliseconds. */
+  walWriterDelay: number
   /** Bytes. */
   minWalSize: number
   maxWalSize: number

@@ -190,6 +190,8 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     fullPageWrites: true,
     walConsistencyChecking: '',
     maxBackends: 8,
+    maxPreparedTransactions: 0,
+    walWriterDelay: 200,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
