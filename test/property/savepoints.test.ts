@@ -4,7 +4,7 @@
 // random trees of savepoints beside a model that keeps a state per level.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Session, type Table, type Transaction } from '../../src-ts/index.ts'
-import { Random } from '../oracle/types-inputs.ts'
+import { Random } from '../support/random.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Row {
