@@ -19,27 +19,26 @@
 namespace pgdata {
 
 Napi::Function ClusterObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeCluster",
-                     {
-                         InstanceMethod("blockSize", &ClusterObject::block_size),
-                         InstanceMethod("session", &ClusterObject::session),
-                         InstanceMethod("relation", &ClusterObject::relation),
-                         InstanceMethod("vacuum", &ClusterObject::vacuum),
-                         InstanceMethod("newOid", &ClusterObject::new_oid),
-                         InstanceMethod("blocks", &ClusterObject::blocks),
-                         InstanceMethod("verifyIndex", &ClusterObject::verify_index),
-                         InstanceMethod("checkpoint", &ClusterObject::checkpoint),
-                         InstanceMethod("close", &ClusterObject::close),
-                         InstanceMethod("closeSync", &ClusterObject::close_sync),
-                         InstanceMethod("abandon", &ClusterObject::abandon),
-                         InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
-                         InstanceMethod("preparedTransactions",
-                                        &ClusterObject::prepared_transactions),
-                         InstanceMethod("preparedLocks", &ClusterObject::prepared_locks),
-                         InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
-                         InstanceMethod("statistics", &ClusterObject::statistics),
-                         InstanceMethod("comparedPages", &ClusterObject::compared_pages),
-                     });
+  return DefineClass(
+      env, "NativeCluster",
+      {
+          InstanceMethod("blockSize", &ClusterObject::block_size),
+          InstanceMethod("session", &ClusterObject::session),
+          InstanceMethod("relation", &ClusterObject::relation),
+          InstanceMethod("vacuum", &ClusterObject::vacuum),
+          InstanceMethod("newOid", &ClusterObject::new_oid),
+          InstanceMethod("blocks", &ClusterObject::blocks),
+          InstanceMethod("verifyIndex", &ClusterObject::verify_index),
+          InstanceMethod("checkpoint", &ClusterObject::checkpoint),
+          InstanceMethod("close", &ClusterObject::close),
+          InstanceMethod("closeSync", &ClusterObject::close_sync),
+          InstanceMethod("abandon", &ClusterObject::abandon),
+          InstanceMethod("preparedTransactions", &ClusterObject::prepared_transactions),
+          InstanceMethod("preparedLocks", &ClusterObject::prepared_locks),
+          InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
+          InstanceMethod("statistics", &ClusterObject::statistics),
+          InstanceMethod("comparedPages", &ClusterObject::compared_pages),
+      });
 }
 
 ClusterObject::ClusterObject(const Napi::CallbackInfo& info)

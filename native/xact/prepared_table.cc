@@ -303,10 +303,15 @@ Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState*
   uint32_t index = 0;
   RETURN_IF_ERROR(claim(gid, &index));
   Entry& entry = entries_[index];
-  std::string data;
-  Status status = read_state(entry, &data);
+  Entry seen;
   {
-    // A checkpoint may just have made the file and removed the log.
+    LwLockGuard guard(shared_->lock, LockMode::shared);
+    seen = entry;
+  }
+  std::string data;
+  Status status = read_state(seen, &data);
+  {
+    // A checkpoint may meanwhile have made the file and removed the log.
     LwLockGuard guard(shared_->lock, LockMode::exclusive);
     if (!status.is_ok() && entry.on_disk) status = read_state(entry, &data);
     if (status.is_ok()) status = TwoPhaseState::parse(data, state);

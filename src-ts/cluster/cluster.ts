@@ -92,10 +92,10 @@ export interface PreparedTransaction {
   database: string | undefined
 }
 
-// Lock levels: RowExclusiveLock of writers, and ShareUpdateExclusiveLock, which changes of a relation begin with.
+// Lock levels: RowExclusiveLock of writers, and ShareLock, the weakest that keeps writers off.
 // Source: src/include/storage/lockdefs.h, PostgreSQL 18.
 const weakestOfWriters = 3
-const weakestOfDefinitions = 4
+const weakestOfDefinitions = 5
 
 // The point from which PostgreSQL counts microseconds, in milliseconds since 1970.
 const postgresEpoch = Date.UTC(2000, 0, 1)
@@ -221,7 +221,8 @@ export class Cluster {
         onPrepare: (gid, { oid }) => this.#preparedOwner(gid, oid),
         databaseUse: {
           otherSessions: (oid) =>
-            [...this.#sessions].filter(([other, used]) => other !== session && used === oid).length +
+            [...this.#sessions].filter(([other, used]) => other !== session && used === oid)
+              .length +
             this.#native.preparedTransactions().filter(({ database }) => database === oid).length,
           closeToSessions: (oid) => {
             this.#closedDatabases.add(oid)
