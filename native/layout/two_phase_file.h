@@ -4,24 +4,7 @@
 // multiple of eight bytes, then records of two-phase resource managers until one with TWOPHASE_RM_END_ID, then a
 // CRC-32C of all before it. The PREPARE record is the same without the checksum.
 //
-//   offset  size  field             meaning
-//        0     4  magic             TWOPHASE_MAGIC
-//        4     4  total_len         bytes of the file
-//        8     4  xid
-//       12     4  database          whose session prepared it
-//       16     8  prepared_at       microseconds since 2000-01-01
-//       24     4  owner             role
-//       28     4  nsubxacts         subtransactions that it was made of
-//       32     4  ncommitrels       relations whose files go when it commits
-//       36     4  nabortrels        relations whose files go when it is rolled back
-//       40     4  ncommitstats      statistics that go when it commits
-//       44     4  nabortstats       statistics that go when it is rolled back
-//       48     4  ninvalmsgs        cache invalidations that its commit sends
-//       52     1  initfileinval     whether relation cache files become invalid
-//       54     2  gidlen            bytes of the name, with the zero byte that ends it
-//       56     8  origin_lsn        replication origin
-//       64     8  origin_timestamp
-//       72        gid, subxacts, commitrels, abortrels, commitstats, abortstats, invalmsgs
+// The header is xl_xact_prepare; after it come gid, subxacts, commitrels, abortrels, commitstats, abortstats, invalmsgs.
 //
 //   A two-phase record: 0 4 len, 4 1 rmid, 6 2 info, then at the next multiple of eight its `len` bytes.
 //
@@ -37,37 +20,8 @@
 
 namespace pgdata {
 
-inline constexpr uint32_t TWOPHASE_MAGIC = 0x57F94534;
 // Bytes of a transaction's name with its ending zero byte, at most.
 inline constexpr size_t GIDSIZE = 200;
-
-struct TwoPhaseFileHeader {
-  uint32_t magic = TWOPHASE_MAGIC;
-  uint32_t total_len = 0;
-  TransactionId xid = invalid_transaction_id;
-  Oid database = 0;
-  TimestampTz prepared_at = 0;
-  Oid owner = 0;
-  int32_t nsubxacts = 0;
-  int32_t ncommitrels = 0;
-  int32_t nabortrels = 0;
-  int32_t ncommitstats = 0;
-  int32_t nabortstats = 0;
-  int32_t ninvalmsgs = 0;
-  uint8_t initfileinval = 0;
-  uint8_t padding = 0;
-  uint16_t gidlen = 0;
-  Lsn origin_lsn = invalid_lsn;
-  TimestampTz origin_timestamp = 0;
-};
-static_assert(sizeof(TwoPhaseFileHeader) == 72);
-static_assert(offsetof(TwoPhaseFileHeader, prepared_at) == 16);
-static_assert(offsetof(TwoPhaseFileHeader, owner) == 24);
-static_assert(offsetof(TwoPhaseFileHeader, initfileinval) == 52);
-static_assert(offsetof(TwoPhaseFileHeader, gidlen) == 54);
-static_assert(offsetof(TwoPhaseFileHeader, origin_lsn) == 56);
-static_assert(std::has_unique_object_representations_v<TwoPhaseFileHeader>,
-              "padding bytes must not reach the disk");
 
 inline constexpr uint8_t TWOPHASE_RM_END_ID = 0;
 inline constexpr uint8_t TWOPHASE_RM_LOCK_ID = 1;

@@ -78,7 +78,8 @@ void TwoPhaseState::add_transaction_lock(TransactionId of) {
 }
 
 std::string TwoPhaseState::format() const {
-  TwoPhaseFileHeader header;
+  xl_xact_prepare header{};
+  header.magic = TWOPHASE_MAGIC;
   header.xid = xid;
   header.database = database;
   header.prepared_at = prepared_at;
@@ -136,8 +137,8 @@ Status TwoPhaseState::parse(std::string_view data, TwoPhaseState* state) {
   *state = TwoPhaseState();
   Pieces pieces(data);
   const char* bytes = nullptr;
-  if (!pieces.take(sizeof(TwoPhaseFileHeader), &bytes)) return corrupted();
-  const auto header = load<TwoPhaseFileHeader>(bytes);
+  if (!pieces.take(sizeof(xl_xact_prepare), &bytes)) return corrupted();
+  const auto header = load<xl_xact_prepare>(bytes);
   if (header.magic != TWOPHASE_MAGIC || header.total_len != data.size() + sizeof(uint32_t) ||
       !is_normal(header.xid) || header.gidlen == 0 || header.gidlen > GIDSIZE)
     return corrupted();

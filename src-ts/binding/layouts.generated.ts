@@ -292,6 +292,15 @@ export const XLOG_SPGIST_VACUUM_LEAF = 96
 export const XLOG_SPGIST_VACUUM_ROOT = 112
 export const XLOG_SPGIST_VACUUM_REDIRECT = 128
 export const spgxlogVacuumRedirect_size = 10
+export const GIDSIZE = 200
+export const TWOPHASE_RM_END_ID = 0
+export const TWOPHASE_RM_LOCK_ID = 1
+export const TWOPHASE_RM_PGSTAT_ID = 2
+export const TWOPHASE_RM_MULTIXACT_ID = 3
+export const TWOPHASE_RM_PREDICATELOCK_ID = 4
+export const LOCKTAG_RELATION = 0
+export const LOCKTAG_TRANSACTION = 5
+export const ExclusiveLock = 7
 export const VARTAG_INDIRECT = 1
 export const VARTAG_EXPANDED_RO = 2
 export const VARTAG_EXPANDED_RW = 3
@@ -1272,6 +1281,25 @@ export const spgxlogVacuumRedirect = {
   snapshotConflictHorizon: { offset: 4, size: 4 },
   isCatalogRel: { offset: 8, size: 1 },
   padding: { offset: 9, size: 3 },
+} as const
+
+export const TwoPhaseRecordOnDisk = {
+  size: 8,
+  len: { offset: 0, size: 4 },
+  rmid: { offset: 4, size: 1 },
+  padding: { offset: 5, size: 1 },
+  info: { offset: 6, size: 2 },
+} as const
+
+export const TwoPhaseLockRecord = {
+  size: 20,
+  locktag_field1: { offset: 0, size: 4 },
+  locktag_field2: { offset: 4, size: 4 },
+  locktag_field3: { offset: 8, size: 4 },
+  locktag_field4: { offset: 12, size: 2 },
+  locktag_type: { offset: 14, size: 1 },
+  locktag_lockmethodid: { offset: 15, size: 1 },
+  lockmode: { offset: 16, size: 4 },
 } as const
 
 export const varatt_external = {
