@@ -166,30 +166,10 @@ test.each(['none', 'checkpoint'])(
   },
 )
 
-test('we end what PostgreSQL prepared', { timeout: 120_000 }, async () => {
-  await using oracle = await Oracle.initdb()
-  await oracle.start({ max_prepared_transactions: 10 })
-  const client = await oracle.client()
-  await client.query('create table t (id int primary key, value text)')
-  await client.query("insert into t select i, 'first' from generate_series(1, 3) i")
-  for (const [gid, from] of [
-    ['kept', 100],
-    ['undone', 200],
-  ] as const) {
-    await client.query('begin')
-    await client.query(`insert into t values (${from}, '${gid}')`)
-    for (let i = 1; i <= 80; i++) {
-      await client.query('savepoint s')
-      await client.query(`insert into t values (${from + i}, '${gid}')`)
-      await client.query(i % 4 === 0 ? 'rollback to s' : 'release s')
-    }
-    await client.query(`create table made_${gid} as select 1 as id`)
-    await client.query(`prepare transaction '${gid}'`)
-  }
-  await oracle.stop()
-
-  const cluster = await Cluster.open(oracle.dir, { settings })
-  const session = await cluster.connect()
+// Ends both in ours, and looks.
+async function endByOurs(directory: string): Promise<void> {
+  await using cluster = await Cluster.open(directory, { settings })
+  await using session = await cluster.connect()
   const table = session.table<Row>('t')
   expect(cluster.preparedTransactions()).toMatchObject([
     { gid: 'kept', owner: 'postgres', database: 'postgres' },
@@ -201,12 +181,61 @@ test('we end what PostgreSQL prepared', { timeout: 120_000 }, async () => {
   await cluster.rollbackPrepared('undone')
   expect([...table.range()].map(({ id }) => id)).toEqual(wantedIds)
   expect([...session.table('made_kept').scan()]).toEqual([{ id: 1 }])
+  expect(() => session.table('made_undone')).toThrow(expect.objectContaining({ code: '42P01' }))
   await table.insert({ id: 1000, value: 'after' })
-  await cluster.close()
+}
+
+test('we recover and end what we prepared before a crash', { timeout: 120_000 }, async () => {
+  const directory = temporaryDirectory('pr')
+  await Cluster.init(directory)
+  await using oracle = Oracle.adopt(directory)
+  const writer = oracle.spawnScript(
+    new URL('two-phase-writer.ts', import.meta.url).pathname,
+    directory,
+    'none',
+  )
+  await Promise.all([text(writer.stdout as NodeJS.ReadableStream), once(writer, 'exit')])
+  oracle.takeBack()
+  await endByOurs(directory)
   await oracle.start()
-  const after = await oracle.client()
-  const { rows } = await after.query('select id from t order by id')
-  expect(rows.map(({ id }) => id)).toEqual([...wantedIds, 1000])
-  expect((await after.query('select * from pg_prepared_xacts')).rows).toEqual([])
-  expect(await amcheck(after)).toEqual([])
+  const client = await oracle.client()
+  expect((await client.query('select count(*)::int as n from t')).rows).toEqual([
+    { n: wantedIds.length + 1 },
+  ])
+  expect(await amcheck(client)).toEqual([])
 })
+
+test.each(['fast', 'immediate'] as const)(
+  'we end what PostgreSQL prepared; its stop: %s',
+  { timeout: 120_000 },
+  async (stop) => {
+    await using oracle = await Oracle.initdb()
+    await oracle.start({ max_prepared_transactions: 10 })
+    const client = await oracle.client()
+    await client.query('create table t (id int primary key, value text)')
+    await client.query("insert into t select i, 'first' from generate_series(1, 3) i")
+    for (const [gid, from] of [
+      ['kept', 100],
+      ['undone', 200],
+    ] as const) {
+      await client.query('begin')
+      await client.query(`insert into t values (${from}, '${gid}')`)
+      for (let i = 1; i <= 80; i++) {
+        await client.query('savepoint s')
+        await client.query(`insert into t values (${from + i}, '${gid}')`)
+        await client.query(i % 4 === 0 ? 'rollback to s' : 'release s')
+      }
+      await client.query(`create table made_${gid} as select 1 as id`)
+      await client.query(`prepare transaction '${gid}'`)
+    }
+    await oracle.stop(stop)
+
+    await endByOurs(oracle.dir)
+    await oracle.start()
+    const after = await oracle.client()
+    const { rows } = await after.query('select id from t order by id')
+    expect(rows.map(({ id }) => id)).toEqual([...wantedIds, 1000])
+    expect((await after.query('select * from pg_prepared_xacts')).rows).toEqual([])
+    expect(await amcheck(after)).toEqual([])
+  },
+)
