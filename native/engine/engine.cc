@@ -14,7 +14,6 @@
 #include "engine/control_file.h"
 #include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
-#include "recovery/prepared_start.h"
 
 namespace pgdata {
 
@@ -77,9 +76,6 @@ Status Engine::build(uint32_t timeline) {
   transaction_options.max_backends = options_.max_backends;
   transaction_options.max_prepared_transactions = options_.max_prepared_transactions;
   transaction_options.read_only = options_.read_only;
-  // Those that stock prepared, and that are still to be ended.
-  transaction_options.max_prepared_transactions =
-      static_cast<uint32_t>(std::max(control_.max_prepared_xacts, 0));
 
   PredicateOptions predicate_options;
   predicate_options.block_size = block_size;
@@ -162,7 +158,6 @@ Status Engine::start(const RecoveryPlan& plan) {
     RETURN_IF_ERROR(wal_->continue_log(control_.checkPoint, control_.checkPointCopy.redo));
     RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
   }
-  RETURN_IF_ERROR(enter_prepared_transactions(*services_, *transactions_));
   return enter_production();
 }
 

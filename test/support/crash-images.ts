@@ -58,6 +58,7 @@ export async function openedByStock(
 
 /** Opens a directory in pgdata, which recovers it, and closes it again. */
 export async function recoverByUs(directory: string, options: OpenOptions = {}): Promise<void> {
-  const cluster = await Cluster.open(directory, options)
+  const settings = { max_prepared_transactions: 10, ...options.settings }
+  const cluster = await Cluster.open(directory, { ...options, settings })
   await cluster.close()
 }
