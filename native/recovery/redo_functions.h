@@ -47,5 +47,20 @@ void sequence_mask(Page page, BlockNumber block);
 // generic_redo.cc
 Status generic_redo(RedoContext& redo);
 void generic_mask(Page page, BlockNumber block);
+// hash_redo.cc
+Status hash_redo(RedoContext& redo);
+void hash_mask(Page page, BlockNumber block);
+// gin_redo.cc
+Status gin_redo(RedoContext& redo);
+void gin_mask(Page page, BlockNumber block);
+// gist_redo.cc
+Status gist_redo(RedoContext& redo);
+void gist_mask(Page page, BlockNumber block);
+// spgist_redo.cc
+Status spgist_redo(RedoContext& redo);
+void spgist_mask(Page page, BlockNumber block);
+// brin_redo.cc
+Status brin_redo(RedoContext& redo);
+void brin_mask(Page page, BlockNumber block);
 
 }  // namespace pgdata

@@ -124,6 +124,26 @@ export const XLOG_GIST_PAGE_DELETE = 96
 export const XLOG_GIST_ASSIGN_LSN = 112
 export const gistxlogPageDelete_size = 10
 export const gistxlogPageReuse_size = 25
+export const LH_UNUSED_PAGE = 0
+export const LH_OVERFLOW_PAGE = 1
+export const LH_BUCKET_PAGE = 2
+export const LH_BITMAP_PAGE = 4
+export const LH_META_PAGE = 8
+export const LH_BUCKET_BEING_POPULATED = 16
+export const LH_BUCKET_BEING_SPLIT = 32
+export const LH_BUCKET_NEEDS_SPLIT_CLEANUP = 64
+export const LH_PAGE_HAS_DEAD_TUPLES = 128
+export const LH_PAGE_TYPE = 15
+export const HASHO_PAGE_ID = 65408
+export const HASH_INVALID_BUCKET = 4294967295
+export const HASH_MAGIC = 105121344
+export const HASH_VERSION = 4
+export const HASH_SPLITPOINT_PHASE_BITS = 2
+export const HASH_SPLITPOINT_PHASE_MASK = 3
+export const HASH_SPLITPOINT_GROUPS_WITH_ONE_PHASE = 10
+export const HASH_MAX_SPLITPOINTS = 98
+export const HASH_MAX_BITMAPS = 1024
+export const hash_contents_offset = 24
 export const XLOG_HASH_INIT_META_PAGE = 0
 export const XLOG_HASH_INIT_BITMAP_PAGE = 16
 export const XLOG_HASH_INSERT = 32
@@ -868,6 +888,36 @@ export const gistxlogPageReuse = {
   snapshotConflictHorizon: { offset: 16, size: 8 },
   isCatalogRel: { offset: 24, size: 1 },
   padding: { offset: 25, size: 7 },
+} as const
+
+export const HashPageOpaqueData = {
+  size: 16,
+  hasho_prevblkno: { offset: 0, size: 4 },
+  hasho_nextblkno: { offset: 4, size: 4 },
+  hasho_bucket: { offset: 8, size: 4 },
+  hasho_flag: { offset: 12, size: 2 },
+  hasho_page_id: { offset: 14, size: 2 },
+} as const
+
+export const HashMetaPageData = {
+  size: 4544,
+  hashm_magic: { offset: 0, size: 4 },
+  hashm_version: { offset: 4, size: 4 },
+  hashm_ntuples: { offset: 8, size: 8 },
+  hashm_ffactor: { offset: 16, size: 2 },
+  hashm_bsize: { offset: 18, size: 2 },
+  hashm_bmsize: { offset: 20, size: 2 },
+  hashm_bmshift: { offset: 22, size: 2 },
+  hashm_maxbucket: { offset: 24, size: 4 },
+  hashm_highmask: { offset: 28, size: 4 },
+  hashm_lowmask: { offset: 32, size: 4 },
+  hashm_ovflpoint: { offset: 36, size: 4 },
+  hashm_firstfree: { offset: 40, size: 4 },
+  hashm_nmaps: { offset: 44, size: 4 },
+  hashm_procid: { offset: 48, size: 4 },
+  hashm_spares: { offset: 52, size: 392 },
+  hashm_mapp: { offset: 444, size: 4096 },
+  padding: { offset: 4540, size: 4 },
 } as const
 
 export const xl_hash_init_meta_page = {
