@@ -16,6 +16,8 @@ namespace pgdata {
 namespace {
 
 constexpr int32_t wal_level_replica = 1;
+// As many as PostgreSQL's cache of multixacts has (MAX_CACHE_ENTRIES).
+constexpr size_t multixacts_known_max = 256;
 
 }  // namespace
 
@@ -422,7 +424,31 @@ void Backend::abort() {
   forget_transaction();
 }
 
+Status Backend::multixact_of(std::vector<MultiXactMember> members, MultiXactId* multi) {
+  INVARIANT(multixact_member_);
+  std::sort(members.begin(), members.end(), [](const MultiXactMember& a, const MultiXactMember& b) {
+    return a.xid != b.xid ? value_of(a.xid) < value_of(b.xid) : a.status < b.status;
+  });
+  for (const KnownMultiXact& known : multixacts_) {
+    const bool same = std::equal(
+        known.members.begin(), known.members.end(), members.begin(), members.end(),
+        [](const auto& a, const auto& b) { return a.xid == b.xid && a.status == b.status; });
+    if (!same) continue;
+    *multi = known.multi;
+    return Status::ok;
+  }
+  const CheckpointDelay delay(*this);
+  RETURN_IF_ERROR(transactions_.create_multixact(xid_, members, multi));
+  if (multixacts_.size() == multixacts_known_max) multixacts_.erase(multixacts_.begin());
+  multixacts_.push_back({*multi, std::move(members)});
+  return Status::ok;
+}
+
 void Backend::forget_transaction() {
+  if (multixact_member_ || multixact_reader_) transactions_.end_multixact_use(slot_);
+  multixact_member_ = false;
+  multixact_reader_ = false;
+  multixacts_.clear();
   combo_commands_.clear();
   in_transaction_ = false;
   has_subxids_ = false;

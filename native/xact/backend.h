@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -107,6 +108,18 @@ class Backend {
   CommandId current_command() const { return command_; }
   void use_command() { command_used_ = true; }
   Status advance_command();
+  // Before it locks a row, so that others may make it a member of a multixact.
+  void announce_multixact_member() {
+    if (std::exchange(multixact_member_, true)) return;
+    transactions_.announce_multixact_member(slot_);
+  }
+  // Before it looks up the members of one.
+  void announce_multixact_reader() {
+    if (std::exchange(multixact_reader_, true)) return;
+    transactions_.announce_multixact_reader(slot_);
+  }
+  // A multixact of these members: one that this transaction made before, or a new one.
+  Status multixact_of(std::vector<MultiXactMember> members, MultiXactId* multi);
   // For rows that this transaction wrote and deleted.
   ComboCommands& combo_commands() { return combo_commands_; }
 
@@ -172,6 +185,8 @@ class Backend {
   bool deferrable_ = false;
   bool is_watched_ = false;                                // serializable, and its snapshot taken
   std::unique_ptr<SerializableTransaction> serializable_;  // null where serializable is refused
+  bool multixact_member_ = false;
+  bool multixact_reader_ = false;
   IsolationLevel isolation_ = IsolationLevel::read_committed;
   TransactionId xid_ = invalid_transaction_id;      // of the current level
   TransactionId top_xid_ = invalid_transaction_id;  // of the first
@@ -186,6 +201,11 @@ class Backend {
   uint64_t catalog_snapshot_completions_ = 0;
   RemovalTest removal_test_;
   std::vector<PendingDelete> pending_deletes_;
+  struct KnownMultiXact {
+    MultiXactId multi;
+    std::vector<MultiXactMember> members;  // by xid, then status
+  };
+  std::vector<KnownMultiXact> multixacts_;  // the latest ones last
 };
 
 // While it lives, no checkpoint completes that began before and none begins whose pages are written: what was

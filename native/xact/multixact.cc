@@ -1,7 +1,11 @@
-// MultiXactLog: reading offsets and members of multixacts.
+// MultiXactLog: reading and writing offsets and members of multixacts.
 #include "xact/multixact.h"
 
+#include <algorithm>
 #include <string>
+
+#include "layout/wal_record.h"
+#include "wal/wal.h"
 
 namespace pgdata {
 
@@ -31,10 +35,6 @@ SlruOptions members_options(bool read_only) {
   return options;
 }
 
-bool multi_precedes(MultiXactId left, MultiXactId right) {
-  return static_cast<int32_t>(left - right) < 0;
-}
-
 std::string describe(MultiXactId multi) { return "multixact " + std::to_string(multi); }
 
 }  // namespace
@@ -45,7 +45,8 @@ void MultiXactLog::plan(SegmentPlan& plan, uint32_t block_size) {
 }
 
 MultiXactLog::MultiXactLog(Segment& segment, StorageServices& services, bool read_only)
-    : block_size_(services.storage.options().block_size),
+    : services_(services),
+      block_size_(services.storage.options().block_size),
       offsets_(segment, services, offsets_options(read_only)),
       members_(segment, services, members_options(read_only)) {}
 
@@ -57,7 +58,7 @@ Status MultiXactLog::create_first_pages() {
 }
 
 Status MultiXactLog::offset_of(MultiXactId multi, uint32_t* offset) {
-  const uint32_t per_page = block_size_ / uint32_t{sizeof(uint32_t)};
+  const uint32_t per_page = offsets_per_page();
   SlruPage page;
   RETURN_IF_ERROR(
       offsets_.lock_page(multi / per_page, LockMode::shared, describe(multi).c_str(), &page));
@@ -65,14 +66,88 @@ Status MultiXactLog::offset_of(MultiXactId multi, uint32_t* offset) {
   return Status::ok;
 }
 
+Status MultiXactLog::zero_page(Slru& pages, uint64_t page, uint8_t info) {
+  {
+    SlruPage zeroed;
+    RETURN_IF_ERROR(pages.zero_page(page, &zeroed));
+  }
+  const auto number = static_cast<int64_t>(page);
+  WalRecord record;
+  record.begin(RmgrId::multixact, info, invalid_transaction_id);
+  record.data(&number, sizeof(number));
+  return services_.wal.insert(record, nullptr);
+}
+
+Status MultiXactLog::extend(MultiXactId multi, uint32_t offset, uint32_t count) {
+  const MultiXactId next = next_multixact(multi);
+  // After a wrap the first one of page 0 is 1.
+  if (next % offsets_per_page() == 0 || next == 1)
+    RETURN_IF_ERROR(zero_page(offsets_, next / offsets_per_page(), XLOG_MULTIXACT_ZERO_OFF_PAGE));
+  const uint32_t per_page = block_size_ / group_bytes * members_per_group;
+  for (uint32_t left = count; left > 0;) {
+    const uint32_t in_page = offset % per_page;
+    if (in_page == 0)
+      RETURN_IF_ERROR(zero_page(members_, offset / per_page, XLOG_MULTIXACT_ZERO_MEM_PAGE));
+    const uint32_t here = std::min(left, per_page - in_page);
+    offset += here;
+    left -= here;
+  }
+  return Status::ok;
+}
+
+Status MultiXactLog::set_offset(MultiXactId multi, uint32_t offset) {
+  SlruPage page;
+  RETURN_IF_ERROR(offsets_.lock_page(multi / offsets_per_page(), LockMode::exclusive,
+                                     describe(multi).c_str(), &page));
+  store<uint32_t>(page.bytes() + multi % offsets_per_page() * sizeof(uint32_t), offset);
+  page.mark_dirty();
+  return Status::ok;
+}
+
+Status MultiXactLog::record(MultiXactId multi, uint32_t offset,
+                            std::span<const MultiXactMember> members) {
+  RETURN_IF_ERROR(set_offset(multi, offset));
+  const uint32_t end = offset + static_cast<uint32_t>(members.size());
+  // Offset 0 means that there is none.
+  RETURN_IF_ERROR(set_offset(next_multixact(multi), end == 0 ? 1 : end));
+  const uint32_t groups_per_page = block_size_ / group_bytes;
+  const uint32_t members_per_page = groups_per_page * members_per_group;
+  SlruPage page;
+  uint64_t page_number = UINT64_MAX;
+  for (size_t i = 0; i < members.size(); ++i) {
+    const uint32_t member = offset + static_cast<uint32_t>(i);
+    if (member / members_per_page != page_number) {
+      page.release();
+      page_number = member / members_per_page;
+      RETURN_IF_ERROR(
+          members_.lock_page(page_number, LockMode::exclusive, describe(multi).c_str(), &page));
+      page.mark_dirty();
+    }
+    std::byte* group = page.bytes() + member / members_per_group % groups_per_page * group_bytes;
+    const uint32_t in_group = member % members_per_group;
+    group[in_group] = static_cast<std::byte>(members[i].status);
+    store<TransactionId>(group + members_per_group + in_group * sizeof(TransactionId),
+                         members[i].xid);
+  }
+  return Status::ok;
+}
+
+Status MultiXactLog::start(MultiXactId next, uint32_t next_offset) {
+  if (next_offset == 0) return Status::ok;
+  Status status = set_offset(next, next_offset);
+  if (status.code() != ErrorCode::undefined_file || next % offsets_per_page() != 0) return status;
+  RETURN_IF_ERROR(zero_page(offsets_, next / offsets_per_page(), XLOG_MULTIXACT_ZERO_OFF_PAGE));
+  return set_offset(next, next_offset);
+}
+
 Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& counters,
                              std::vector<MultiXactMember>* members) {
   members->clear();
-  if (multi == 0 || multi_precedes(multi, counters.oldestMulti)) {
+  if (multi == 0 || multixact_precedes(multi, counters.oldestMulti)) {
     return Status::error(ErrorCode::data_corrupted,
                          "MultiXactId %u does no longer exist -- apparent wraparound", multi);
   }
-  if (!multi_precedes(multi, counters.nextMulti)) {
+  if (!multixact_precedes(multi, counters.nextMulti)) {
     return Status::error(ErrorCode::data_corrupted,
                          "MultiXactId %u has not been created yet -- apparent wraparound", multi);
   }
@@ -80,8 +155,8 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
   RETURN_IF_ERROR(offset_of(multi, &offset));
   // The list ends where the next one begins.
   uint32_t end = counters.nextMultiOffset;
-  if (multi + 1 != counters.nextMulti) {
-    RETURN_IF_ERROR(offset_of(multi + 1 == 0 ? 1 : multi + 1, &end));
+  if (next_multixact(multi) != counters.nextMulti) {
+    RETURN_IF_ERROR(offset_of(next_multixact(multi), &end));
   }
   const uint32_t count = end - offset;
   if (offset == 0 || end == 0 || count > members_max) {

@@ -23,6 +23,9 @@ namespace {
 constexpr uint32_t oid_prefetch = 8192;
 // How long before the oldest xid would seem to lie in the future new ones are refused.
 constexpr uint32_t xid_stop_margin = 3'000'000;
+// How long before the oldest multixact would seem to lie in the future new ones are refused.
+constexpr uint32_t multixact_stop_margin = 3'000'000;
+constexpr const char* announced_range = "announced multixacts";
 
 FullTransactionId advance(FullTransactionId full) {
   do {
@@ -67,7 +70,7 @@ struct TransactionSystem::Shared {
   Oid next_oid;
   uint32_t logged_oids;  // that may be given out before another record is due
   bool initializing;
-  alignas(64) LwLock multi_lock;
+  alignas(64) LwLock multi_lock;  // also of the announcements of multixacts
   MultiXactId next_multi;
   uint32_t next_multi_offset;
   MultiXactId oldest_multi;
@@ -87,6 +90,8 @@ struct TransactionSystem::Local {
         subtransactions(segment, storage_services, wanted.read_only),
         multixacts(segment, storage_services, wanted.read_only),
         prepared(segment, storage_services, system, wanted.max_prepared_transactions),
+        oldest_members(reinterpret_cast<std::atomic<MultiXactId>*>(segment.find(announced_range))),
+        oldest_read(oldest_members + wanted.max_backends + wanted.max_prepared_transactions),
         identity(systems_made.fetch_add(1, std::memory_order_relaxed) + 1) {}
 
   StorageServices& services;
@@ -97,6 +102,11 @@ struct TransactionSystem::Local {
   SubtransactionLog subtransactions;
   MultiXactLog multixacts;
   PreparedTable prepared;
+  uint32_t slots() const { return options.max_backends + options.max_prepared_transactions; }
+
+  // By slot; 0 is none (OldestMemberMXactId, OldestVisibleMXactId).
+  std::atomic<MultiXactId>* oldest_members;
+  std::atomic<MultiXactId>* oldest_read;
   uint64_t identity;
 };
 
@@ -107,6 +117,9 @@ void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& 
   SubtransactionLog::plan(plan, options.block_size);
   MultiXactLog::plan(plan, options.block_size);
   PreparedTable::plan(plan, options.max_prepared_transactions);
+  plan.reserve(
+      announced_range,
+      size_t{2} * (options.max_backends + options.max_prepared_transactions) * sizeof(MultiXactId));
 }
 
 TransactionSystem::TransactionSystem(Segment& segment, StorageServices& services,
@@ -170,6 +183,7 @@ Status TransactionSystem::create(const TransactionCounters& counters) {
 Status TransactionSystem::start(const TransactionCounters& counters) {
   load_counters(counters, false);
   if (local_->options.read_only) return Status::ok;
+  RETURN_IF_ERROR(local_->multixacts.start(counters.nextMulti, counters.nextMultiOffset));
   const TransactionId next_xid = xid_of(counters.nextXid);
   RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
   TransactionId oldest;
@@ -345,10 +359,75 @@ Status TransactionSystem::multixact_members(MultiXactId multi,
   return local_->multixacts.members(multi, counters(), members);
 }
 
-// None is made here, and the members of those that another server made have ended with it.
+void TransactionSystem::announce_multixact_member(int slot) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  local_->oldest_members[slot].store(local_->shared->next_multi, std::memory_order_relaxed);
+}
+
+void TransactionSystem::announce_multixact_reader(int slot) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  MultiXactId oldest = local_->shared->next_multi;
+  for (uint32_t i = 0; i < local_->slots(); ++i) {
+    const MultiXactId other = local_->oldest_members[i].load(std::memory_order_relaxed);
+    if (other != 0 && multixact_precedes(other, oldest)) oldest = other;
+  }
+  local_->oldest_read[slot].store(oldest, std::memory_order_relaxed);
+}
+
+void TransactionSystem::end_multixact_use(int slot) {
+  local_->oldest_members[slot].store(0, std::memory_order_release);
+  local_->oldest_read[slot].store(0, std::memory_order_release);
+}
+
 MultiXactId TransactionSystem::oldest_multixact() const {
   LwLockGuard guard(local_->shared->multi_lock, LockMode::shared);
-  return local_->shared->next_multi;
+  MultiXactId oldest = local_->shared->next_multi;
+  for (uint32_t i = 0; i < 2 * local_->slots(); ++i) {
+    const MultiXactId announced = local_->oldest_members[i].load(std::memory_order_acquire);
+    if (announced != 0 && multixact_precedes(announced, oldest)) oldest = announced;
+  }
+  return oldest;
+}
+
+Status TransactionSystem::create_multixact(TransactionId xid,
+                                           std::span<const MultiXactMember> members,
+                                           MultiXactId* multi) {
+  Shared& shared = *local_->shared;
+  INVARIANT(!members.empty());
+  RETURN_IF_ERROR(local_->services.state.check());
+  uint32_t offset = 0;
+  {
+    LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+    *multi = shared.next_multi;
+    const MultiXactId stop = shared.oldest_multi + (0xFFFFFFFFu >> 1) - multixact_stop_margin;
+    if (!multixact_precedes(*multi, stop)) {
+      return Status::error(
+                 ErrorCode::program_limit_exceeded,
+                 "database is not accepting commands that assign new MultiXactIds to avoid "
+                 "wraparound data loss in database with OID %u",
+                 shared.oldest_multi_database)
+          .with_hint(
+              "Execute a database-wide VACUUM in that database.\n"
+              "You might also need to commit or roll back old prepared transactions, or drop "
+              "stale replication slots.");
+    }
+    // Offset 0 means that there is none, so the first members begin at 1.
+    const uint32_t first = shared.next_multi_offset;
+    offset = first == 0 ? 1 : first;
+    const uint32_t count = static_cast<uint32_t>(members.size()) + (first == 0 ? 1 : 0);
+    RETURN_IF_ERROR(local_->multixacts.extend(*multi, first, count));
+    shared.next_multi = next_multixact(*multi);
+    shared.next_multi_offset = first + count;
+  }
+  const xl_multixact_create header{*multi, offset, static_cast<int32_t>(members.size())};
+  WalRecord record;
+  record.begin(RmgrId::multixact, XLOG_MULTIXACT_CREATE_ID, xid);
+  record.data(&header, sizeof(header));
+  record.data(members.data(), members.size_bytes());
+  Status status = local_->services.wal.insert(record, nullptr);
+  if (status.is_ok()) status = local_->multixacts.record(*multi, offset, members);
+  if (!status.is_ok()) local_->services.state.poison("a multixact could not be written");
+  return status;
 }
 
 Status TransactionSystem::new_oid(Oid* oid) {

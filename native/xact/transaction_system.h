@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -100,8 +101,17 @@ class TransactionSystem {
 
   // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
   Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);
-
-  // No multixact before this one has a member that runs, or is looked up by anybody who has not begun yet.
+  // A new multixact, of at most one member that updates; logged. Whoever puts it into a row was announced by
+  // `announce_multixact_member`, and
+  // delays checkpoints; `xid` is its own. A failure after its number was taken poisons the cluster.
+  Status create_multixact(TransactionId xid, std::span<const MultiXactMember> members,
+                          MultiXactId* multi);
+  // The transaction of `slot` may from now on become a member of new multixacts, or look older ones up (once each
+  // per transaction); until its end.
+  void announce_multixact_member(int slot);
+  void announce_multixact_reader(int slot);
+  void end_multixact_use(int slot);
+  // No transaction that runs is a member of an older multixact, or looks one up.
   MultiXactId oldest_multixact() const;
 
   // The next OID of the counter; the caller checks that it is not in use. Logs XLOG_NEXTOID ahead of need.
