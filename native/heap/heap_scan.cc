@@ -174,6 +174,42 @@ Status heap_fetch(const ReadContext& context, const HeapRelation& relation, Item
   return status;
 }
 
+Status heap_fetch_any(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                      BufferRef* buffer, HeapTuple* tuple, bool* found) {
+  return heap_fetch_dirty(context, relation, tid, buffer, tuple, nullptr, found);
+}
+
+Status heap_fetch_dirty(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                        BufferRef* buffer, HeapTuple* tuple, DirtyVerdict* verdict, bool* found) {
+  *found = false;
+  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
+                                    ReadMode::normal, nullptr, buffer));
+  buffer->lock(LockMode::shared);
+  const Page page = buffer->page();
+  Status status;
+  if (tid.offset() != 0 && tid.offset() <= page.max_offset() &&
+      page.line_pointer(tid.offset()).is_normal()) {
+    const LinePointer item = page.line_pointer(tid.offset());
+    if (!heap_item_is_sane(page, item)) {
+      status = heap_item_corrupted(relation, tid);
+    } else {
+      *found = true;
+      *tuple = {page.item(item), item.lp_len(), tid};
+      if (verdict != nullptr) {
+        HeapTupleHeader& header = *reinterpret_cast<HeapTupleHeader*>(page.item(item));
+        Visibility visibility(context, nullptr);
+        status = visibility.satisfies_dirty(header, *buffer, verdict);
+        if (status.is_ok() && !verdict->visible && (header.t_infomask & HEAP_XMAX_INVALID) == 0)
+          status = visibility.update_xid(header, &verdict->update_xid);
+        verdict->next_tid = header.t_ctid;
+        visibility.hints_done(*buffer);
+      }
+    }
+  }
+  buffer->unlock();
+  return status;
+}
+
 namespace {
 
 // Walks the chain that begins at `tid` in a locked page, calling `accept` for each member until it

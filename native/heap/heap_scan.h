@@ -79,6 +79,13 @@ class HeapScan {
 Status heap_fetch(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                   const Snapshot& snapshot, BufferRef* buffer, HeapTuple* tuple, bool* found);
 
+// The tuple at `tid`, whoever sees it.
+Status heap_fetch_any(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                      BufferRef* buffer, HeapTuple* tuple, bool* found);
+// The same, with what a dirty snapshot sees of it.
+Status heap_fetch_dirty(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
+                        BufferRef* buffer, HeapTuple* tuple, DirtyVerdict* verdict, bool* found);
+
 // What an index's entry leads to: the member of the HOT chain that begins at `tid` which the
 // visibility's snapshot sees. `*all_dead` (may be null) is set when nobody can see any member any
 // more, so that the entry may be marked dead.

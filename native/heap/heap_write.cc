@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "heap/old_row.h"
 #include "heap/serializable_read.h"
 #include "heap/toast.h"
 #include "layout/heap_records.h"
@@ -63,17 +64,6 @@ xl_heap_header logged_header(const HeapTupleHeader& header) {
   return {header.t_infomask2, header.t_infomask, header.t_hoff, 0};
 }
 
-// compute_infobits: what a record says of a tuple's xmax.
-uint8_t logged_xmax_bits(const HeapTupleHeader& header) {
-  uint8_t bits = 0;
-  if (header.t_infomask & HEAP_XMAX_IS_MULTI) bits |= XLHL_XMAX_IS_MULTI;
-  if (header.t_infomask & HEAP_XMAX_LOCK_ONLY) bits |= XLHL_XMAX_LOCK_ONLY;
-  if (header.t_infomask & HEAP_XMAX_EXCL_LOCK) bits |= XLHL_XMAX_EXCL_LOCK;
-  if (header.t_infomask & HEAP_XMAX_KEYSHR_LOCK) bits |= XLHL_XMAX_KEYSHR_LOCK;
-  if (header.t_infomask2 & HEAP_KEYS_UPDATED) bits |= XLHL_KEYS_UPDATED;
-  return bits;
-}
-
 // PageSetPrunable: pruning may find something once `xid` is old enough.
 void set_prunable(const Page& page, TransactionId xid) {
   TransactionId& prune_xid = page.header().pd_prune_xid;
@@ -89,87 +79,77 @@ bool clear_all_visible(Backend& backend, BufferRef& buffer, BufferRef& map) {
   return true;
 }
 
-// What the own transaction writes into a row's xmax.
-struct XmaxMark {
+// The command that changes a row, as the row keeps it.
+struct RowCommand {
   CommandId command;
   bool is_combo;
-  uint16_t infomask;
-  uint16_t infomask2;
 };
 
 // HeapTupleHeaderAdjustCmax: a row that this transaction wrote keeps its cmin in a combo id.
-void combine_commands(Backend& backend, const HeapTupleHeader& header, XmaxMark* mark) {
-  mark->is_combo = false;
-  if ((header.t_infomask & HEAP_XMIN_COMMITTED) != 0 || !backend.is_current(header.t_xmin)) return;
+RowCommand combine_commands(Backend& backend, const HeapTupleHeader& header) {
+  const CommandId command = backend.current_command();
+  if ((header.t_infomask & HEAP_XMIN_COMMITTED) != 0 || !backend.is_current(header.t_xmin))
+    return {command, false};
   const CommandId cmin = (header.t_infomask & HEAP_COMBOCID) != 0
                              ? backend.combo_commands().cmin_of(header.t_cid)
                              : header.t_cid;
-  mark->command = backend.combo_commands().combine(cmin, mark->command);
-  mark->is_combo = true;
+  return {backend.combo_commands().combine(cmin, command), true};
 }
 
-void set_xmax(HeapTupleHeader& header, TransactionId xid, const XmaxMark& mark) {
+void set_xmax(HeapTupleHeader& header, const NewXmax& mark, const RowCommand& command) {
   clear_bits(header.t_infomask, HEAP_XMAX_BITS | HEAP_MOVED | HEAP_COMBOCID);
   clear_bits(header.t_infomask2, HEAP_KEYS_UPDATED);
   set_bits(header.t_infomask, mark.infomask);
   set_bits(header.t_infomask2, mark.infomask2);
-  if (mark.is_combo) set_bits(header.t_infomask, HEAP_COMBOCID);
-  header.t_xmax = xid;
-  header.t_cid = mark.command;
+  if (command.is_combo) set_bits(header.t_infomask, HEAP_COMBOCID);
+  header.t_xmax = mark.xmax;
+  header.t_cid = command.command;
 }
 
-// An old row, pinned, locked and found free to change.
-struct OldRow {
-  BufferRef buffer;
-  BufferRef map;  // pinned if the page is all-visible
-  LinePointer item;
-  std::byte* tuple = nullptr;
-};
+NewXmax xmax_of(const HeapTupleHeader& header) {
+  return {header.t_xmax, header.t_infomask, header.t_infomask2};
+}
 
-// Reads and locks the row and asks whether it may be changed. Unless `outcome->result` is ok,
-// nothing stays locked.
+// Notes why the row cannot be changed, and gives it up.
+Status give_up(Backend& backend, OldRow* old, ChangeOutcome* outcome) {
+  Visibility visibility(backend, nullptr);
+  const HeapTupleHeader& header = old->header();
+  outcome->ctid = header.t_ctid;
+  RETURN_IF_ERROR(visibility.update_xid(header, &outcome->xmax));
+  if (outcome->result == UpdateResult::self_modified)
+    outcome->cmax = (header.t_infomask & HEAP_COMBOCID) != 0
+                        ? backend.combo_commands().cmax_of(header.t_cid)
+                        : header.t_cid;
+  old->release();
+  return Status::ok;
+}
+
+// Reads and locks the row and asks whether it may be changed. `being_modified` is left to check_lockers, with
+// the row locked; in other cases than that and ok nothing stays locked.
 Status take_old_row(Backend& backend, HeapRelation& relation, ItemPointer tid, OldRow* old,
                     ChangeOutcome* outcome) {
   *outcome = ChangeOutcome{};
-  BufferPool& pool = backend.pool();
-  RETURN_IF_ERROR(pool.read(relation.locator, ForkNumber::main, tid.block(), ReadMode::normal,
-                            nullptr, &old->buffer));
-  const Page page = old->buffer.page();
-  VisibilityMap map(pool, relation.locator);
-  for (;;) {
-    if (is_all_visible(page)) RETURN_IF_ERROR(map.pin(tid.block(), &old->map));
-    old->buffer.lock(LockMode::exclusive);
-    // It may have become all-visible just now.
-    if (!is_all_visible(page) || map.is_pinned(tid.block(), old->map)) break;
-    old->buffer.unlock();
-  }
-  if (tid.offset() == 0 || tid.offset() > page.max_offset() ||
-      !page.line_pointer(tid.offset()).is_normal()) {
+  RETURN_IF_ERROR(read_old_row(backend, relation, tid, old));
+  if (old->tuple == nullptr) {
     outcome->result = UpdateResult::invisible;
-    old->buffer.release();
     return Status::ok;
   }
-  old->item = page.line_pointer(tid.offset());
-  if (!heap_item_is_sane(page, old->item)) return heap_item_corrupted(relation, tid);
-  old->tuple = page.item(old->item);
-  HeapTupleHeader& header = header_of(old->tuple);
-
   Visibility visibility(backend, nullptr);
-  RETURN_IF_ERROR(visibility.satisfies_update(header, tid, backend.current_command(), old->buffer,
-                                              &outcome->result));
-  if (outcome->result != UpdateResult::ok) {
-    outcome->ctid = header.t_ctid;
-    RETURN_IF_ERROR(visibility.update_xid(header, &outcome->xmax));
-    if (outcome->result == UpdateResult::self_modified)
-      outcome->cmax = (header.t_infomask & HEAP_COMBOCID) != 0
-                          ? backend.combo_commands().cmax_of(header.t_cid)
-                          : header.t_cid;
-    visibility.hints_done(old->buffer);
-    old->buffer.release();
-    return Status::ok;
-  }
+  RETURN_IF_ERROR(visibility.satisfies_update(old->header(), tid, backend.current_command(),
+                                              old->buffer, &outcome->result));
   visibility.hints_done(old->buffer);
-  return Status::ok;
+  if (outcome->result == UpdateResult::ok || outcome->result == UpdateResult::being_modified)
+    return Status::ok;
+  return give_up(backend, old, outcome);
+}
+
+// With other lockers in the row: goes on with `mode`, or gives the row up.
+Status pass_lockers(Backend& backend, ItemPointer tid, RowLockMode mode, OldRow* old,
+                    ChangeOutcome* outcome) {
+  if (outcome->result == UpdateResult::ok) return Status::ok;
+  RETURN_IF_ERROR(check_lockers(backend, old->header(), tid, mode, outcome));
+  if (outcome->result == UpdateResult::ok) return Status::ok;
+  return give_up(backend, old, outcome);
 }
 
 // The sizes of heap_multi_insert_pages: how many pages tuples will need in an empty table.
@@ -385,24 +365,28 @@ Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
   RETURN_IF_ERROR(backend.assign_xid(&xid));
   OldRow old;
   RETURN_IF_ERROR(take_old_row(backend, relation, tid, &old, outcome));
+  if (old.tuple == nullptr) return Status::ok;
+  // A deletion takes the key away from those that refer to it.
+  RETURN_IF_ERROR(pass_lockers(backend, tid, RowLockMode::exclusive, &old, outcome));
   if (outcome->result != UpdateResult::ok) return Status::ok;
   RETURN_IF_ERROR(check_serializable_write(backend, relation, &tid));
-
-  HeapTupleHeader& header = header_of(old.tuple);
-  // A deletion takes the key away from those that refer to it.
-  XmaxMark mark{backend.current_command(), false, 0, HEAP_KEYS_UPDATED};
-  combine_commands(backend, header, &mark);
+  HeapTupleHeader& header = old.header();
+  const RowCommand command = combine_commands(backend, header);
   backend.use_command();
+  backend.announce_multixact_member();
+  NewXmax mark;
+  RETURN_IF_ERROR(
+      compute_new_xmax(backend, xmax_of(header), xid, RowLockMode::exclusive, true, &mark));
 
   Change change(backend.services(), xid, RmgrId::heap, XLOG_HEAP_DELETE, relation.logged);
   change.block(0, old.buffer, REGBUF_STANDARD);
   change.begin();
   set_prunable(old.buffer.page(), xid);
   const bool cleared = clear_all_visible(backend, old.buffer, old.map);
-  set_xmax(header, xid, mark);
+  set_xmax(header, mark, command);
   clear_bits(header.t_infomask2, HEAP_HOT_UPDATED);
   header.t_ctid = tid;
-  const xl_heap_delete record{xid, tid.offset(), logged_xmax_bits(header),
+  const xl_heap_delete record{mark.xmax, tid.offset(), logged_xmax_bits(header),
                               cleared ? XLH_DELETE_ALL_VISIBLE_CLEARED : uint8_t{0}};
   change.data(&record, xl_heap_delete_size);
   RETURN_IF_ERROR(change.finish());
@@ -452,22 +436,38 @@ bool any_differs(const TupleLayout& layout, std::span<const bool> columns, const
 // Marks the old row as locked by this transaction, since its page is about to be unlocked for
 // toasting or for finding another page.
 Status lock_old_row(Backend& backend, HeapRelation& relation, TransactionId xid, ItemPointer tid,
-                    const XmaxMark& mark, OldRow& old) {
-  HeapTupleHeader& header = header_of(old.tuple);
+                    const NewXmax& mark, const RowCommand& command, OldRow& old) {
+  HeapTupleHeader& header = old.header();
   Change change(backend.services(), xid, RmgrId::heap, XLOG_HEAP_LOCK, relation.logged);
   change.block(0, old.buffer, REGBUF_STANDARD);
   change.begin();
-  set_xmax(header, xid, mark);
+  set_xmax(header, mark, command);
   clear_bits(header.t_infomask2, HEAP_HOT_UPDATED);
   header.t_ctid = tid;
-  bool cleared = false;
-  if (is_all_visible(old.buffer.page()))
-    cleared = VisibilityMap(backend.pool(), relation.locator)
-                  .clear(tid.block(), old.map, VISIBILITYMAP_ALL_FROZEN);
-  const xl_heap_lock record{xid, tid.offset(), logged_xmax_bits(header),
+  const bool cleared = old.clear_all_frozen(backend, relation);
+  const xl_heap_lock record{mark.xmax, tid.offset(), logged_xmax_bits(header),
                             cleared ? XLH_LOCK_ALL_FROZEN_CLEARED : uint8_t{0}};
   change.data(&record, xl_heap_lock_size);
   return change.finish();
+}
+
+// The xmax of an updated row and of its new version, which its remaining lockers, if any, hold as well.
+struct UpdateMarks {
+  NewXmax old_row;
+  NewXmax new_row;
+};
+Status update_marks(Backend& backend, const HeapTupleHeader& header, TransactionId xid,
+                    RowLockMode mode, UpdateMarks* marks) {
+  RETURN_IF_ERROR(compute_new_xmax(backend, xmax_of(header), xid, mode, true, &marks->old_row));
+  if ((header.t_infomask & HEAP_XMAX_INVALID) != 0) {
+    marks->new_row = {invalid_transaction_id, HEAP_XMAX_INVALID, 0};
+  } else if ((header.t_infomask & HEAP_XMAX_IS_MULTI) != 0) {
+    RETURN_IF_ERROR(multixact_bits(backend, value_of(header.t_xmax), &marks->new_row));
+  } else {
+    // Nobody else can hold more than FOR KEY SHARE.
+    marks->new_row = {header.t_xmax, HEAP_XMAX_KEYSHR_LOCK | HEAP_XMAX_LOCK_ONLY, 0};
+  }
+  return Status::ok;
 }
 
 // What of the new row's data equals the old row's, at both ends; worth logging from three bytes on.
@@ -499,8 +499,8 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   RETURN_IF_ERROR(backend.assign_xid(&xid));
   OldRow old;
   RETURN_IF_ERROR(take_old_row(backend, relation, tid, &old, outcome));
-  if (outcome->result != UpdateResult::ok) return Status::ok;
-  HeapTupleHeader& old_header = header_of(old.tuple);
+  if (old.tuple == nullptr) return Status::ok;
+  HeapTupleHeader& old_header = old.header();
   const uint32_t old_length = old.item.lp_len();
 
   struct OldValues {
@@ -512,10 +512,16 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   const bool indexed_changes =
       any_differs(layout, columns.indexed, was.values, was.nulls, values, nulls);
 
-  XmaxMark mark{backend.current_command(), false, 0, key_changes ? HEAP_KEYS_UPDATED : uint16_t{0}};
-  combine_commands(backend, old_header, &mark);
+  const RowLockMode mode = key_changes ? RowLockMode::exclusive : RowLockMode::no_key_exclusive;
+  RETURN_IF_ERROR(pass_lockers(backend, tid, mode, &old, outcome));
+  if (outcome->result != UpdateResult::ok) return Status::ok;
+
+  const RowCommand row_command = combine_commands(backend, old_header);
   const CommandId command = backend.current_command();
   backend.use_command();
+  backend.announce_multixact_member();
+  UpdateMarks marks;
+  RETURN_IF_ERROR(update_marks(backend, old_header, xid, mode, &marks));
 
   HeapTupleSize size = heap_tuple_size(layout, values, nulls);
   const bool toast = needs_toasting(
@@ -526,9 +532,9 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   BufferRef new_map;
   uint32_t page_free = old.buffer.page().heap_free_bytes();
   if (toast || max_align(size.total()) > page_free) {
-    XmaxMark lock = mark;
-    lock.infomask = HEAP_XMAX_LOCK_ONLY | HEAP_XMAX_EXCL_LOCK;
-    RETURN_IF_ERROR(lock_old_row(backend, relation, xid, tid, lock, old));
+    NewXmax lock;
+    RETURN_IF_ERROR(compute_new_xmax(backend, xmax_of(old_header), xid, mode, false, &lock));
+    RETURN_IF_ERROR(lock_old_row(backend, relation, xid, tid, lock, row_command, old));
     old.buffer.unlock();
     if (toast) {
       RETURN_IF_ERROR(
@@ -555,6 +561,9 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
         break;
       old.buffer.unlock();
     }
+    // Others may have locked the key meanwhile.
+    if (old_header.t_xmax != lock.xmax)
+      RETURN_IF_ERROR(update_marks(backend, old_header, xid, mode, &marks));
   }
 
   // The old row's page stays locked from here until the change is made.
@@ -565,7 +574,10 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   form_heap_tuple(layout, values, nulls, size, tuple.bytes);
   HeapTupleHeader& header = header_of(tuple.bytes);
   prepare_header(header, xid, command, 0);
-  set_bits(header.t_infomask, HEAP_UPDATED);
+  clear_bits(header.t_infomask, HEAP_XMAX_INVALID);
+  set_bits(header.t_infomask, static_cast<uint16_t>(HEAP_UPDATED | marks.new_row.infomask));
+  set_bits(header.t_infomask2, marks.new_row.infomask2);
+  header.t_xmax = marks.new_row.xmax;
 
   const bool same_page = !new_buffer.is_valid();
   BufferRef& target = same_page ? old.buffer : new_buffer;
@@ -595,7 +607,7 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   }
   outcome->new_tid = put_tuple(target, tuple.bytes, length);
   outcome->heap_only = hot;
-  set_xmax(old_header, xid, mark);
+  set_xmax(old_header, marks.old_row, row_command);
   old_header.t_ctid = outcome->new_tid;
 
   xl_heap_update record{};
@@ -607,7 +619,7 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
     record.flags = static_cast<uint8_t>(record.flags | XLH_UPDATE_PREFIX_FROM_OLD);
   if (ends.suffix > 0)
     record.flags = static_cast<uint8_t>(record.flags | XLH_UPDATE_SUFFIX_FROM_OLD);
-  record.old_xmax = xid;
+  record.old_xmax = old_header.t_xmax;
   record.old_offnum = tid.offset();
   record.old_infobits_set = logged_xmax_bits(old_header);
   record.new_xmax = header.t_xmax;

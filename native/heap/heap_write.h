@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "heap/heap_relation.h"
 #include "heap/page_choice.h"
+#include "heap/row_lock.h"
 #include "heap/tuple_batch.h"
 #include "heap/visibility.h"
 
@@ -27,20 +28,8 @@ Status heap_form_for_insert(Backend& backend, HeapRelation& relation, const Datu
 Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<NewTuple> tuples,
                          uint32_t options, BulkInsertState* bulk);
 
-// Why a row was not changed, and where to look next (TM_FailureData).
-struct ChangeOutcome {
-  UpdateResult result = UpdateResult::ok;
-  // Of the old row: its newer version, if result is `updated`; who changed it and by which command.
-  ItemPointer ctid;
-  TransactionId xmax = invalid_transaction_id;
-  CommandId cmax = invalid_command_id;
-  // Of an update that was done: the new row's address, and whether it is a heap-only tuple, which
-  // no index may point to.
-  ItemPointer new_tid;
-  bool heap_only = false;
-};
-
-// Deletes the row at `tid`, whose TOAST values go with it. Anything but `ok` changed nothing.
+// Deletes the row at `tid`, whose TOAST values go with it. Anything but `ok` changed nothing; after `being_modified`
+// wait as the outcome says, and call again.
 Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
                    ChangeOutcome* outcome);
 
@@ -55,8 +44,8 @@ struct UpdateColumns {
 Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, const Datum* values,
                    const bool* nulls, const UpdateColumns& columns, ChangeOutcome* outcome);
 
-// The error a statement reports for an outcome that is not `ok`: 55P03 for a row that is being
-// modified, 40001 for one that was, 55000 for one that is not there.
+// The error a statement that cannot wait, or look further, reports for an outcome that is not `ok`: 55P03 for a row
+// that is being modified, 40001 for one that was, 55000 for one that is not there.
 Status change_conflict(const HeapRelation& relation, const ChangeOutcome& outcome);
 
 }  // namespace pgdata

@@ -88,6 +88,7 @@ Status Visibility::update_xid(const HeapTupleHeader& tuple, TransactionId* xid) 
   }
   *xid = invalid_transaction_id;
   if (xmax_is_locked_only(infomask_of(tuple))) return Status::ok;
+  if (context_.backend != nullptr) context_.backend->announce_multixact_reader();
   std::vector<MultiXactMember> members;
   RETURN_IF_ERROR(context_.transactions.multixact_members(
       static_cast<MultiXactId>(value_of(tuple.t_xmax)), &members));
@@ -100,6 +101,7 @@ Status Visibility::update_xid(const HeapTupleHeader& tuple, TransactionId* xid) 
 Status Visibility::multixact_is_running(const HeapTupleHeader& tuple, bool* running) {
   *running = false;
   if (context_.backend == nullptr) return Status::ok;
+  context_.backend->announce_multixact_reader();
   const MultiXactId multi = static_cast<MultiXactId>(value_of(tuple.t_xmax));
   std::vector<MultiXactMember> members;
   RETURN_IF_ERROR(context_.transactions.multixact_members(multi, &members));

@@ -41,6 +41,9 @@ struct DirtyVerdict {
   // In progress: whoever is inserting, or deleting, this tuple.
   TransactionId xmin = invalid_transaction_id;
   TransactionId xmax = invalid_transaction_id;
+  // Of one that is not visible, where heap_fetch_dirty looked: who changed it, and its next version.
+  TransactionId update_xid = invalid_transaction_id;
+  ItemPointer next_tid;
 };
 
 // Bits of t_infomask.

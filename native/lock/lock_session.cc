@@ -174,12 +174,19 @@ void LockSession::release_from(uint32_t depth) {
   }
 }
 
-void LockSession::abort_subtransaction(std::span<const TransactionId> ended) {
+Status LockSession::abort_subtransaction() {
   INVARIANT(depth_ > 1);
   cancel_wait();
   release_from(depth_--);
-  if (!table_.is_transaction_wanted(slot_)) return;
-  for (const TransactionId xid : ended) table_.release_transaction(slot_, xid);
+  if (!table_.is_transaction_wanted(slot_)) return Status::ok;
+  for (const LockEntry& held : table_.held_by(slot_)) {
+    if (held.tag.type != LockTagType::transaction || held.level != LockLevel::exclusive) continue;
+    const TransactionId xid{held.tag.field1};
+    bool running = false;
+    RETURN_IF_ERROR(transactions_.is_in_progress(xid, &running));
+    if (!running) table_.release_transaction(slot_, xid);
+  }
+  return Status::ok;
 }
 
 void LockSession::end_transaction() {

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -49,8 +48,8 @@ class LockSession {
   void begin_subtransaction() { ++depth_; }
   // Its locks become its parent's.
   void commit_subtransaction();
-  // `ended`: the ids of the subtransaction and of those inside it. Its locks go.
-  void abort_subtransaction(std::span<const TransactionId> ended);
+  // After it was rolled back: its locks go, and who waited for its end goes on.
+  Status abort_subtransaction();
   // After the transaction left the process array: everything but session locks goes, and who waited for its end goes on.
   void end_transaction();
   // Advisory locks: pg_advisory_unlock_all.

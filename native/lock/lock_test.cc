@@ -257,7 +257,7 @@ TEST(locks_of_a_subtransaction_go_with_it) {
   EXPECT(fixture.acquire(one, table_c, exclusive) == LockOutcome::granted);
   one.locks->commit_subtransaction();
   EXPECT(one.locks->holds(table_c, exclusive));
-  one.locks->abort_subtransaction({});
+  ASSERT_OK(one.locks->abort_subtransaction());
   EXPECT(one.locks->holds(table_a, share));
   EXPECT(!one.locks->holds(table_a, exclusive));
   EXPECT(!one.locks->holds(table_b, exclusive));
@@ -269,16 +269,25 @@ TEST(who_waits_for_a_subtransaction_goes_on_when_it_is_rolled_back) {
   LockFixture fixture;
   auto one = fixture.session();
   auto two = fixture.session();
-  const TransactionId xid = one.begin();
+  auto three = fixture.session();
+  const TransactionId whole = one.begin();
+  ASSERT_OK(one.backend->begin_subtransaction(false));
   one.locks->begin_subtransaction();
+  TransactionId part;
+  ASSERT_OK(one.backend->assign_xid(&part));
   LockOutcome outcome{};
-  ASSERT_OK(two.locks->await_transaction(xid, true, &outcome));
+  ASSERT_OK(two.locks->await_transaction(part, true, &outcome));
   EXPECT(outcome == LockOutcome::waiting);
   fixture.watch(two);
-  const TransactionId ended[] = {xid};
-  one.locks->abort_subtransaction(ended);
+  ASSERT_OK(three.locks->await_transaction(whole, true, &outcome));
+  EXPECT(outcome == LockOutcome::waiting);
+  fixture.watch(three);
+  one.backend->abort_subtransaction();
+  ASSERT_OK(one.locks->abort_subtransaction());
   ASSERT_OK(fixture.result(two));
+  EXPECT(fixture.still_waits(three));
   one.abort();
+  ASSERT_OK(fixture.result(three));
 }
 
 TEST(session_locks_outlive_transactions) {
