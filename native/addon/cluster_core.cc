@@ -1,4 +1,4 @@
-// ClusterCore: commits in flight, and taking the engine down.
+// ClusterCore: commits in flight, lock waits, and taking the engine down.
 #include "addon/cluster_core.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
   wake_function_ = WakeFunction::New(
       env, "pgdata commit", 0, 1, mailbox_,
       [](Napi::Env, void*, Mailbox* mailbox) { delete mailbox; }, static_cast<void*>(nullptr));
-  // Only commits in flight keep the event loop alive.
+  // Only commits in flight and lock waits keep the event loop alive.
   wake_function_.Unref(env);
   flush_thread_ = std::make_unique<FlushThread>(
       engine_->services().wal,
@@ -35,6 +35,40 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
         wake_function_.NonBlockingCall();
       },
       engine_->options().wal_writer_delay_ms);
+  const Status status = WaitThread::create(
+      engine_->locks(), engine_->state(),
+      [this](uint64_t ticket, Status ended) {
+        {
+          const std::lock_guard<std::mutex> guard(mailbox_->mutex);
+          mailbox_->wait_reports.push_back({ticket, std::move(ended)});
+        }
+        wake_function_.NonBlockingCall();
+      },
+      &wait_thread_);
+  // The engine was made by this environment, whose mailbox is the first.
+  INVARIANT(status.is_ok());
+}
+
+uint64_t ClusterCore::watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times) {
+  hold_event_loop(env);
+  const uint64_t ticket = next_ticket_++;
+  waits_.emplace(ticket, session);
+  wait_thread_->watch(ticket, slot, times.deadlock_ms, times.lock_ms);
+  return ticket;
+}
+
+void ClusterCore::forget_wait(uint64_t ticket) {
+  if (waits_.erase(ticket) == 0) return;
+  if (wait_thread_) wait_thread_->forget(ticket);
+  release_event_loop(env_);
+}
+
+void ClusterCore::hold_event_loop(Napi::Env env) {
+  if (pending_.empty() && waits_.empty()) wake_function_.Ref(env);
+}
+
+void ClusterCore::release_event_loop(Napi::Env env) {
+  if (pending_.empty() && waits_.empty()) wake_function_.Unref(env);
 }
 
 ClusterCore::~ClusterCore() { release(); }
@@ -51,7 +85,7 @@ Napi::Promise ClusterCore::when_durable(Napi::Env env, Lsn upto) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
-  if (pending_.empty()) wake_function_.Ref(env);
+  hold_event_loop(env);
   const uint64_t ticket = next_ticket_++;
   pending_.emplace(ticket, deferred);
   flush_thread_->request({upto, ticket});
@@ -67,9 +101,11 @@ void ClusterCore::wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*) {
 void ClusterCore::settle(Napi::Env env) {
   const Napi::HandleScope scope(env);
   std::vector<Report> reports;
+  std::vector<WaitReport> wait_reports;
   {
     const std::lock_guard<std::mutex> guard(mailbox_->mutex);
     reports.swap(mailbox_->reports);
+    wait_reports.swap(mailbox_->wait_reports);
   }
   for (const Report& report : reports) {
     for (const FlushThread::Waiter& waiter : report.waiters) {
@@ -82,7 +118,14 @@ void ClusterCore::settle(Napi::Env env) {
       pending_.erase(found);
     }
   }
-  if (pending_.empty()) wake_function_.Unref(env);
+  for (WaitReport& report : wait_reports) {
+    const auto found = waits_.find(report.ticket);
+    if (found == waits_.end()) continue;
+    SessionObject* session = found->second;
+    waits_.erase(found);
+    session->resume(env, std::move(report.status));
+  }
+  release_event_loop(env);
 }
 
 void ClusterCore::remove_session(SessionObject* session) {
@@ -94,6 +137,7 @@ std::shared_ptr<Engine> ClusterCore::release() {
   background_->stop();
   // Ending a session takes it off the list.
   while (!sessions_.empty()) sessions_.back()->end();
+  wait_thread_.reset();
   if (flush_thread_) {
     flush_thread_.reset();
     settle(env_);

@@ -1,6 +1,8 @@
-// ClusterCore: an engine as the objects of one Node environment share it, and its commits in flight.
+// ClusterCore: an engine as the objects of one Node environment share it, with its commits in flight and its sessions
+// that wait for locks.
 //
-// Lives as long as any object refers to it. Used on the JavaScript thread, except for the flush thread's report.
+// Lives as long as any object refers to it. Used on the JavaScript thread, except for the reports of the flush thread
+// and the wait thread.
 #pragma once
 
 #include <napi.h>
@@ -17,6 +19,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "engine/flush_thread.h"
+#include "lock/wait_thread.h"
 
 namespace pgdata {
 
@@ -62,6 +65,15 @@ class ClusterCore {
   void durable_later(Lsn upto) {
     if (upto != invalid_lsn) flush_thread_->request_later(upto);
   }
+  // Where the ends of this environment's lock waits are announced.
+  uint32_t mailbox() const { return wait_thread_->mailbox(); }
+  // `session`, of that slot, waits for a lock: its `resume` is called when that has ended.
+  struct WaitTimes {
+    uint32_t deadlock_ms;
+    uint32_t lock_ms;  // 0: none
+  };
+  uint64_t watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times);
+  void forget_wait(uint64_t ticket);
 
   void add_session(SessionObject* session) { sessions_.push_back(session); }
   void remove_session(SessionObject* session);
@@ -74,16 +86,23 @@ class ClusterCore {
     std::vector<FlushThread::Waiter> waiters;
     Status status;
   };
-  // Where the flush thread leaves its reports; outlives the core as long as a wake-up may be on its way.
+  struct WaitReport {
+    uint64_t ticket;
+    Status status;
+  };
+  // Where the threads leave their reports; outlives the core as long as a wake-up may be on its way.
   struct Mailbox {
     std::mutex mutex;
     std::vector<Report> reports;
+    std::vector<WaitReport> wait_reports;
     ClusterCore* core;  // null once released; JavaScript thread only
   };
   static void wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*);
   using WakeFunction = Napi::TypedThreadSafeFunction<Mailbox, void, ClusterCore::wake>;
-  // Settles the promises of all commits that were reported.
+  // Settles the promises of all commits that were reported, and goes on with those whose waits have ended.
   void settle(Napi::Env env);
+  void hold_event_loop(Napi::Env env);
+  void release_event_loop(Napi::Env env);
 
   std::shared_ptr<Engine> engine_;
   std::shared_ptr<BackgroundWork> background_ = std::make_shared<BackgroundWork>();
@@ -91,6 +110,8 @@ class ClusterCore {
   Mailbox* mailbox_ = nullptr;  // owned by the wake function
   WakeFunction wake_function_;
   std::unique_ptr<FlushThread> flush_thread_;
+  std::unique_ptr<WaitThread> wait_thread_;
+  std::unordered_map<uint64_t, SessionObject*> waits_;
   uint64_t next_ticket_ = 0;
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   std::vector<SessionObject*> sessions_;

@@ -33,6 +33,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
   Napi::Value prepared_locks(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
+  Napi::Value locks(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);
   Napi::Value compared_pages(const Napi::CallbackInfo& info);
   // The environment ends with the cluster open (a worker was terminated): what a clean exit would have done.

@@ -186,6 +186,7 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->max_backends = fields.number("maxBackends");
   options->max_prepared_transactions = fields.number("maxPreparedTransactions");
   options->wal_writer_delay_ms = fields.number("walWriterDelay");
+  options->max_locks_per_transaction = fields.number("maxLocksPerTransaction");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");
   options->checkpoint_timeout_seconds = fields.number("checkpointTimeout");

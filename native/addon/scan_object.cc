@@ -74,6 +74,7 @@ void ScanObject::finish() {
     Lsn upto = invalid_lsn;
     // It wrote nothing, so nothing can fail.
     if (!session_->backend->commit(false, &upto).is_ok()) session_->backend->abort();
+    session_->locks->end_transaction();
   }
   session_.reset();
   table_.reset();

@@ -10,6 +10,7 @@
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "engine/database_files.h"
+#include "table/table_operation.h"
 
 namespace pgdata {
 
@@ -68,6 +69,52 @@ const char* result_name(UpdateResult result) {
   return "invisible";
 }
 
+Status policy_of(const Napi::Value& value, WaitPolicy* policy) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "wait")
+    *policy = WaitPolicy::wait;
+  else if (name == "nowait")
+    *policy = WaitPolicy::no_wait;
+  else if (name == "skip locked")
+    *policy = WaitPolicy::skip;
+  else if (name == "refuse")
+    *policy = WaitPolicy::refuse;
+  else
+    return bad_argument("wait");
+  return Status::ok;
+}
+
+Status row_lock_mode_of(const Napi::Value& value, RowLockMode* mode) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "for update")
+    *mode = RowLockMode::exclusive;
+  else if (name == "for no key update")
+    *mode = RowLockMode::no_key_exclusive;
+  else if (name == "for share")
+    *mode = RowLockMode::share;
+  else if (name == "for key share")
+    *mode = RowLockMode::key_share;
+  else
+    return bad_argument("lock");
+  return Status::ok;
+}
+
+// The index that a row was found through; negative for none.
+Status key_index_of(const Table& table, const Napi::Value& value, int* index) {
+  if (!value.IsNumber()) return bad_argument("index");
+  *index = value.As<Napi::Number>().Int32Value();
+  if (*index < 0) return Status::ok;
+  const auto at = static_cast<size_t>(*index);
+  if (at >= table.indexes().size() || table.indexes()[at].btree == nullptr)
+    return bad_argument("index");
+  return Status::ok;
+}
+
+template <typename Operation>
+Napi::Value row_result(Napi::Env env, Operation& operation) {
+  return Napi::String::New(env, result_name(operation.result()));
+}
+
 Status operator_of(const std::string& name, FilterOperator* op) {
   struct Entry {
     const char* name;
@@ -123,6 +170,13 @@ Status SessionState::check() const {
   return Status::ok;
 }
 
+Status SessionState::check_not_failed() const {
+  if (!failed) return Status::ok;
+  return Status::error(
+      ErrorCode::in_failed_sql_transaction,
+      "current transaction is aborted, commands ignored until end of transaction block");
+}
+
 void SessionState::finish_scans(uint64_t since) {
   std::vector<ScanObject*> ended;
   for (ScanObject* scan : scans) {
@@ -136,12 +190,20 @@ Napi::Function SessionObject::define(Napi::Env env) {
       env, "NativeSession",
       {
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
+          InstanceMethod("lockRelation", &SessionObject::lock_relation),
+          InstanceMethod("lockRow", &SessionObject::lock_row),
+          InstanceMethod("lockedTid", &SessionObject::locked_tid),
+          InstanceMethod("fetchRow", &SessionObject::fetch_row),
+          InstanceMethod("cancel", &SessionObject::cancel),
+          InstanceMethod("setLockTimeouts", &SessionObject::set_lock_timeouts),
+          InstanceMethod("number", &SessionObject::number),
           InstanceMethod("begin", &SessionObject::begin),
           InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),
           InstanceMethod("commit", &SessionObject::commit),
           InstanceMethod("commitAsync", &SessionObject::commit_async),
           InstanceMethod("prepareAsync", &SessionObject::prepare_async),
           InstanceMethod("abort", &SessionObject::abort),
+          InstanceMethod("fail", &SessionObject::fail),
           InstanceMethod("beginSubtransaction", &SessionObject::begin_subtransaction),
           InstanceMethod("commitSubtransaction", &SessionObject::commit_subtransaction),
           InstanceMethod("abortSubtransaction", &SessionObject::abort_subtransaction),
@@ -188,7 +250,11 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
     RETURN_IF_ERROR(Backend::create(engine.services(), engine.transactions(), database, &backend));
   const Napi::Object object = environment(env).session_class.New({});
   SessionObject* made = Unwrap(object);
-  if (backend) made->state_->writer = std::make_unique<TableWriter>(*backend);
+  if (backend) {
+    made->state_->writer = std::make_unique<TableWriter>(*backend);
+    made->state_->locks = std::make_unique<LockSession>(engine.locks(), engine.transactions(),
+                                                        backend->slot(), core->mailbox());
+  }
   made->state_->backend = std::move(backend);
   made->state_->core = core;
   made->state_->ended = false;
@@ -199,9 +265,13 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
 
 void SessionObject::end() {
   if (state_->ended) return;
+  cancel_wait(Env(), Status::error(ErrorCode::connection_does_not_exist, "the session is closed"));
   state_->ended = true;
   while (!state_->scans.empty()) (*state_->scans.begin())->finish();
   state_->writer.reset();
+  // The locks go after the transaction, and before others may take the slot.
+  if (state_->backend && state_->backend->in_transaction()) state_->backend->abort();
+  state_->locks.reset();
   state_->backend.reset();
   state_->core->remove_session(this);
 }
@@ -216,6 +286,94 @@ Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments
   });
 }
 
+template <typename Operation>
+Napi::Value SessionObject::run(Napi::Env env, Operation operation,
+                               Napi::Value (*result)(Napi::Env, Operation&)) {
+  bool waiting = false;
+  THROW_IF_ERROR(env, operation.step(&waiting));
+  if (!waiting) return result(env, operation);
+  auto kept = std::make_unique<Operation>(std::move(operation));
+  kept->detach();
+  waiting_.reset(new Waiting{std::move(kept),
+                             [result](Napi::Env to, LockingOperation& ended) {
+                               return result(to, static_cast<Operation&>(ended));
+                             },
+                             Napi::Promise::Deferred::New(env), 0});
+  watch(env);
+  return waiting_->deferred.Promise();
+}
+
+void SessionObject::watch(Napi::Env env) {
+  waiting_->ticket = state_->core->watch(env, this, state_->backend->slot(),
+                                         {state_->deadlock_timeout_ms, state_->lock_timeout_ms});
+}
+
+void SessionObject::resume(Napi::Env env, Status status) {
+  INVARIANT(waiting_ != nullptr);
+  Napi::Value value = env.Undefined();
+  try {
+    if (status.is_ok()) status = state_->core->check();
+    if (status.is_ok()) {
+      state_->locks->finish_wait();
+      bool waiting = false;
+      status = waiting_->operation->step(&waiting);
+      if (status.is_ok() && waiting) {
+        watch(env);
+        return;
+      }
+      if (status.is_ok()) value = waiting_->result(env, *waiting_->operation);
+    } else {
+      state_->locks->cancel_wait();
+    }
+  } catch (const InvariantFailure& failure) {
+    if (state_->core->is_open()) state_->core->engine().state().poison(failure.what());
+    status = Status::error(ErrorCode::internal_error, "%s", failure.what());
+  }
+  // Another operation may begin as soon as this one's promise is settled.
+  const std::unique_ptr<Waiting> ended = std::move(waiting_);
+  if (status.is_ok())
+    ended->deferred.Resolve(value);
+  else
+    ended->deferred.Reject(make_error(env, status));
+}
+
+bool SessionObject::cancel_wait(Napi::Env env, const Status& reason) {
+  if (waiting_ == nullptr) return false;
+  const std::unique_ptr<Waiting> ended = std::move(waiting_);
+  state_->core->forget_wait(ended->ticket);
+  state_->locks->cancel_wait();
+  const Napi::HandleScope scope(env);
+  ended->deferred.Reject(make_error(env, reason));
+  return true;
+}
+
+Status SessionObject::check_not_waiting() const {
+  if (waiting_ == nullptr) return Status::ok;
+  return Status::error(ErrorCode::object_not_in_prerequisite_state,
+                       "another operation of the transaction waits for a lock")
+      .with_hint("Await its promise first.");
+}
+
+Status SessionObject::lock_for_reading(const Table& table) {
+  // Nobody drops or rewrites a catalog.
+  if (state_->locks == nullptr || table.definition().oid < first_normal_object_id)
+    return Status::ok;
+  const LockTag tag = LockTag::relation(state_->backend->database(), table.definition().oid);
+  if (state_->locks->holds(tag, LockLevel::access_share)) return Status::ok;
+  // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.
+  if (waiting_ != nullptr) return Status::ok;
+  LockOutcome outcome{};
+  RETURN_IF_ERROR(state_->locks->acquire(tag, LockLevel::access_share, LockScope::transaction,
+                                         false, &outcome));
+  if (outcome != LockOutcome::not_available) return Status::ok;
+  Status status =
+      Status::error(ErrorCode::lock_not_available, "could not obtain lock on relation \"%s\"",
+                    table.definition().name.c_str());
+  status.report().hint =
+      "A synchronous call does not wait for other transactions; lock the table first.";
+  return table.with_names(std::move(status));
+}
+
 // As `call`, with what is visible now; outside a transaction a snapshot is taken for the call alone.
 template <typename Body>
 Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
@@ -228,6 +386,7 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments
       return body(
           ReadView{ReadContext(engine.services().pool, engine.transactions()), &everything});
     }
+    if (state_->explicit_transaction) THROW_IF_ERROR(env, state_->check_not_failed());
     Backend& backend = *state_->backend;
     const bool implicit = !backend.in_transaction();
     if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
@@ -242,6 +401,7 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments
     if (implicit && state_->implicit_scans == 0) {
       Lsn upto = invalid_lsn;
       status = backend.commit(false, &upto);
+      state_->locks->end_transaction();
       if (!status.is_ok()) throw_error(env, status);
     }
     return result;
@@ -260,7 +420,7 @@ Status SessionObject::check_transaction() const {
   if (!state_->explicit_transaction)
     return Status::error(ErrorCode::no_active_sql_transaction,
                          "there is no transaction in progress");
-  return Status::ok;
+  return state_->check_not_failed();
 }
 
 Status SessionObject::check_no_subtransaction() const {
@@ -318,7 +478,9 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
   return call(info, 4, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, state_->check_not_failed());
     THROW_IF_ERROR(env, check_no_subtransaction());
+    THROW_IF_ERROR(env, check_not_waiting());
     if (!info[0].IsString() || !info[2].IsArray() || !info[3].IsArray())
       THROW_IF_ERROR(env, bad_argument("prepared transaction"));
     Backend& backend = *state_->backend;
@@ -370,11 +532,14 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
   if (!state_->explicit_transaction) {
     RETURN_IF_ERROR(check_transaction());
   }
+  RETURN_IF_ERROR(state_->check_not_failed());
   RETURN_IF_ERROR(check_no_subtransaction());
   if (state_->backend) {
+    RETURN_IF_ERROR(check_not_waiting());
     end_of_transaction();
     Lsn unflushed = invalid_lsn;
     RETURN_IF_ERROR(state_->backend->commit(flush, &unflushed));
+    state_->locks->end_transaction();
     if (upto != nullptr)
       *upto = unflushed;
     else
@@ -386,18 +551,54 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
 
 Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (!state_->ended)
+    cancel_wait(
+        env, Status::error(ErrorCode::query_canceled, "canceling statement due to user request"));
   // Rolling back what has already gone down with the session or the cluster is no error.
   if (state_->ended || !state_->core->check().is_ok() || !state_->explicit_transaction) {
     state_->explicit_transaction = false;
+    state_->failed = false;
     state_->open_subtransactions.clear();
+    if (!state_->ended && state_->locks && state_->core->is_open())
+      state_->locks->end_transaction();
     return env.Undefined();
   }
   return call(info, 0, [&]() -> Napi::Value {
     state_->explicit_transaction = false;
+    state_->failed = false;
     state_->open_subtransactions.clear();
-    if (state_->backend) {
+    // Where the transaction itself failed, it is gone already.
+    if (state_->backend && state_->backend->in_transaction()) {
       end_of_transaction();
       state_->backend->abort();
+      state_->locks->end_transaction();
+    }
+    return env.Undefined();
+  });
+}
+
+// fail(): the innermost level has failed; it is rolled back at once, so that nobody waits for it, and refuses all until it
+// is ended by abort or abortSubtransaction
+Napi::Value SessionObject::fail(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (state_->ended || !state_->core->check().is_ok() || !state_->explicit_transaction ||
+      state_->failed || state_->backend == nullptr)
+    return env.Undefined();
+  return call(info, 0, [&]() -> Napi::Value {
+    cancel_wait(
+        env, Status::error(ErrorCode::query_canceled, "canceling statement due to user request"));
+    state_->failed = true;
+    if (state_->open_subtransactions.empty()) {
+      end_of_transaction();
+      // What its scans may see is not kept any longer.
+      state_->transaction++;
+      state_->backend->abort();
+      state_->locks->end_transaction();
+    } else {
+      state_->writer->end_of_transaction();
+      state_->finish_scans(state_->open_subtransactions.back());
+      state_->backend->abort_subtransaction();
+      THROW_IF_ERROR(env, state_->locks->abort_subtransaction());
     }
     return env.Undefined();
   });
@@ -408,8 +609,10 @@ Napi::Value SessionObject::begin_subtransaction(const Napi::CallbackInfo& info) 
   return call(info, 1, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, state_->check_not_failed());
     if (state_->backend)
       THROW_IF_ERROR(env, state_->backend->begin_subtransaction(info[0].ToBoolean().Value()));
+    if (state_->locks) state_->locks->begin_subtransaction();
     state_->open_subtransactions.push_back(++state_->subtransaction);
     return env.Undefined();
   });
@@ -420,7 +623,12 @@ Napi::Value SessionObject::commit_subtransaction(const Napi::CallbackInfo& info)
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
-    if (state_->backend) THROW_IF_ERROR(env, state_->backend->commit_subtransaction());
+    THROW_IF_ERROR(env, state_->check_not_failed());
+    THROW_IF_ERROR(env, check_not_waiting());
+    if (state_->backend) {
+      THROW_IF_ERROR(env, state_->backend->commit_subtransaction());
+      state_->locks->commit_subtransaction();
+    }
     state_->open_subtransactions.pop_back();
     return env.Undefined();
   });
@@ -435,9 +643,13 @@ Napi::Value SessionObject::abort_subtransaction(const Napi::CallbackInfo& info) 
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
     state_->finish_scans(state_->open_subtransactions.back());
     state_->open_subtransactions.pop_back();
-    if (state_->backend) {
+    const bool gone = std::exchange(state_->failed, false);
+    if (state_->backend && !gone) {
       state_->writer->end_of_transaction();
+      cancel_wait(
+          env, Status::error(ErrorCode::query_canceled, "canceling statement due to user request"));
       state_->backend->abort_subtransaction();
+      THROW_IF_ERROR(env, state_->locks->abort_subtransaction());
     }
     return env.Undefined();
   });
@@ -470,19 +682,26 @@ Napi::Value SessionObject::oldest_xmin(const Napi::CallbackInfo& info) {
   });
 }
 
-// insert(relation, layout, batch, frozen): number
+// insert(relation, layout, batch, frozen, wait): number | Promise<number>
 Napi::Value SessionObject::insert(const Napi::CallbackInfo& info) {
-  return call(info, 4, [&]() -> Napi::Value {
+  return call(info, 5, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
     Staged staged;
     THROW_IF_ERROR(env, staged_of(*table, info[1], info[2], &staged));
+    WaitPolicy policy{};
+    THROW_IF_ERROR(env, policy_of(info[4], &policy));
     const RowReader reader(*staged.layout, staged.bytes, staged.size);
-    THROW_IF_ERROR(
-        env, state_->writer->insert(*table, *staged.layout, reader, info[3].ToBoolean().Value()));
-    return Napi::Number::New(env, reader.rows());
+    InsertOperation operation(*state_->writer, table,
+                              RowWaiter(*state_->backend, *state_->locks, *table, policy));
+    THROW_IF_ERROR(env, operation.begin(*staged.layout, reader, info[3].ToBoolean().Value()));
+    return run<InsertOperation>(
+        env, std::move(operation), [](Napi::Env to, InsertOperation& ended) -> Napi::Value {
+          return Napi::Number::New(to, static_cast<double>(ended.inserted()));
+        });
   });
 }
 
@@ -508,22 +727,30 @@ Napi::Value SessionObject::failed_row(const Napi::CallbackInfo& info) {
   });
 }
 
-// update(relation, layout, batch, block, offset): string
+// update(relation, layout, batch, block, offset, keyIndex, wait): string | Promise<string>
 Napi::Value SessionObject::update(const Napi::CallbackInfo& info) {
-  return call(info, 5, [&]() -> Napi::Value {
+  return call(info, 7, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
     Staged staged;
     THROW_IF_ERROR(env, staged_of(*table, info[1], info[2], &staged));
     ItemPointer tid;
     THROW_IF_ERROR(env, tid_of(info[3], info[4], &tid));
-    const RowReader reader(*staged.layout, staged.bytes, staged.size);
-    if (reader.rows() != 1) THROW_IF_ERROR(env, bad_argument("batch"));
-    UpdateResult result = UpdateResult::ok;
-    THROW_IF_ERROR(env, state_->writer->update(*table, *staged.layout, reader, tid, &result));
-    return Napi::String::New(env, result_name(result));
+    RowCheck check;
+    THROW_IF_ERROR(env, key_index_of(*table, info[5], &check.key_index));
+    WaitPolicy policy{};
+    THROW_IF_ERROR(env, policy_of(info[6], &policy));
+    if (RowReader(*staged.layout, staged.bytes, staged.size).rows() != 1)
+      THROW_IF_ERROR(env, bad_argument("batch"));
+    return run<UpdateOperation>(
+        env,
+        UpdateOperation(*state_->backend, *state_->writer, table, *staged.layout, staged.bytes,
+                        staged.size, tid, std::move(check),
+                        RowWaiter(*state_->backend, *state_->locks, *table, policy)),
+        row_result<UpdateOperation>);
   });
 }
 
@@ -547,19 +774,121 @@ Napi::Value SessionObject::update_in_place(const Napi::CallbackInfo& info) {
   });
 }
 
-// delete(relation, block, offset): string
+// delete(relation, block, offset, keyIndex, wait): string | Promise<string>
 Napi::Value SessionObject::remove(const Napi::CallbackInfo& info) {
-  return call(info, 3, [&]() -> Napi::Value {
+  return call(info, 5, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    ItemPointer tid;
+    THROW_IF_ERROR(env, tid_of(info[1], info[2], &tid));
+    RowCheck check;
+    THROW_IF_ERROR(env, key_index_of(*table, info[3], &check.key_index));
+    WaitPolicy policy{};
+    THROW_IF_ERROR(env, policy_of(info[4], &policy));
+    return run<DeleteOperation>(
+        env,
+        DeleteOperation(*state_->backend, table, tid, std::move(check),
+                        RowWaiter(*state_->backend, *state_->locks, *table, policy)),
+        row_result<DeleteOperation>);
+  });
+}
+
+// lockRow(relation, block, offset, lock, wait, keyIndex, filters, filterLayout, constants): string | Promise<string>
+Napi::Value SessionObject::lock_row(const Napi::CallbackInfo& info) {
+  return call(info, 9, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    ItemPointer tid;
+    THROW_IF_ERROR(env, tid_of(info[1], info[2], &tid));
+    RowLockMode mode{};
+    THROW_IF_ERROR(env, row_lock_mode_of(info[3], &mode));
+    WaitPolicy policy{};
+    THROW_IF_ERROR(env, policy_of(info[4], &policy));
+    RowCheck check;
+    THROW_IF_ERROR(env, key_index_of(*table, info[5], &check.key_index));
+    THROW_IF_ERROR(env, filter_of(*table, info[6], info[7], info[8], &check.filter));
+    return run<LockRowOperation>(
+        env,
+        LockRowOperation(*state_->backend, table, tid, mode, std::move(check),
+                         RowWaiter(*state_->backend, *state_->locks, *table, policy), &locked_tid_),
+        row_result<LockRowOperation>);
+  });
+}
+
+// lockedTid(): Uint32Array of block, offset
+Napi::Value SessionObject::locked_tid(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    auto array = Napi::Uint32Array::New(info.Env(), 2);
+    array[0] = value_of(locked_tid_.block());
+    array[1] = locked_tid_.offset();
+    return array;
+  });
+}
+
+// fetchRow(relation, block, offset, layout, batch): 1, or 0 when the batch is too small
+Napi::Value SessionObject::fetch_row(const Napi::CallbackInfo& info) {
+  return call(info, 5, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
     ItemPointer tid;
     THROW_IF_ERROR(env, tid_of(info[1], info[2], &tid));
-    UpdateResult result = UpdateResult::ok;
-    THROW_IF_ERROR(env, state_->writer->remove(*table, tid, &result));
-    return Napi::String::New(env, result_name(result));
+    Staged batch;
+    THROW_IF_ERROR(env, staged_of(*table, info[3], info[4], &batch));
+    RowWriter writer(*batch.layout, batch.bytes, batch.size);
+    RowOutput output(*table, *batch.layout);
+    bool fits = false;
+    THROW_IF_ERROR(env, read_row(*state_->backend, *table, tid, output, &writer, &fits));
+    return Napi::Number::New(env, fits ? 1 : 0);
   });
+}
+
+// lockRelation(oid, level, wait): boolean | Promise<boolean>
+Napi::Value SessionObject::lock_relation(const Napi::CallbackInfo& info) {
+  return call(info, 3, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
+    const uint32_t level = info[1].ToNumber().Uint32Value();
+    if (level == 0 || level >= lock_levels_end) THROW_IF_ERROR(env, bad_argument("level"));
+    const LockTag tag =
+        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+    return run<AcquireOperation>(
+        env,
+        AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level), LockScope::transaction,
+                         info[2].ToBoolean().Value()),
+        [](Napi::Env to, AcquireOperation& ended) -> Napi::Value {
+          return Napi::Boolean::New(to, ended.granted());
+        });
+  });
+}
+
+// cancel(): boolean, whether an operation waited
+Napi::Value SessionObject::cancel(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const bool cancelled =
+      !state_->ended && cancel_wait(env, Status::error(ErrorCode::query_canceled,
+                                                       "canceling statement due to user request"));
+  return Napi::Boolean::New(env, cancelled);
+}
+
+// setLockTimeouts(lock, deadlock): milliseconds
+Napi::Value SessionObject::set_lock_timeouts(const Napi::CallbackInfo& info) {
+  state_->lock_timeout_ms = info[0].ToNumber().Uint32Value();
+  state_->deadlock_timeout_ms = info[1].ToNumber().Uint32Value();
+  return info.Env().Undefined();
+}
+
+Napi::Value SessionObject::number(const Napi::CallbackInfo& info) {
+  const int slot = state_->locks ? state_->locks->slot() : -1;
+  return Napi::Number::New(info.Env(), slot + 1);
 }
 
 // lookup(relation, index, keyLayout, keys, layout, batch, hits): number
@@ -568,6 +897,8 @@ Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    // One that runs outside a transaction ends before anybody else can do anything.
+    if (state_->explicit_transaction) THROW_IF_ERROR(env, lock_for_reading(*table));
     const size_t index = info[1].As<Napi::Number>().Uint32Value();
     Staged keys;
     THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
@@ -597,6 +928,7 @@ Napi::Value SessionObject::scan(const Napi::CallbackInfo& info) {
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
     const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
     if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    THROW_IF_ERROR(env, lock_for_reading(*table));
     std::unique_ptr<Filter> filter;
     THROW_IF_ERROR(env, filter_of(*table, info[2], info[3], info[4], &filter));
     return ScanObject::make(
@@ -614,6 +946,7 @@ Napi::Value SessionObject::range(const Napi::CallbackInfo& info) {
       THROW_IF_ERROR(env, bad_argument("relation"));
     const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
     if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    THROW_IF_ERROR(env, lock_for_reading(*table));
     const auto object = info[2].As<Napi::Object>();
     IndexRange range;
     range.index = object.Get("index").ToNumber().Uint32Value();
@@ -641,6 +974,7 @@ Napi::Value SessionObject::aggregate(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsArray()) THROW_IF_ERROR(env, bad_argument("relation"));
+    if (state_->explicit_transaction) THROW_IF_ERROR(env, lock_for_reading(*table));
     const auto array = info[1].As<Napi::Array>();
     std::vector<AggregateRequest> requests;
     for (uint32_t i = 0; i < array.Length(); i++) {

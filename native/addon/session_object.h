@@ -4,11 +4,14 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_set>
 #include <vector>
 
 #include "addon/cluster_core.h"
+#include "lock/lock_session.h"
+#include "lock/locking_operation.h"
 #include "table/filter.h"
 #include "table/table.h"
 #include "table/table_read.h"
@@ -22,11 +25,14 @@ class ScanObject;
 // What a session and its scans share.
 struct SessionState {
   std::shared_ptr<ClusterCore> core;
-  std::unique_ptr<Backend> backend;  // null when read-only, and after the end
+  std::unique_ptr<Backend> backend;    // null when read-only, and after the end
+  std::unique_ptr<LockSession> locks;  // null when the backend is
   std::unique_ptr<TableWriter> writer;
   bool ended = false;
   // Begun by the user, rather than by a scan that needs a snapshot for a while.
   bool explicit_transaction = false;
+  // Its innermost level failed, and was rolled back already; nothing but its end is left.
+  bool failed = false;
   // Counts explicit transactions; scans of one that has ended are refused.
   uint64_t transaction = 0;
   // Counts subtransactions, and the numbers of those that are open, outermost first.
@@ -35,8 +41,13 @@ struct SessionState {
   int implicit_scans = 0;
   // Open scans: they hold pins, so they end before the session does.
   std::unordered_set<ScanObject*> scans;
+  // Milliseconds; no lock timeout when 0.
+  uint32_t lock_timeout_ms = 0;
+  uint32_t deadlock_timeout_ms = 1000;
 
   Status check() const;
+  // in_failed_sql_transaction once the innermost level has failed.
+  Status check_not_failed() const;
   // Closes the scans that began since subtransaction number `since` did.
   void finish_scans(uint64_t since);
 };
@@ -51,8 +62,27 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
                      Napi::Value* session);
   // Rolls back and gives the backend back; the object stays, refusing calls.
   void end();
+  // Goes on with the operation that waited for a lock, or settles its promise with the error that ended the wait.
+  void resume(Napi::Env env, Status status);
 
  private:
+  using Result = std::function<Napi::Value(Napi::Env, LockingOperation&)>;
+  struct Waiting {
+    std::unique_ptr<LockingOperation> operation;
+    Result result;
+    Napi::Promise::Deferred deferred;
+    uint64_t ticket;
+  };
+  // Runs an operation: what `result` makes of it, or a promise of that when it has to wait.
+  template <typename Operation>
+  Napi::Value run(Napi::Env env, Operation operation, Napi::Value (*result)(Napi::Env, Operation&));
+  void watch(Napi::Env env);
+  // Rejects the promise of the operation that waits, if there is one.
+  bool cancel_wait(Napi::Env env, const Status& reason);
+  Status check_not_waiting() const;
+  // Readers keep a relation from being dropped or rewritten: to the end of the transaction, or of the scan.
+  Status lock_for_reading(const Table& table);
+
   template <typename Body>
   Napi::Value call(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
   template <typename Body>
@@ -70,9 +100,17 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value commit_async(const Napi::CallbackInfo& info);
   Napi::Value prepare_async(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
+  Napi::Value fail(const Napi::CallbackInfo& info);
   Napi::Value begin_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value commit_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value abort_subtransaction(const Napi::CallbackInfo& info);
+  Napi::Value lock_relation(const Napi::CallbackInfo& info);
+  Napi::Value lock_row(const Napi::CallbackInfo& info);
+  Napi::Value locked_tid(const Napi::CallbackInfo& info);
+  Napi::Value fetch_row(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
+  Napi::Value number(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);
   Napi::Value advance_command(const Napi::CallbackInfo& info);
   Napi::Value oldest_xmin(const Napi::CallbackInfo& info);
@@ -100,6 +138,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<SessionState> state_;
+  std::unique_ptr<Waiting> waiting_;
+  // Where lock_row left the row.
+  ItemPointer locked_tid_;
 };
 
 }  // namespace pgdata

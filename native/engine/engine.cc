@@ -83,6 +83,10 @@ Status Engine::build(uint32_t timeline) {
   predicate_options.max_pred_locks_per_transaction = options_.max_pred_locks_per_transaction;
   predicate_options.max_pred_locks_per_relation = options_.max_pred_locks_per_relation;
   predicate_options.max_pred_locks_per_page = options_.max_pred_locks_per_page;
+  LockTableOptions lock_options;
+  lock_options.slots =
+      transaction_options.max_backends + transaction_options.max_prepared_transactions;
+  lock_options.max_locks_per_transaction = options_.max_locks_per_transaction;
 
   SegmentPlan plan;
   plan.reserve(state_range, sizeof(ClusterState));
@@ -90,6 +94,7 @@ Status Engine::build(uint32_t timeline) {
   BufferPool::plan(plan, pool_options);
   TransactionSystem::plan(plan, transaction_options);
   if (!options_.read_only) PredicateLocks::plan(plan, predicate_options);
+  LockTable::plan(plan, lock_options);
   // Until other processes can attach, the segment needs no name, and so can never be left behind.
   RETURN_IF_ERROR(Segment::create("", plan, &segment_));
   state_ = new (segment_->find(state_range)) ClusterState();
@@ -114,6 +119,7 @@ Status Engine::build(uint32_t timeline) {
     services_->predicate_locks = predicate_locks_.get();
     transactions_->set_serializable_transactions(predicate_locks_.get());
   }
+  locks_ = std::make_unique<LockTable>(*segment_, lock_options);
   return Status::ok;
 }
 
@@ -251,6 +257,7 @@ void Engine::abandon() {
 void Engine::release() {
   in_production_ = false;
   predicate_locks_.reset();
+  locks_.reset();
   transactions_.reset();
   services_.reset();
   pool_.reset();

@@ -20,6 +20,7 @@
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
+#include "lock/lock_table.h"
 #include "predicate/predicate_locks.h"
 #include "recovery/recovery.h"
 #include "shmem/cluster_state.h"
@@ -42,6 +43,7 @@ struct EngineOptions {
   uint32_t max_backends = 128;
   uint32_t max_prepared_transactions = 0;
   uint32_t wal_writer_delay_ms = 200;
+  uint32_t max_locks_per_transaction = 64;
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
   uint32_t checkpoint_timeout_seconds = 300;
@@ -83,6 +85,7 @@ class Engine {
   TransactionSystem& transactions() { return *transactions_; }
   // Null when the directory is open for reading only.
   PredicateLocks* predicate_locks() { return predicate_locks_.get(); }
+  LockTable& locks() { return *locks_; }
   ClusterState& state() { return *state_; }
   uint32_t block_size() const { return control_.blcksz; }
   // What recovery compared with the images of records that carry them for that.
@@ -121,6 +124,7 @@ class Engine {
   std::unique_ptr<StorageServices> services_;
   std::unique_ptr<TransactionSystem> transactions_;
   std::unique_ptr<PredicateLocks> predicate_locks_;
+  std::unique_ptr<LockTable> locks_;
   std::unique_ptr<Checkpointer> checkpointer_;
 };
 

@@ -85,11 +85,14 @@ Status Table::build(uint32_t block_size) {
     heap_->toast = &toast_->store();
   }
   indexed_attributes_.assign(static_cast<size_t>(natts()), false);
+  key_attributes_.assign(static_cast<size_t>(natts()), false);
   for (TableIndexDefinition& index : definition_.indexes) {
     Index made;
     made.definition = index;
     for (const TableIndexColumn& column : index.columns)
       if (column.attribute >= 0) indexed_attributes_[static_cast<size_t>(column.attribute)] = true;
+    for (int i = 0; index.usable && index.unique && i < index.key_count; i++)
+      key_attributes_[static_cast<size_t>(index.columns[static_cast<size_t>(i)].attribute)] = true;
     if (!index.usable) {
       made.unusable_because = "it is not a plain B-tree index";
     } else {

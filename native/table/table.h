@@ -91,6 +91,8 @@ class Table {
   Status check_writable() const;
   // Is the attribute (from 0) a column of any index?
   const std::vector<bool>& indexed_attributes() const { return indexed_attributes_; }
+  // Is it a key column of a unique index, so that a foreign key may refer to it (INDEX_ATTR_BITMAP_KEY)?
+  const std::vector<bool>& key_attributes() const { return key_attributes_; }
 
   // Layouts of row batches for this table, by number.
   uint32_t add_row_layout(std::unique_ptr<RowLayout> layout);
@@ -116,6 +118,7 @@ class Table {
   std::unique_ptr<HeapRelation> heap_;
   std::vector<Index> indexes_;
   std::vector<bool> indexed_attributes_;
+  std::vector<bool> key_attributes_;
   std::vector<std::unique_ptr<RowLayout>> row_layouts_;
   PageCounts page_counts_;
 };

@@ -92,6 +92,18 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
   return Status::ok;
 }
 
+Status read_row(Backend& backend, Table& table, ItemPointer tid, RowOutput& output,
+                RowWriter* writer, bool* fits) {
+  BufferRef buffer;
+  HeapTuple tuple;
+  bool found = false;
+  RETURN_IF_ERROR(heap_fetch_any(backend, table.heap(), tid, &buffer, &tuple, &found));
+  if (!found) return heap_item_corrupted(table.heap(), tid);
+  RETURN_IF_ERROR(output.write(backend, tuple, writer, fits));
+  writer->finish(true);
+  return Status::ok;
+}
+
 namespace {
 
 // Writes tuples that pass a filter; keeps one that did not fit for the next batch.

@@ -28,6 +28,10 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
                    const RowReader& keys, RowOutput& output, RowWriter* writer, uint8_t* hits,
                    uint32_t* answered);
 
+// The row at `tid`, whoever sees it: one that the own transaction has locked.
+Status read_row(Backend& backend, Table& table, ItemPointer tid, RowOutput& output,
+                RowWriter* writer, bool* fits);
+
 // A scan that fills one batch after another.
 class TableScan {
  public:

@@ -109,13 +109,16 @@ class IndexValues {
 }  // namespace
 
 void TableWriter::end_of_transaction() {
+  inserted_.clear();
+  forget_values();
   bulk_.reset();
   bulk_table_ = nullptr;
 }
 
-Status TableWriter::insert_index_entries(Table& table, const Datum* values, const bool* nulls,
-                                         ItemPointer tid) {
-  for (const Table::Index& index : table.indexes()) {
+Status TableWriter::insert_entries_of(Table& table, const Datum* values, const bool* nulls,
+                                      ItemPointer tid, TransactionId* wait_xid) {
+  for (; entries_index_ < table.indexes().size(); entries_index_++) {
+    const Table::Index& index = table.indexes()[entries_index_];
     IndexValues entry(backend_, table, index.definition);
     RETURN_IF_ERROR(entry.take(values, nulls));
     HeapUniqueChecker checker(backend_, table.heap());
@@ -125,19 +128,52 @@ Status TableWriter::insert_index_entries(Table& table, const Datum* values, cons
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
                                  &result, &upkeep, backend_.serializable()));
     if (result.conflict) return unique_violation(table, index.definition, false);
-    if (!result.inserted)
-      return table.with_names(
-          Status::error(
-              ErrorCode::lock_not_available,
-              "another transaction is inserting or changing a row with the same key in \"%s\"",
-              index.definition.name.c_str())
-              .with_hint("Try again when it has ended."));
+    if (!result.inserted) {
+      *wait_xid = result.wait_xid;
+      return Status::ok;
+    }
   }
+  entries_index_ = 0;
   return Status::ok;
 }
 
-Status TableWriter::insert(Table& table, const RowLayout& layout, const RowReader& rows,
-                           bool frozen) {
+Status TableWriter::insert_entries(Table& table, TransactionId* wait_xid) {
+  *wait_xid = invalid_transaction_id;
+  const auto natts = static_cast<size_t>(table.natts());
+  for (; entries_row_ < inserted_.size(); entries_row_++) {
+    failed_row_ = static_cast<uint32_t>(entries_row_);
+    const ItemPointer tid = inserted_[entries_row_];
+    if (values_at_hand_) {
+      const size_t first = entries_row_ * natts;
+      RETURN_IF_ERROR(insert_entries_of(table, values_.data() + first,
+                                        reinterpret_cast<bool*>(nulls_.data()) + first, tid,
+                                        wait_xid));
+    } else {
+      BufferRef buffer;
+      HeapTuple tuple;
+      bool found = false;
+      RETURN_IF_ERROR(heap_fetch_any(backend_, table.heap(), tid, &buffer, &tuple, &found));
+      INVARIANT(found);
+      std::vector<Datum> values(natts);
+      const std::unique_ptr<bool[]> nulls(new bool[natts + 1]);
+      RETURN_IF_ERROR(
+          deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, values.data(), nulls.get()));
+      RETURN_IF_ERROR(insert_entries_of(table, values.data(), nulls.get(), tid, wait_xid));
+    }
+    if (is_valid(*wait_xid)) break;
+  }
+  forget_values();
+  return Status::ok;
+}
+
+void TableWriter::forget_values() {
+  values_at_hand_ = false;
+  source_.reset();
+  old_row_.release();
+}
+
+Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const RowReader& rows,
+                                bool frozen) {
   failed_row_ = 0;
   inserted_.clear();
   batch_.clear();
@@ -158,44 +194,41 @@ Status TableWriter::insert(Table& table, const RowLayout& layout, const RowReade
   }
   BulkInsertState* bulk = bulk_table_ == &table ? bulk_.get() : nullptr;
 
-  RowSource source(table, layout, rows);
+  source_ = std::make_unique<RowSource>(table, layout, rows);
   for (uint32_t row = 0; row < count; row++) {
     failed_row_ = row;
     Datum* row_values = values_.data() + row * natts;
     bool* row_nulls = nulls + row * natts;
-    RETURN_IF_ERROR(source.next(row_values, row_nulls));
+    RETURN_IF_ERROR(source_->next(row_values, row_nulls));
     RETURN_IF_ERROR(table.with_names(
         heap_form_for_insert(backend_, table.heap(), row_values, row_nulls, options, &batch_)));
   }
   RETURN_IF_ERROR(
       table.with_names(heap_multi_insert(backend_, table.heap(), batch_.tuples(), options, bulk)));
-  for (uint32_t row = 0; row < count; row++) {
-    failed_row_ = row;
-    const ItemPointer tid = batch_.tuples()[row].self;
-    inserted_.push_back(tid);
-    RETURN_IF_ERROR(
-        insert_index_entries(table, values_.data() + row * natts, nulls + row * natts, tid));
-  }
+  for (const NewTuple& tuple : batch_.tuples()) inserted_.push_back(tuple.self);
+  entries_row_ = 0;
+  entries_index_ = 0;
+  values_at_hand_ = true;
   backend_.use_command();
   return Status::ok;
 }
 
-Status TableWriter::update(Table& table, const RowLayout& layout, const RowReader& rows,
-                           ItemPointer tid, UpdateResult* result) {
+Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowReader& rows,
+                               ItemPointer tid, ChangeOutcome* outcome) {
   failed_row_ = 0;
+  inserted_.clear();
+  *outcome = ChangeOutcome{};
   RETURN_IF_ERROR(rows.check());
   RETURN_IF_ERROR(table.check_writable());
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
   const auto natts = static_cast<size_t>(table.natts());
-  const Snapshot* snapshot = nullptr;
-  RETURN_IF_ERROR(backend_.statement_snapshot(&snapshot));
-  BufferRef buffer;
   HeapTuple old;
   bool found = false;
-  RETURN_IF_ERROR(heap_fetch(backend_, table.heap(), tid, *snapshot, &buffer, &old, &found));
+  RETURN_IF_ERROR(heap_fetch_any(backend_, table.heap(), tid, &old_row_, &old, &found));
   if (!found) {
-    *result = UpdateResult::invisible;
+    outcome->result = UpdateResult::invisible;
+    forget_values();
     return Status::ok;
   }
   // The old values may point into the page: its pin is kept until the new row is written.
@@ -203,10 +236,10 @@ Status TableWriter::update(Table& table, const RowLayout& layout, const RowReade
   nulls_.resize(natts);
   auto* nulls = reinterpret_cast<bool*>(nulls_.data());
   RETURN_IF_ERROR(deform_heap_tuple(table.layout(), old.bytes, old.length, values_.data(), nulls));
-  RowSource source(table, layout, rows);
+  source_ = std::make_unique<RowSource>(table, layout, rows);
   std::vector<Datum> new_values(natts);
   std::unique_ptr<bool[]> new_nulls(new bool[natts]);
-  source.next_cells(new_values.data(), new_nulls.get());
+  source_->next_cells(new_values.data(), new_nulls.get());
   for (size_t i = 0; i < layout.columns().size(); i++) {
     const auto attribute = static_cast<size_t>(layout.columns()[i].attribute);
     const Attribute& column = table.desc().attributes[attribute];
@@ -223,17 +256,25 @@ Status TableWriter::update(Table& table, const RowLayout& layout, const RowReade
   }
   std::unique_ptr<bool[]> indexed(new bool[natts]);
   std::copy(table.indexed_attributes().begin(), table.indexed_attributes().end(), indexed.get());
-  ChangeOutcome outcome;
+  std::unique_ptr<bool[]> key(new bool[natts]);
+  std::copy(table.key_attributes().begin(), table.key_attributes().end(), key.get());
   RETURN_IF_ERROR(
       table.with_names(heap_update(backend_, table.heap(), tid, values_.data(), nulls,
-                                   {{indexed.get(), natts}, {indexed.get(), natts}}, &outcome)));
-  *result = outcome.result;
-  if (outcome.result == UpdateResult::being_modified)
-    return table.with_names(change_conflict(table.heap(), outcome));
-  if (outcome.result != UpdateResult::ok) return Status::ok;
+                                   {{indexed.get(), natts}, {key.get(), natts}}, outcome)));
+  if (outcome->result != UpdateResult::ok) {
+    forget_values();
+    return Status::ok;
+  }
   backend_.use_command();
-  if (outcome.heap_only) return Status::ok;
-  return insert_index_entries(table, values_.data(), nulls, outcome.new_tid);
+  if (outcome->heap_only) {
+    forget_values();
+    return Status::ok;
+  }
+  inserted_.push_back(outcome->new_tid);
+  entries_row_ = 0;
+  entries_index_ = 0;
+  values_at_hand_ = true;
+  return Status::ok;
 }
 
 Status TableWriter::update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
@@ -264,19 +305,6 @@ Status TableWriter::update_in_place(Table& table, const RowLayout& layout, const
   }
   return table.with_names(
       heap_update_in_place(backend_, table.heap(), tid, values.data(), nulls.get(), result));
-}
-
-Status TableWriter::remove(Table& table, ItemPointer tid, UpdateResult* result) {
-  RETURN_IF_ERROR(table.check_writable());
-  TransactionId xid;
-  RETURN_IF_ERROR(backend_.assign_xid(&xid));
-  ChangeOutcome outcome;
-  RETURN_IF_ERROR(table.with_names(heap_delete(backend_, table.heap(), tid, &outcome)));
-  *result = outcome.result;
-  if (outcome.result == UpdateResult::being_modified)
-    return table.with_names(change_conflict(table.heap(), outcome));
-  if (outcome.result == UpdateResult::ok) backend_.use_command();
-  return Status::ok;
 }
 
 Status TableWriter::build_index(Table& table, size_t number) {

@@ -1,4 +1,4 @@
-// Writing tables: rows with their index entries, and the building of indexes.
+// Writing tables: rows, their index entries, and the building of indexes. Waiting is left to table_operation.h.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include "heap/heap_write.h"
 #include "heap/tuple_batch.h"
 #include "table/row_layout.h"
+#include "table/row_source.h"
 #include "table/table.h"
 #include "xact/backend.h"
 
@@ -18,18 +19,20 @@ class TableWriter {
  public:
   explicit TableWriter(Backend& backend) : backend_(backend) {}
 
-  // Inserts all staged rows. On an error, `failed_row` is the row that met it; the transaction must then be
-  // rolled back. `frozen`: as HEAP_INSERT_FROZEN.
-  Status insert(Table& table, const RowLayout& layout, const RowReader& rows, bool frozen);
+  // Puts all staged rows into the heap; their index entries are still to be made, by `insert_entries`. On an error,
+  // `failed_row` is the row that met it; the transaction must then be rolled back. `frozen`: as HEAP_INSERT_FROZEN.
+  Status insert_rows(Table& table, const RowLayout& layout, const RowReader& rows, bool frozen);
+  // Replaces the layout's columns of the row at `tid` with those of the staged row 0; unless the outcome is ok, nothing
+  // was changed. The new row's index entries are still to be made. Whoever sees the row: the caller found it, or locked it.
+  Status update_row(Table& table, const RowLayout& layout, const RowReader& rows, ItemPointer tid,
+                    ChangeOutcome* outcome);
+  // Makes the index entries of the rows that were written last. When `*wait_xid` is valid, it stopped where a unique
+  // key depends on that transaction; once that has ended, it is called again.
+  Status insert_entries(Table& table, TransactionId* wait_xid);
   const std::vector<ItemPointer>& inserted() const { return inserted_; }
   uint32_t failed_row() const { return failed_row_; }
 
-  // Replaces the layout's columns of the row at `tid` with those of the staged row 0.
-  Status update(Table& table, const RowLayout& layout, const RowReader& rows, ItemPointer tid,
-                UpdateResult* result);
-  Status remove(Table& table, ItemPointer tid, UpdateResult* result);
-
-  // As `update`, but for everybody and for good: see heap/heap_inplace.h. Only of columns with fixed width.
+  // As `update_row`, but for everybody and for good: see heap/heap_inplace.h. Only of columns with fixed width.
   Status update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
                          ItemPointer tid, UpdateResult* result);
 
@@ -41,8 +44,9 @@ class TableWriter {
   void end_of_transaction();
 
  private:
-  Status insert_index_entries(Table& table, const Datum* values, const bool* nulls,
-                              ItemPointer tid);
+  void forget_values();
+  Status insert_entries_of(Table& table, const Datum* values, const bool* nulls, ItemPointer tid,
+                           TransactionId* wait_xid);
 
   Backend& backend_;
   TupleBatch batch_;
@@ -50,6 +54,14 @@ class TableWriter {
   std::vector<uint8_t> nulls_;  // bool per value of all rows of a batch
   std::vector<ItemPointer> inserted_;
   uint32_t failed_row_ = 0;
+  // The index entries still to be made: of inserted_ from this row on, for the row from this index on. values_ and
+  // nulls_ hold the rows' values until there was a wait; then they are read from the heap.
+  size_t entries_row_ = 0;
+  size_t entries_index_ = 0;
+  bool values_at_hand_ = false;
+  // What values_ point to: staged cells that were made values, and the row before an update.
+  std::unique_ptr<RowSource> source_;
+  BufferRef old_row_;
   // The last table that was inserted into in bulk keeps its page and ring.
   std::unique_ptr<BulkInsertState> bulk_;
   const Table* bulk_table_ = nullptr;
