@@ -9,6 +9,7 @@ export {
   type RecoveryProgress,
 } from './cluster/cluster.ts'
 export type { InitOptions } from './cluster/init.ts'
+export type { LockInfo } from './cluster/lock-info.ts'
 export type { CreateDatabaseOptions } from './command/create-database.ts'
 export type { CreateIndexOptions, IndexColumn } from './command/create-index.ts'
 export type { CreateSchemaOptions } from './command/create-schema.ts'
@@ -23,6 +24,7 @@ export type {
   AggregateResult,
   InsertManyOptions,
   Key,
+  LockOptions,
   RangeOptions,
   ScanOptions,
   Table,
@@ -33,4 +35,5 @@ export type {
   SynchronousCommit,
   TransactionOptions,
 } from './transaction/transaction-queue.ts'
+export type { LockLevel } from './transaction/relation-lock.ts'
 export { PgTimestamp } from './types/index.ts'

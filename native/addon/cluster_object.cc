@@ -33,8 +33,8 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("close", &ClusterObject::close),
           InstanceMethod("closeSync", &ClusterObject::close_sync),
           InstanceMethod("abandon", &ClusterObject::abandon),
+          InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
           InstanceMethod("preparedTransactions", &ClusterObject::prepared_transactions),
-          InstanceMethod("preparedLocks", &ClusterObject::prepared_locks),
           InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
           InstanceMethod("statistics", &ClusterObject::statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),
@@ -189,25 +189,6 @@ Napi::Value ClusterObject::prepared_transactions(const Napi::CallbackInfo& info)
   });
 }
 
-// preparedLocks(): what the prepared transactions that were found at the start had locked
-Napi::Value ClusterObject::prepared_locks(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, *core_, [&]() -> Napi::Value {
-    const std::vector<PreparedRelationLock>& locks =
-        core_->engine().transactions().prepared().locks_at_start();
-    const auto array = Napi::Array::New(env, locks.size());
-    for (uint32_t i = 0; i < locks.size(); i++) {
-      const auto object = Napi::Object::New(env);
-      object.Set("gid", Napi::String::New(env, locks[i].gid));
-      object.Set("database", Napi::Number::New(env, locks[i].database));
-      object.Set("relation", Napi::Number::New(env, locks[i].relation));
-      object.Set("level", Napi::Number::New(env, locks[i].level));
-      array.Set(i, object);
-    }
-    return array;
-  });
-}
-
 // finishPrepared(gid, commit): Promise<void>
 Napi::Value ClusterObject::finish_prepared(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -218,7 +199,8 @@ Napi::Value ClusterObject::finish_prepared(const Napi::CallbackInfo& info) {
     return run_async(env, [engine = core_->shared_engine(), gid = info[0].ToString().Utf8Value(),
                            commit = info[1].ToBoolean().Value()] {
       TwoPhaseState state;
-      return engine->transactions().prepared().finish(gid, commit, &state);
+      return engine->transactions().prepared().finish(
+          gid, commit, &state, [&](int slot) { engine->locks().release_all(slot); });
     });
   });
 }

@@ -31,7 +31,6 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value predicate_locks(const Napi::CallbackInfo& info);
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
-  Napi::Value prepared_locks(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
   Napi::Value locks(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);

@@ -191,6 +191,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
       {
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
           InstanceMethod("lockRelation", &SessionObject::lock_relation),
+          InstanceMethod("lockForSession", &SessionObject::lock_for_session),
+          InstanceMethod("unlockForSession", &SessionObject::unlock_for_session),
           InstanceMethod("lockRow", &SessionObject::lock_row),
           InstanceMethod("lockedTid", &SessionObject::locked_tid),
           InstanceMethod("fetchRow", &SessionObject::fetch_row),
@@ -473,15 +475,15 @@ Napi::Value SessionObject::safe_snapshot(const Napi::CallbackInfo& info) {
   });
 }
 
-// prepareAsync(gid, owner, catalogs, locks): Promise<void>
+// prepareAsync(gid, owner, catalogs): Promise<void>
 Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
-  return call(info, 4, [&]() -> Napi::Value {
+  return call(info, 3, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, state_->check_not_failed());
     THROW_IF_ERROR(env, check_no_subtransaction());
     THROW_IF_ERROR(env, check_not_waiting());
-    if (!info[0].IsString() || !info[2].IsArray() || !info[3].IsArray())
+    if (!info[0].IsString() || !info[2].IsArray())
       THROW_IF_ERROR(env, bad_argument("prepared transaction"));
     Backend& backend = *state_->backend;
     PrepareRequest request;
@@ -494,14 +496,19 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
     }
     if (catalogs.Length() > 0)
       request.invalidations.push_back(relation_cache_invalidation(backend.database()));
-    const auto locks = info[3].As<Napi::Array>();
-    for (uint32_t i = 0; i + 1 < locks.Length(); i += 2) {
-      request.locks.push_back({Napi::Value(locks.Get(i)).ToNumber().Uint32Value(),
-                               Napi::Value(locks.Get(i + 1)).ToNumber().Int32Value()});
-    }
+    LockTable& locks = state_->locks->table();
+    for (const LockEntry& held : locks.held_by(state_->locks->slot()))
+      if (held.tag.type == LockTagType::relation)
+        request.locks.push_back({Oid{held.tag.field2}, static_cast<int32_t>(held.level)});
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, backend.assign_xid(&xid));
     Lsn upto = invalid_lsn;
     end_of_transaction();
     THROW_IF_ERROR(env, backend.prepare(request, &upto));
+    const int slot = backend.transactions().processes().slot_of(xid);
+    INVARIANT(slot >= 0);
+    locks.open_slot(slot, 0, 0);
+    state_->locks->hand_over(slot);
     state_->explicit_transaction = false;
     return state_->core->when_durable(env, upto);
   });
@@ -867,6 +874,37 @@ Napi::Value SessionObject::lock_relation(const Napi::CallbackInfo& info) {
         [](Napi::Env to, AcquireOperation& ended) -> Napi::Value {
           return Napi::Boolean::New(to, ended.granted());
         });
+  });
+}
+
+// lockForSession(oid, level): boolean
+Napi::Value SessionObject::lock_for_session(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const uint32_t level = info[1].ToNumber().Uint32Value();
+    if (state_->locks == nullptr || level == 0 || level >= lock_levels_end)
+      THROW_IF_ERROR(env, bad_argument("level"));
+    // A session that waits for one lock does not ask for another.
+    if (waiting_ != nullptr) return Napi::Boolean::New(env, false);
+    const LockTag tag =
+        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+    LockOutcome outcome{};
+    THROW_IF_ERROR(env, state_->locks->acquire(tag, static_cast<LockLevel>(level),
+                                               LockScope::session, false, &outcome));
+    return Napi::Boolean::New(env, outcome == LockOutcome::granted);
+  });
+}
+
+// unlockForSession(oid, level)
+Napi::Value SessionObject::unlock_for_session(const Napi::CallbackInfo& info) {
+  // All went with the session, if that has ended.
+  if (state_->ended || state_->locks == nullptr) return info.Env().Undefined();
+  return call(info, 2, [&]() -> Napi::Value {
+    const LockTag tag =
+        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+    state_->locks->release(tag, static_cast<LockLevel>(info[1].ToNumber().Uint32Value()),
+                           LockScope::session);
+    return info.Env().Undefined();
   });
 }
 

@@ -105,6 +105,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value commit_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value abort_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value lock_relation(const Napi::CallbackInfo& info);
+  Napi::Value lock_for_session(const Napi::CallbackInfo& info);
+  Napi::Value unlock_for_session(const Napi::CallbackInfo& info);
   Napi::Value lock_row(const Napi::CallbackInfo& info);
   Napi::Value locked_tid(const Napi::CallbackInfo& info);
   Napi::Value fetch_row(const Napi::CallbackInfo& info);

@@ -14,6 +14,8 @@
 #include "engine/control_file.h"
 #include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
+#include "xact/prepared_table.h"
+#include "xact/process_array.h"
 
 namespace pgdata {
 
@@ -164,7 +166,28 @@ Status Engine::start(const RecoveryPlan& plan) {
     RETURN_IF_ERROR(wal_->continue_log(control_.checkPoint, control_.checkPointCopy.redo));
     RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
   }
+  RETURN_IF_ERROR(lock_for_prepared());
   return enter_production();
+}
+
+// What prepared transactions had locked when the cluster was last open stays locked.
+Status Engine::lock_for_prepared() {
+  const PreparedTable& prepared = transactions_->prepared();
+  for (const PreparedTransaction& transaction : prepared.list()) {
+    const int slot = transactions_->processes().slot_of(transaction.xid);
+    INVARIANT(slot >= 0);
+    locks_->open_slot(slot, 0, 0);
+    for (const PreparedRelationLock& lock : prepared.locks_at_start()) {
+      if (lock.gid != transaction.gid) continue;
+      if (lock.level <= 0 || lock.level >= static_cast<int32_t>(lock_levels_end)) continue;
+      uint32_t proclock = LockTable::none;
+      LockOutcome outcome = LockOutcome::granted;
+      RETURN_IF_ERROR(locks_->acquire(slot, LockTag::relation(lock.database, lock.relation),
+                                      static_cast<LockLevel>(lock.level), false, &proclock,
+                                      &outcome));
+    }
+  }
+  return Status::ok;
 }
 
 // Replays the log, then continues it with a checkpoint, so that this need not be done again.

@@ -107,6 +107,7 @@ class Engine {
   Status start(const RecoveryPlan& plan);
   Status replay(const RecoveryPlan& plan);
   Status enter_production();
+  Status lock_for_prepared();
   void release();
 
   FileSystem& files_;

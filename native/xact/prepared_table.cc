@@ -298,7 +298,8 @@ Status PreparedTable::record_outcome(Entry& entry, const TwoPhaseState& state, b
   return status;
 }
 
-Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState* state) {
+Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState* state,
+                             const std::function<void(int slot)>& when_over) {
   RETURN_IF_ERROR(services_.state.check());
   uint32_t index = 0;
   RETURN_IF_ERROR(claim(gid, &index));
@@ -324,6 +325,7 @@ Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState*
   transactions_.processes().end_transaction(
       entry.slot, state->xid, state->subxacts.empty() ? state->xid : state->subxacts.back());
   remove_relation_files(services_, commit ? state->commit_files : state->abort_files);
+  if (when_over) when_over(entry.slot);
   const FullTransactionId xid = entry.xid;
   bool on_disk = false;
   {

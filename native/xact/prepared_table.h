@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,8 +64,10 @@ class PreparedTable {
   // Of those taken in by `enter`.
   const std::vector<PreparedRelationLock>& locks_at_start() const { return locks_at_start_; }
   // undefined_object for an unknown name, object_not_in_prerequisite_state when somebody else is at it. `*state`: what
-  // it was, for those who keep more of it. Durable when it returns.
-  Status finish(const std::string& gid, bool commit, TwoPhaseState* state);
+  // it was, for those who keep more of it. Durable when it returns. `when_over`: called when it runs no more, while its
+  // slot is still its own, for who keeps locks of that slot.
+  Status finish(const std::string& gid, bool commit, TwoPhaseState* state,
+                const std::function<void(int slot)>& when_over = nullptr);
 
   // Checkpoint: makes files for those whose record it leaves behind.
   Status checkpoint(Lsn redo);

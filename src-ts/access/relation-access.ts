@@ -11,10 +11,14 @@ import type {
   NativeRelation,
   NativeScan,
   NativeSession,
+  NativeWait,
   RelationDescriptor,
   RowLayout,
+  RowLock,
+  RowResult,
 } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { whenDone, withError } from '../transaction/when-done.ts'
 import type { TypeCodec } from '../types/codec.ts'
 import { RowBatch } from './row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
@@ -127,19 +131,34 @@ export class RelationAccess {
     return column
   }
 
-  /** Inserts the rows with their index entries, `stagingBatchRows` at a time. Returns their number. */
+  /** Inserts the rows with their index entries, `stagingBatchRows` at a time. Returns their number. Throws 55P03 rather than wait. */
   insert(session: NativeSession, rows: readonly object[], frozen = false): number {
+    return this.insertWaiting(session, rows, 'refuse', frozen) as number
+  }
+
+  /** As `insert`; a promise when it waits for other transactions with keys of these rows. */
+  insertWaiting(
+    session: NativeSession,
+    rows: readonly object[],
+    wait: NativeWait,
+    frozen = false,
+    start = 0,
+  ): number | Promise<number> {
     this.#staging ??= this.#makeStaging(this.columns, stagingBatchRows, stagingBatchBytes)
     const { layout, encoder, batch } = this.#staging
-    let done = 0
+    let done = start
     while (done < rows.length) {
-      const count = encoder.encode(batch, rows, done)
-      try {
-        session.insert(this.native, layout.id, batch.buffer, frozen)
-      } catch (error) {
-        throw withRefusedRow(error, this, rows[done + session.failedRow()])
-      }
+      const first = done
+      const count = encoder.encode(batch, rows, first)
+      const inserted = withError(
+        () => session.insert(this.native, layout.id, batch.buffer, frozen, wait),
+        (error) => withRefusedRow(error, this, rows[first + session.failedRow()]),
+      )
       done += count
+      if (inserted instanceof Promise) {
+        const next = done
+        return inserted.then(() => this.insertWaiting(session, rows, wait, frozen, next))
+      }
     }
     return done
   }
@@ -151,10 +170,29 @@ export class RelationAccess {
     return { block: block as number, offset: offset as number }
   }
 
-  /** Replaces the named columns of the row at `tid`. */
-  update(session: NativeSession, tid: Tid, changes: object): ReturnType<NativeSession['update']> {
+  /** Replaces the named columns of the row at `tid`. Throws 55P03 rather than wait. */
+  update(session: NativeSession, tid: Tid, changes: object): RowResult {
+    return this.updateWaiting(session, tid, changes, -1, 'refuse') as RowResult
+  }
+
+  /** As `update`, of a row found by its key in an index (by position; -1: otherwise); a promise when it waits. */
+  updateWaiting(
+    session: NativeSession,
+    tid: Tid,
+    changes: object,
+    keyIndex: number,
+    wait: NativeWait,
+  ): RowResult | Promise<RowResult> {
     const { layout, batch } = this.#stageChanges(changes)
-    return session.update(this.native, layout.id, batch.buffer, tid.block, tid.offset)
+    return session.update(
+      this.native,
+      layout.id,
+      batch.buffer,
+      tid.block,
+      tid.offset,
+      keyIndex,
+      wait,
+    )
   }
 
   /** As `update`, overwriting the row for everybody and for good: columns of fixed width of catalogs only. */
@@ -185,8 +223,63 @@ export class RelationAccess {
     return staging
   }
 
-  delete(session: NativeSession, tid: Tid): ReturnType<NativeSession['delete']> {
-    return session.delete(this.native, tid.block, tid.offset)
+  /** Throws 55P03 rather than wait. */
+  delete(session: NativeSession, tid: Tid): RowResult {
+    return this.deleteWaiting(session, tid, -1, 'refuse') as RowResult
+  }
+
+  deleteWaiting(
+    session: NativeSession,
+    tid: Tid,
+    keyIndex: number,
+    wait: NativeWait,
+  ): RowResult | Promise<RowResult> {
+    return session.delete(this.native, tid.block, tid.offset, keyIndex, wait)
+  }
+
+  /**
+   * Locks the row at `tid` and gives it as it is then, or undefined: it is gone, does not meet the conditions any more,
+   * or was skipped.
+   */
+  lockRow<T>(
+    session: NativeSession,
+    tid: Tid,
+    lock: RowLock,
+    wait: NativeWait,
+    keyIndex: number,
+    conditions: readonly Condition[],
+    columns?: readonly string[],
+  ): T | undefined | Promise<T | undefined> {
+    const { filters, staging } = this.#conditions(conditions)
+    const result = session.lockRow(
+      this.native,
+      tid.block,
+      tid.offset,
+      lock,
+      wait,
+      keyIndex,
+      filters,
+      staging?.layout.id ?? 0,
+      staging?.batch.buffer,
+    )
+    return whenDone(result, (outcome) =>
+      outcome === 'ok' ? this.#fetchLocked<T>(session, columns) : undefined,
+    )
+  }
+
+  #fetchLocked<T>(session: NativeSession, columns: readonly string[] | undefined): T {
+    const [block, offset] = session.lockedTid()
+    const { layout, decoder } = this.#pointReader(columns, false)
+    const batch = this.#pointBatch
+    if (batch.buffer.length < layout.heap) batch.grow(layout.heap + pointBatchBytes)
+    while (
+      session.fetchRow(this.native, block as number, offset as number, layout.id, batch.buffer) ===
+      0
+    ) {
+      batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
+    }
+    decoder.attach(batch)
+    return decoder.row(0) as T
   }
 
   /** The visible row whose index key equals `key` (one value per key column), or undefined. */

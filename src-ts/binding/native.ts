@@ -30,6 +30,7 @@ export interface NativeClusterOptions {
   maxPreparedTransactions: number
   /** Milliseconds. */
   walWriterDelay: number
+  maxLocksPerTransaction: number
   /** Bytes. */
   minWalSize: number
   maxWalSize: number
@@ -233,6 +234,30 @@ export interface NativeRange {
   upperInclusive: boolean
 }
 
+/** What to do when another transaction is in the way; `refuse`: the caller cannot wait. */
+export type NativeWait = 'wait' | 'nowait' | 'skip locked' | 'refuse'
+export type RowLock = 'for update' | 'for no key update' | 'for share' | 'for key share'
+export type RowResult =
+  | 'ok'
+  | 'invisible'
+  | 'self_modified'
+  | 'updated'
+  | 'deleted'
+  | 'being_modified'
+
+/** A lock that is held or awaited. The fields of the tag mean what pg_locks makes of them. */
+export interface NativeLock {
+  type: string
+  field1: number
+  field2: number
+  field3: number
+  field4: number
+  /** Number of the session. */
+  session: number
+  mode: string
+  granted: boolean
+}
+
 export interface NativeSession {
   inTransaction(): boolean
   /** `deferrable` is for serializable read-only transactions. */
@@ -248,11 +273,16 @@ export interface NativeSession {
   /** Resolves when durable, without `wait` at once; the session can be used again at once. */
   commitAsync(wait: boolean): Promise<void>
   /**
-   * PREPARE TRANSACTION; resolves when durable. `catalogs`: OIDs of those that were changed; `locks`: pairs of a
-   * relation and a lock level. Throws 22023, 42710, 53200, 55000, and the transaction is still open then.
+   * PREPARE TRANSACTION; resolves when durable. `catalogs`: OIDs of those that were changed. Throws 22023, 42710, 53200,
+   * 55000, and the transaction is still open then.
    */
-  prepareAsync(gid: string, owner: number, catalogs: number[], locks: number[]): Promise<void>
+  prepareAsync(gid: string, owner: number, catalogs: number[]): Promise<void>
   abort(): void
+  /**
+   * The innermost (sub)transaction failed: it is rolled back at once, so that nobody waits for it, and refuses everything
+   * with 25P02 until it is ended by `abort` or `abortSubtransaction`.
+   */
+  fail(): void
   /** A subtransaction of the innermost open one; `readOnly` lasts until it ends. */
   beginSubtransaction(readOnly: boolean): void
   /** What the innermost subtransaction did becomes part of the one around it. */
@@ -266,22 +296,69 @@ export interface NativeSession {
   oldestXmin(): number
 
   /** Inserts the rows of a staging batch with all index entries. Returns their number. `frozen`: as COPY FREEZE. */
-  insert(relation: NativeRelation, layout: number, batch: Uint8Array, frozen: boolean): number
+  insert(
+    relation: NativeRelation,
+    layout: number,
+    batch: Uint8Array,
+    frozen: boolean,
+    wait: NativeWait,
+  ): number | Promise<number>
   /** The row addresses of the last `insert` of one batch: block, offset pairs. */
   insertedTids(): Uint32Array
-  /** Replaces columns of the row at `block`,`offset` with those of the batch's row 0. Returns ok or why not. */
+  /**
+   * Replaces columns of the row at `block`,`offset` with those of the batch's row 0. Returns ok or why not. A row that
+   * others changed: under read committed its newest version counts, if it has the same key of index `keyIndex` (none if
+   * negative); else 40001.
+   */
   update(
     relation: NativeRelation,
     layout: number,
     batch: Uint8Array,
     block: number,
     offset: number,
-  ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted'
+    keyIndex: number,
+    wait: NativeWait,
+  ): RowResult | Promise<RowResult>
   delete(
     relation: NativeRelation,
     block: number,
     offset: number,
-  ): 'ok' | 'invisible' | 'self_modified' | 'updated' | 'deleted'
+    keyIndex: number,
+    wait: NativeWait,
+  ): RowResult | Promise<RowResult>
+  /** Locks the row; a newer version must also meet the filters. being_modified: it was skipped. */
+  lockRow(
+    relation: NativeRelation,
+    block: number,
+    offset: number,
+    lock: RowLock,
+    wait: NativeWait,
+    keyIndex: number,
+    filters: NativeFilter[],
+    filterLayout: number,
+    constants: Uint8Array | undefined,
+  ): RowResult | Promise<RowResult>
+  /** Block and offset of the row that `lockRow` locked last. */
+  lockedTid(): Uint32Array
+  /** Reads that row into the batch; 0 when it does not fit (see batchHeader.needed). */
+  fetchRow(
+    relation: NativeRelation,
+    block: number,
+    offset: number,
+    layout: number,
+    batch: Uint8Array,
+  ): number
+  /** Locks a relation of the session's database until the transaction ends; false when that needs waiting and it may not. */
+  lockRelation(oid: number, level: number, wait: boolean): boolean | Promise<boolean>
+  /** Locks a relation until `unlockForSession`, beyond the ends of transactions; false when that needs waiting. */
+  lockForSession(oid: number, level: number): boolean
+  unlockForSession(oid: number, level: number): void
+  /** Ends the wait of the operation that waits with 57014; false when none does. */
+  cancel(): boolean
+  /** Milliseconds: how long an operation waits for a lock (0: without limit), and when a wait is looked at for a deadlock. */
+  setLockTimeouts(lock: number, deadlock: number): void
+  /** Of the session, from 1; others may have had it before. 0 when the cluster is read only. */
+  number(): number
 
   /** As `update`, but overwrites the row for everybody and for good. For columns of fixed width of catalogs. */
   updateInPlace(
@@ -489,8 +566,6 @@ export interface NativeCluster {
   ): IndexReport
   checkpoint(): Promise<void>
   preparedTransactions(): NativePreparedTransaction[]
-  /** What the prepared transactions that were found when the cluster was opened had locked. */
-  preparedLocks(): { gid: string; database: number; relation: number; level: number }[]
   /** COMMIT PREPARED or ROLLBACK PREPARED; resolves when durable. Throws 42704, 55000. */
   finishPrepared(gid: string, commit: boolean): Promise<void>
   /** Shutdown checkpoint, then everything is released. */
@@ -502,6 +577,7 @@ export interface NativeCluster {
   /** What serializable transactions have read, as pg_locks shows SIReadLocks. */
   predicateLocks(): PredicateLock[]
   statistics(): Record<string, number>
+  locks(): NativeLock[]
   /** What recovery compared with the images of records that carry them for that, by kind of record. */
   comparedPages(): ComparedPages[]
 }

@@ -13,11 +13,11 @@ import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
 import { type DatabaseServices, Session } from '../session/session.ts'
-import { RelationLocks } from '../transaction/relation-locks.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
 import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
+import { type LockInfo, lockInfo } from './lock-info.ts'
 
 export interface OpenOptions {
   /** Make the cluster first if the directory does not exist or is empty; an object says how. */
@@ -72,6 +72,7 @@ export function nativeOptions(
     maxBackends: settings.max_connections,
     maxPreparedTransactions: settings.max_prepared_transactions,
     walWriterDelay: settings.wal_writer_delay,
+    maxLocksPerTransaction: settings.max_locks_per_transaction,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
@@ -91,11 +92,6 @@ export interface PreparedTransaction {
   owner: string | undefined
   database: string | undefined
 }
-
-// Lock levels: RowExclusiveLock of writers, and ShareLock, the weakest that keeps writers off.
-// Source: src/include/storage/lockdefs.h, PostgreSQL 18.
-const weakestOfWriters = 3
-const weakestOfDefinitions = 5
 
 // The point from which PostgreSQL counts microseconds, in milliseconds since 1970.
 const postgresEpoch = Date.UTC(2000, 0, 1)
@@ -131,7 +127,6 @@ export class Cluster {
   /** With the OID of the database. */
   readonly #sessions = new Map<Session, number>()
   /** Who holds the locks of prepared transactions, by their names. */
-  readonly #prepared = new Map<string, { database: number }>()
   readonly #closedDatabases = new Set<number>()
   readonly #shared: CatalogStore
   #closed: Promise<void> | undefined
@@ -218,7 +213,6 @@ export class Cluster {
       this.#native,
       {
         onClose: () => this.#sessions.delete(session),
-        onPrepare: (gid, { oid }) => this.#preparedOwner(gid, oid),
         databaseUse: {
           otherSessions: (oid) =>
             [...this.#sessions].filter(([other, used]) => other !== session && used === oid)
@@ -279,6 +273,12 @@ export class Cluster {
     return this.#native.statistics()
   }
 
+  /** Every lock that a session holds or waits for, as pg_locks shows it. */
+  locks(): LockInfo[] {
+    this.#refuseClosed()
+    return this.#native.locks().map(lockInfo)
+  }
+
   /**
    * Pages that recovery compared when this cluster was opened, by kind of record: those of which the log has images
    * because it was written with wal_consistency_checking. Any difference would have stopped it with XX001.
@@ -322,32 +322,10 @@ export class Cluster {
 
   async #finishPrepared(gid: string, commit: boolean): Promise<void> {
     this.#refuseClosed()
+    const prepared = this.#native.preparedTransactions().find((each) => each.gid === gid)
     await this.#native.finishPrepared(gid, commit)
-    const prepared = this.#prepared.get(gid)
-    this.#prepared.delete(gid)
-    const services = prepared && this.#databases.get(prepared.database)
-    if (prepared === undefined || services === undefined) return
     // It may have changed relations.
-    services.relations.forget()
-    services.locks.release(prepared)
-  }
-
-  #preparedOwner(gid: string, database: number): { database: number } {
-    const owner = { database }
-    this.#prepared.set(gid, owner)
-    return owner
-  }
-
-  // What prepared transactions of an earlier time have locked.
-  #lockForPrepared({ oid: database, locks }: DatabaseServices): void {
-    const held = this.#native.preparedLocks().filter((lock) => lock.database === database)
-    const open = new Set(this.#native.preparedTransactions().map(({ gid }) => gid))
-    for (const { gid, relation, level } of held) {
-      if (!open.has(gid)) continue
-      const owner = this.#prepared.get(gid) ?? this.#preparedOwner(gid, database)
-      if (level >= weakestOfDefinitions) locks.lockExclusively(owner, relation, `${relation}`)
-      else if (level >= weakestOfWriters) locks.lockForWriting(owner, relation, `${relation}`)
-    }
+    if (prepared !== undefined) this.#databases.get(prepared.database)?.relations.forget()
   }
 
   #refuseClosed(): void {
@@ -391,9 +369,11 @@ export class Cluster {
           bytewiseCollation(row.datlocprovider, row.datcollate),
           this.#codecOptions,
         ),
-        locks: new RelationLocks(),
+        lockTimeouts: {
+          lock: this.settings.lock_timeout,
+          deadlock: this.settings.deadlock_timeout,
+        },
       }
-      if (this.#lock !== undefined) this.#lockForPrepared(services)
       this.#databases.set(row.oid, services)
       return services
     } finally {

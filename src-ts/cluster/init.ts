@@ -192,6 +192,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     maxBackends: 8,
     maxPreparedTransactions: 0,
     walWriterDelay: 200,
+    maxLocksPerTransaction: settings.max_locks_per_transaction,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
@@ -270,7 +271,7 @@ function writeRelation(
       throw new PgError('XX000', 'the catalog bundle was made by another build of pgdata')
     }
     const bytes = new Uint8Array(bundle.data.subarray(batch.start, batch.end))
-    session.insert(bare, layout.id, bytes, true)
+    session.insert(bare, layout.id, bytes, true, 'refuse')
   }
   if (source.rows !== undefined) {
     const columns = descriptor.attributes.map((attribute, i) => ({

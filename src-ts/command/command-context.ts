@@ -2,6 +2,7 @@
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
+import type { LockLevel } from '../transaction/relation-lock.ts'
 
 export interface CommandContext {
   session: NativeSession
@@ -11,7 +12,12 @@ export interface CommandContext {
   relations: RelationCache
   /** Absolute. */
   dataDirectory: string
-  /** Keeps all other transactions from writing a relation, and from changing it, until the end of this one. Throws 55P03. */
+  /**
+   * Locks a relation until the end of the transaction. When that needs waiting, it throws what makes the command be run
+   * again with the lock; so a command takes all its locks before it changes anything, and reads again after each.
+   */
+  lockRelation: (oid: number, name: string, level: LockLevel) => void
+  /** Keeps all other transactions from reading and writing a relation, and from changing it. */
   lockExclusively: (oid: number, name: string) => void
 }
 

@@ -5,7 +5,7 @@
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
-import type { LockOwner, RelationLocks } from '../transaction/relation-locks.ts'
+import { LockWait, lockRelation } from '../transaction/relation-lock.ts'
 import type { TransactionQueue } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
 import { type CreateIndexOptions, createIndex, dropIndex } from './create-index.ts'
@@ -21,7 +21,6 @@ export interface CommandServices {
   queue: TransactionQueue
   catalogs: CatalogStore
   relations: RelationCache
-  locks: RelationLocks
   dataDirectory: string
 }
 
@@ -39,57 +38,72 @@ export class Commands {
     return this.#ownRelations ?? this.#services.relations
   }
 
-  createTable(name: string, options: CreateTableOptions): boolean {
+  createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
     return this.run((context) => createTable(context, name, options))
   }
 
-  dropTable(name: string, options: DropOptions = {}): void {
-    this.run((context) => dropTable(context, name, options))
+  dropTable(name: string, options: DropOptions = {}): void | Promise<void> {
+    return this.run((context) => dropTable(context, name, options))
   }
 
-  createIndex(table: string, options: CreateIndexOptions): string {
+  createIndex(table: string, options: CreateIndexOptions): string | Promise<string> {
     return this.run((context) => createIndex(context, table, options))
   }
 
-  dropIndex(name: string, options: DropOptions = {}): void {
-    this.run((context) => dropIndex(context, name, options))
+  dropIndex(name: string, options: DropOptions = {}): void | Promise<void> {
+    return this.run((context) => dropIndex(context, name, options))
   }
 
-  truncate(...tables: string[]): void {
-    this.run((context) => truncate(context, tables))
+  truncate(...tables: string[]): void | Promise<void> {
+    return this.run((context) => truncate(context, tables))
   }
 
-  createSchema(name: string, options: CreateSchemaOptions = {}): void {
-    this.run((context) => createSchema(context, name, options))
+  createSchema(name: string, options: CreateSchemaOptions = {}): void | Promise<void> {
+    return this.run((context) => createSchema(context, name, options))
   }
 
-  dropSchema(name: string, options: DropOptions = {}): void {
-    this.run((context) => dropSchema(context, name, options))
+  dropSchema(name: string, options: DropOptions = {}): void | Promise<void> {
+    return this.run((context) => dropSchema(context, name, options))
   }
 
-  /** Runs a command in the open transaction; if it throws, the transaction can only be rolled back. */
-  run<T>(command: (context: CommandContext) => T): T {
-    return this.#services.queue.write(() => command(this.context()))
+  /**
+   * Runs a command in the open transaction; if it throws, the transaction can only be rolled back. A command that must
+   * wait for a lock is run again when it has it.
+   */
+  run<T>(command: (context: CommandContext) => T): T | Promise<T> {
+    return this.#services.queue.write(() => this.#attempt(command))
+  }
+
+  #attempt<T>(command: (context: CommandContext) => T): T | Promise<T> {
+    try {
+      return command(this.context())
+    } catch (error) {
+      if (!(error instanceof LockWait)) throw error
+      return error.granted.then(() => {
+        // Whoever had the lock may have changed relations.
+        this.#ownRelations?.forget()
+        return this.#attempt(command)
+      })
+    }
   }
 
   /** What a command works with, in the open transaction. */
   context(): CommandContext {
-    const { native, cluster, catalogs, relations, locks, dataDirectory } = this.#services
+    const { native, cluster, catalogs, relations, dataDirectory, queue } = this.#services
     this.#ownRelations ??= relations.fork()
-    const owner: LockOwner = native
+    const lock: CommandContext['lockRelation'] = (oid, name, level) => {
+      const granted = lockRelation(native, oid, name, level, queue.mayWait)
+      if (granted instanceof Promise) throw new LockWait(granted)
+    }
     return {
       session: native,
       cluster,
       catalogs,
       relations: this.#ownRelations,
       dataDirectory,
-      lockExclusively: (oid, name) => locks.lockExclusively(owner, oid, name),
+      lockRelation: lock,
+      lockExclusively: (oid, name) => lock(oid, name, 'access exclusive'),
     }
-  }
-
-  /** Keeps other sessions from changing a relation that the open transaction writes. */
-  lockForWriting(oid: number, name: string): void {
-    this.#services.locks.lockForWriting(this.#services.native, oid, name)
   }
 
   /** For each rollback to a savepoint: the relations may be what they were before it. */
@@ -104,8 +118,7 @@ export class Commands {
 
   /** For the end of each transaction, committed or rolled back. */
   endOfTransaction(): void {
-    const { locks, relations, native } = this.#services
-    locks.release(native)
+    const { relations } = this.#services
     if (this.#ownRelations === undefined) return
     this.#ownRelations = undefined
     relations.forget()

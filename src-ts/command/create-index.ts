@@ -118,7 +118,8 @@ export function createIndex(
   const include = options.include ?? []
   checkIndexColumnCount(options.columns.length + include.length)
   const found = openTable(context, tableName)
-  context.lockExclusively(found.oid, found.relname)
+  // Readers go on. Two of them at once would change the same row of pg_class, so stronger than PostgreSQL's.
+  context.lockRelation(found.oid, found.relname, 'share row exclusive')
   // As it is now that nobody else changes it.
   const table = openTable(context, tableName)
   const { encoding } = currentDatabase(context)

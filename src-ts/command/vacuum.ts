@@ -4,6 +4,7 @@
 // overwrite the catalogs. Source: src/backend/commands/vacuum.c, PostgreSQL 18.
 import type {
   NativeIndexVacuumOutcome,
+  NativeSession,
   NativeVacuum,
   NativeVacuumOutcome,
   NativeVacuumSettings,
@@ -12,7 +13,7 @@ import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
-import type { LockOwner, RelationLocks } from '../transaction/relation-locks.ts'
+import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
 import { currentDatabase } from './current-database.ts'
@@ -111,7 +112,8 @@ export interface VacuumReport {
 export interface VacuumRun {
   /** Runs an action in a transaction of its own. */
   step: <T>(action: (context: CommandContext) => T) => Promise<T>
-  locks: RelationLocks
+  /** Holds the lock on the relation from one transaction to the next. */
+  session: NativeSession
 }
 
 interface Target {
@@ -166,16 +168,20 @@ export async function vacuum(
   )
   const reports: VacuumReport[] = []
   for (const oid of oids) {
-    const owner: LockOwner = {}
+    let isLocked = false
     try {
-      const target = await run.step((context) => takeTarget(context, run, owner, oid))
+      const target = await run.step((context) => {
+        const taken = takeTarget(context, run, oid)
+        isLocked = taken !== undefined
+        return taken
+      })
       // Dropped since the list was made.
       if (target === undefined) continue
-      reports.push(await vacuumRelation(run, owner, target, false, settings, options))
+      reports.push(await vacuumRelation(run, target, false, settings, options))
       if (target.toastOid !== 0 && options.processToast !== false)
-        reports.push(await vacuumRelation(run, owner, target, true, settings, options))
+        reports.push(await vacuumRelation(run, target, true, settings, options))
     } finally {
-      run.locks.release(owner)
+      if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
     }
   }
   await run.step(updateDatabaseBounds)
@@ -231,12 +237,17 @@ function namedOid(context: CommandContext, text: string): number {
 function takeTarget(
   context: CommandContext,
   run: VacuumRun,
-  owner: LockOwner,
   oid: number,
 ): Target | undefined {
   const row = findClassRow(context, oid)
   if (row === undefined) return undefined
-  run.locks.lockForVacuum(owner, oid, row.relname)
+  if (!run.session.lockForSession(oid, lockLevels['share update exclusive'])) {
+    throw new PgError('55P03', `could not obtain lock on relation "${row.relname}"`, {
+      detail: 'Another transaction that has not ended changes or vacuums it.',
+      hint: 'Try again when it has ended.',
+      table: row.relname,
+    })
+  }
   context.relations.forget(oid)
   const info = context.relations.openByOid(context.session, oid)
   return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
@@ -249,7 +260,6 @@ function findClassRow(context: CommandContext, oid: number): ClassRow | undefine
 // The table itself, or its TOAST table.
 async function vacuumRelation(
   run: VacuumRun,
-  owner: LockOwner,
   target: Target,
   ofToast: boolean,
   settings: NativeVacuumSettings,
@@ -276,7 +286,7 @@ async function vacuumRelation(
       },
       settings,
     )
-    const remainingPages = await cutOff(run, owner, target.oid, native, outcome)
+    const remainingPages = await cutOff(run, target.oid, native, outcome)
     const { indexes } = target.info.access.descriptor
     const indexNames = ofToast
       ? [{ oid: target.info.access.descriptor.toast?.indexOid ?? 0, name: `${row.relname}_index` }]
@@ -353,19 +363,18 @@ function progressOf(native: NativeVacuum, relation: string): VacuumProgress {
 // Gives empty pages at the end back if nobody writes or reads the table just now. The pages there are then.
 async function cutOff(
   run: VacuumRun,
-  owner: LockOwner,
   oid: number,
   native: NativeVacuum,
   outcome: NativeVacuumOutcome,
 ): Promise<number> {
   if (!outcome.truncatable) return outcome.relPages
-  const unlock = run.locks.tryExclusively(owner, oid)
-  if (unlock === undefined) return outcome.relPages
+  const exclusive = lockLevels['access exclusive']
+  if (!run.session.lockForSession(oid, exclusive)) return outcome.relPages
   try {
     const blocks = await native.countNonempty(outcome.relPages, outcome.nonemptyPages)
     return blocks < outcome.relPages && native.truncate(blocks) ? blocks : outcome.relPages
   } finally {
-    unlock()
+    run.session.unlockForSession(oid, exclusive)
   }
 }
 

@@ -10,6 +10,15 @@ const memoryUnits: Record<string, number> = {
   TB: 1024 ** 4,
 }
 
+/** Milliseconds per unit of time settings. */
+const timeUnits: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
 interface MemorySetting {
   kind: 'memory'
   /** Bytes of a bare number. */
@@ -21,6 +30,13 @@ interface MemorySetting {
 }
 interface IntegerSetting {
   kind: 'integer'
+  min: number
+  max: number
+  default: number
+}
+interface TimeSetting {
+  kind: 'time'
+  /** Milliseconds. */
   min: number
   max: number
   default: number
@@ -115,6 +131,14 @@ const definitions = {
     max: 86400,
     default: 300,
   } satisfies IntegerSetting,
+  max_locks_per_transaction: {
+    kind: 'integer',
+    min: 10,
+    max: 2147483647,
+    default: 64,
+  } satisfies IntegerSetting,
+  deadlock_timeout: { kind: 'time', min: 1, max: 2147483647, default: 1000 } satisfies TimeSetting,
+  lock_timeout: { kind: 'time', min: 0, max: 2147483647, default: 0 } satisfies TimeSetting,
   fsync: { kind: 'boolean', default: true } satisfies BooleanSetting,
   full_page_writes: { kind: 'boolean', default: true } satisfies BooleanSetting,
   wal_sync_method: choice(
@@ -135,7 +159,7 @@ type ValueOf<D> = D extends { kind: 'boolean' }
       ? string
       : number
 
-/** Values as used: memory in bytes, times in seconds. */
+/** Values as used: memory in bytes, times in seconds, or in milliseconds where the kind is "time". */
 export type Settings = { [N in SettingName]: ValueOf<Definitions[N]> }
 /** Values as given: memory also as '256MB', booleans also as 'on' and 'off'. */
 export type SettingsInput = Partial<Record<SettingName, string | number | boolean>>
@@ -173,6 +197,17 @@ function parseMemory(name: string, value: unknown, unit: number): number {
   return Math.round(Number(digits) * factor)
 }
 
+function parseTime(name: string, value: unknown): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(String(value))
+  if (match === null) refuse(name, value)
+  const [, digits, suffix] = match
+  const factor = suffix === '' ? 1 : timeUnits[suffix as string]
+  if (factor === undefined) {
+    refuse(name, value, 'Valid units for this parameter are "ms", "s", "min", "h", and "d".')
+  }
+  return Math.round(Number(digits) * factor)
+}
+
 function inRange(name: string, value: number, min: number, max: number): number {
   if (value >= min && value <= max) return value
   throw new PgError(
@@ -191,6 +226,8 @@ function parse(name: SettingName, value: unknown): Settings[SettingName] {
       if (!Number.isInteger(number)) refuse(name, value)
       return inRange(name, number, definition.min, definition.max)
     }
+    case 'time':
+      return inRange(name, parseTime(name, value), definition.min, definition.max)
     case 'memory':
       return inRange(
         name,

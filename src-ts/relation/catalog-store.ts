@@ -3,7 +3,12 @@
 import { RelationAccess } from '../access/relation-access.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
-import type { NativeCluster, NativeSession, RelationDescriptor } from '../binding/native.ts'
+import type {
+  NativeCluster,
+  NativeSession,
+  RelationDescriptor,
+  RowResult,
+} from '../binding/native.ts'
 import type { Catalog, CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
@@ -153,7 +158,7 @@ export class CatalogStore {
     this.#localMap = undefined
   }
 
-  #expectOk(catalog: AnyCatalog, result: ReturnType<NativeSession['updateInPlace']>): void {
+  #expectOk(catalog: AnyCatalog, result: RowResult): void {
     if (result === 'ok') return
     throw new PgError('40001', `could not change a row of "${catalog.name}"`, {
       detail: `The row is ${result.replace('_', ' ')}.`,

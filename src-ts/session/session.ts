@@ -19,19 +19,17 @@ import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache } from '../relation/relation-cache.ts'
-import type { LockOwner, RelationLocks } from '../transaction/relation-locks.ts'
+import { type LockLevel, lockRelation } from '../transaction/relation-lock.ts'
 import {
+  type LockTimeouts,
   type SavepointOptions,
   type SynchronousCommit,
   type TransactionOptions,
   TransactionQueue,
   type TransactionScope,
 } from '../transaction/transaction-queue.ts'
-import { type Key, Table } from './table.ts'
+import { type Key, type LockOptions, type RangeOptions, type ScanOptions, Table } from './table.ts'
 
-// Lock levels. Source: src/include/storage/lockdefs.h, PostgreSQL 18.
-const rowExclusive = 3
-const accessExclusive = 8
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
 // pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
 const definingCatalogs = [1259, 1249, 1247, 2610, 2606, 2615, 2604]
@@ -43,14 +41,12 @@ export interface DatabaseServices {
   dataDirectory: string
   catalogs: CatalogStore
   relations: RelationCache
-  locks: RelationLocks
+  lockTimeouts: LockTimeouts
 }
 
 /** What a session asks of its cluster. */
 export interface SessionEvents {
   onClose: () => void
-  /** The locks of the transaction that was prepared under this name are now this owner's. */
-  onPrepare: (gid: string, database: DatabaseServices) => LockOwner
   databaseUse: DatabaseUse
 }
 
@@ -94,8 +90,12 @@ export class Transaction {
     return this.savepoint(body, options)
   }
 
-  insert<T extends object>(table: Table<T>, ...rows: Partial<T>[]): void {
-    this.#scope.write(() => table.insertNow(rows))
+  /**
+   * Inserts rows. Returns a promise when a key of theirs depends on a transaction that has not ended; whether it is
+   * awaited or not, what follows in this transaction, and its commit, comes after.
+   */
+  insert<T extends object>(table: Table<T>, ...rows: Partial<T>[]): void | Promise<void> {
+    return this.#scope.write(() => table.insertNow(rows))
   }
 
   async update<T extends object>(table: Table<T>, key: Key, changes: Partial<T>): Promise<boolean> {
@@ -106,33 +106,67 @@ export class Transaction {
     return this.#scope.write(() => table.deleteNow(key))
   }
 
-  /** See Session.createTable. */
-  createTable(name: string, options: CreateTableOptions): boolean {
+  /** The row with this primary key, locked until the transaction ends; undefined when there is none, or it was skipped. */
+  async get<T extends object>(
+    table: Table<T>,
+    key: Key,
+    options: LockOptions & { columns?: readonly (keyof T & string)[] },
+  ): Promise<T | undefined> {
+    return this.#scope.write(() => table.getLockedNow(key, options))
+  }
+
+  /** As Table.scan, with each row locked until the transaction ends. */
+  async scan<T extends object>(
+    table: Table<T>,
+    options: LockOptions & ScanOptions<T>,
+  ): Promise<T[]> {
+    return this.#scope.write(() => table.scanLockedNow(options))
+  }
+
+  /** As Table.range, with each row locked until the transaction ends. */
+  async range<T extends object>(
+    table: Table<T>,
+    options: LockOptions & RangeOptions<T>,
+  ): Promise<T[]> {
+    return this.#scope.write(() => table.rangeLockedNow(options))
+  }
+
+  /** LOCK TABLE: until the transaction ends. Throws 55P03 with `wait: 'nowait'`. */
+  async lockTable<T extends object>(
+    table: Table<T>,
+    level: LockLevel = 'access exclusive',
+    options: { wait?: 'nowait' } = {},
+  ): Promise<void> {
+    await this.#scope.write(() => table.lockNow(level, options.wait !== 'nowait'))
+  }
+
+  /** See Session.createTable. The promises of these commands are of waiting for locks, as with `insert`. */
+  createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
     return this.#scope.write(() => this.#commands.createTable(name, options))
   }
 
-  dropTable(name: string, options?: DropOptions): void {
-    this.#scope.write(() => this.#commands.dropTable(name, options))
+  dropTable(name: string, options?: DropOptions): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.dropTable(name, options))
   }
 
-  createIndex(table: string, options: CreateIndexOptions): string {
+  createIndex(table: string, options: CreateIndexOptions): string | Promise<string> {
     return this.#scope.write(() => this.#commands.createIndex(table, options))
   }
 
-  dropIndex(name: string, options?: DropOptions): void {
-    this.#scope.write(() => this.#commands.dropIndex(name, options))
+  dropIndex(name: string, options?: DropOptions): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.dropIndex(name, options))
   }
 
-  truncate(...tables: string[]): void {
-    this.#scope.write(() => this.#commands.truncate(...tables))
+  truncate(...tables: string[]): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.truncate(...tables))
   }
 
-  createSchema(name: string, options?: CreateSchemaOptions): void {
-    this.#scope.write(() => this.#commands.createSchema(name, options))
+  createSchema(name: string, options?: CreateSchemaOptions): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.createSchema(name, options))
   }
 
-  dropSchema(name: string, options?: DropOptions): void {
-    this.#scope.write(() => this.#commands.dropSchema(name, options))
+  dropSchema(name: string, options?: DropOptions): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.dropSchema(name, options))
   }
 }
 
@@ -160,18 +194,23 @@ export class Session {
         onTransactionEnd: () => this.#commands.endOfTransaction(),
         onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
       },
+      database.lockTimeouts,
       synchronousCommit,
     )
-    const { catalogs, relations, locks, dataDirectory } = database
+    const { catalogs, relations, dataDirectory } = database
     this.#commands = new Commands({
       native,
       cluster,
       queue: this.#queue,
       catalogs,
       relations,
-      locks,
       dataDirectory,
     })
+  }
+
+  /** Number of the session in the cluster, as in Cluster.locks and in the detail of a deadlock. */
+  get id(): number {
+    return this.#native.number()
   }
 
   /** Name of the database. */
@@ -208,20 +247,16 @@ export class Session {
     options: TransactionOptions = {},
   ): Promise<T> {
     this.#refuseClosed()
-    const { locks } = this.#database
     return this.#queue.runAndFinish(
       'PREPARE TRANSACTION',
       (scope) => body(new Transaction(this.#commands, scope)),
       options,
-      () => {
-        const held = locks
-          .held(this.#native)
-          .flatMap(({ oid, exclusive }) => [oid, exclusive ? accessExclusive : rowExclusive])
-        const catalogs = this.#commands.hasDefined ? definingCatalogs : []
-        const durable = this.#native.prepareAsync(gid, bootstrapSuperuser, catalogs, held)
-        locks.handOver(this.#native, this.#events.onPrepare(gid, this.#database))
-        return durable
-      },
+      () =>
+        this.#native.prepareAsync(
+          gid,
+          bootstrapSuperuser,
+          this.#commands.hasDefined ? definingCatalogs : [],
+        ),
     )
   }
 
@@ -235,8 +270,8 @@ export class Session {
       native: this.#native,
       queue: this.#queue,
       relation: () => commands.relations.openByOid(this.#native, oid),
-      lockForWriting: ({ oid: locked, name: lockedName }) =>
-        commands.lockForWriting(locked, lockedName),
+      lock: (level, mayWait) =>
+        lockRelation(this.#native, oid, relationName, level, mayWait && this.#queue.mayWait),
     })
   }
 
@@ -282,7 +317,7 @@ export class Session {
     return this.#queue.runOutside('VACUUM', (step) =>
       vacuum(
         {
-          locks: this.#database.locks,
+          session: this.#native,
           step: (action) => step(() => action(commands.context())),
         },
         name,
@@ -345,7 +380,7 @@ export class Session {
   }
 
   // One command in a transaction of its own.
-  #define<T>(command: (commands: Commands) => T): Promise<T> {
+  #define<T>(command: (commands: Commands) => T | Promise<T>): Promise<T> {
     this.#refuseClosed()
     return this.#queue.run(() => command(this.#commands))
   }

@@ -1,17 +1,19 @@
 // Table: a relation as a session's user reads and writes it.
 import { setImmediate } from 'node:timers/promises'
-import type { RangeBounds } from '../access/relation-access.ts'
+import type { Condition, RangeBounds } from '../access/relation-access.ts'
 import { withRefusedRow } from '../access/row-detail.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
-import type { NativeSession } from '../binding/native.ts'
+import type { NativeSession, NativeWait, RowLock, RowResult } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
+import type { LockLevel } from '../transaction/relation-lock.ts'
 import {
   canceled,
   type TransactionOptions,
   type TransactionQueue,
 } from '../transaction/transaction-queue.ts'
+import { whenDone, withError } from '../transaction/when-done.ts'
 import { conditionsOf, type Where } from './where.ts'
 
 /** A key: the value of a one-column key, or an object or list of all its columns' values. */
@@ -48,6 +50,12 @@ export interface RangeOptions<T> extends ScanOptions<T> {
   reverse?: boolean
 }
 
+export interface LockOptions {
+  lock: RowLock
+  /** What to do when another transaction is in the way: fail with 55P03, or leave the row out. Default: wait. */
+  wait?: 'nowait' | 'skip locked'
+}
+
 export interface AggregateRequest<T> {
   count?: boolean
   sum?: keyof T & string
@@ -82,8 +90,8 @@ export interface TableContext {
   queue: TransactionQueue
   /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
   relation: () => RelationInfo
-  /** Keeps others from changing the relation until the open transaction ends. Throws 55P03. */
-  lockForWriting: (relation: RelationInfo) => void
+  /** Locks the relation until the open transaction ends; a promise when that has to wait. */
+  lock: (level: LockLevel, mayWait: boolean) => boolean | Promise<boolean>
 }
 
 export class Table<T extends object = Record<string, unknown>> {
@@ -178,25 +186,28 @@ export class Table<T extends object = Record<string, unknown>> {
       const flush = () => {
         // Once the signal has ended the transaction, another may be open.
         if (options.signal?.aborted) throw canceled(options.signal)
-        this.insertNow(batch)
-        done += batch.length
+        const rowsNow = batch
         batch = []
-        options.onProgress?.(done)
+        return whenDone(this.insertNow(rowsNow), () => {
+          done += rowsNow.length
+          options.onProgress?.(done)
+        })
       }
       if (Symbol.asyncIterator in rows) {
         for await (const row of rows) {
           if (batch.push(row) < insertManyRows) continue
-          flush()
+          await flush()
         }
       } else {
         // No promise per row; the event loop has its turn now and then.
         for (const row of rows) {
           if (batch.push(row) < insertManyRows) continue
-          flush()
+          const flushed = flush()
+          if (flushed instanceof Promise) await flushed
           if (done % (insertManyRows * batchesPerTurn) === 0) await setImmediate()
         }
       }
-      flush()
+      await flush()
       return done
     }, options)
   }
@@ -211,33 +222,141 @@ export class Table<T extends object = Record<string, unknown>> {
     return this.#context.queue.run(() => this.deleteNow(key), options)
   }
 
-  /** Writes in the open transaction. */
-  insertNow(rows: readonly Partial<T>[]): void {
-    const { native, queue, relation, lockForWriting } = this.#context
-    queue.write(() => {
-      const info = relation()
-      lockForWriting(info)
-      info.access.insert(native, rows)
-      native.advanceCommand()
-    })
-  }
+  // The methods whose names end in "Now" work in the open transaction; they return promises when they have to wait for
+  // other transactions.
 
-  updateNow(key: Key, changes: Partial<T>): boolean {
+  insertNow(rows: readonly Partial<T>[]): void | Promise<void> {
     const { native } = this.#context
-    return this.#change(key, (info, tid, values) => {
-      try {
-        return info.access.update(native, tid, changes)
-      } catch (error) {
-        // There is nothing more to read for a transaction that has to go.
-        if (error instanceof PgError && error.code === '40001') throw error
-        const old = info.access.get<object>(native, primaryIndex(info), values)
-        throw withRefusedRow(error, info.access, { ...old, ...changes })
-      }
+    return this.#locked('row exclusive', (info, wait) =>
+      whenDone(info.access.insertWaiting(native, rows, wait), () => native.advanceCommand()),
+    )
+  }
+
+  updateNow(key: Key, changes: Partial<T>): boolean | Promise<boolean> {
+    const { native } = this.#context
+    return this.#change(key, (info, tid, index, values, wait) =>
+      withError(
+        () => info.access.updateWaiting(native, tid, changes, index, wait),
+        (error) => {
+          if (!(error instanceof PgError) || !error.code.startsWith('23')) return error
+          const old = info.access.get<object>(native, index, values)
+          return withRefusedRow(error, info.access, { ...old, ...changes })
+        },
+      ),
+    )
+  }
+
+  deleteNow(key: Key): boolean | Promise<boolean> {
+    const { native } = this.#context
+    return this.#change(key, (info, tid, index, _values, wait) =>
+      info.access.deleteWaiting(native, tid, index, wait),
+    )
+  }
+
+  getLockedNow(
+    key: Key,
+    options: LockOptions & { columns?: readonly (keyof T & string)[] },
+  ): T | undefined | Promise<T | undefined> {
+    const { native } = this.#context
+    return this.#locked('row share', (info, wait) => {
+      const index = primaryIndex(info)
+      const values = keyValues(info, index, key, true)
+      const found = info.access.find(native, index, values, [])
+      if (found === undefined) return undefined
+      const locked = info.access.lockRow<T>(
+        native,
+        found.tid,
+        options.lock,
+        options.wait ?? wait,
+        index,
+        [],
+        options.columns,
+      )
+      return whenDone(locked, (row) => {
+        native.advanceCommand()
+        return row
+      })
     })
   }
 
-  deleteNow(key: Key): boolean {
-    return this.#change(key, (info, tid) => info.access.delete(this.#context.native, tid))
+  scanLockedNow(options: LockOptions & ScanOptions<T>): T[] | Promise<T[]> {
+    return this.#locked('row share', (info, wait) => {
+      const conditions = conditionsOf(options.where)
+      const found = info.access.scanWithTids(this.#context.native, { columns: [], conditions })
+      return this.#lockAll(info, found, conditions, options, wait)
+    })
+  }
+
+  rangeLockedNow(options: LockOptions & RangeOptions<T>): T[] | Promise<T[]> {
+    return this.#locked('row share', (info, wait) => {
+      const conditions = conditionsOf(options.where)
+      const bounds = rangeBounds(info, options)
+      const found = info.access.rangeWithTids(this.#context.native, bounds, {
+        columns: [],
+        conditions,
+      })
+      const all = [...conditions, ...boundConditions(info, bounds)]
+      return this.#lockAll(info, found, all, options, wait)
+    })
+  }
+
+  lockNow(level: LockLevel, mayWait: boolean): boolean | Promise<boolean> {
+    const { queue, lock } = this.#context
+    return queue.write(() => lock(level, mayWait))
+  }
+
+  // Locks the rows found, one after the other, until there are as many as wanted.
+  #lockAll(
+    info: RelationInfo,
+    found: Iterator<{ tid: Tid }>,
+    conditions: readonly Condition[],
+    options: LockOptions & ScanOptions<T>,
+    wait: NativeWait,
+  ): T[] | Promise<T[]> {
+    const { native } = this.#context
+    const limit = options.limit ?? Number.POSITIVE_INFINITY
+    const rows: T[] = []
+    const end = () => {
+      found.return?.()
+      native.advanceCommand()
+      return rows
+    }
+    const next = (): T[] | Promise<T[]> => {
+      while (rows.length < limit) {
+        const { done, value } = found.next()
+        if (done) break
+        const locked = info.access.lockRow<T>(
+          native,
+          value.tid,
+          options.lock,
+          options.wait ?? wait,
+          -1,
+          conditions,
+          options.columns,
+        )
+        if (locked instanceof Promise) {
+          return locked.then((row) => {
+            if (row !== undefined) rows.push(row)
+            return next()
+          })
+        }
+        if (locked !== undefined) rows.push(locked)
+      }
+      return end()
+    }
+    return next()
+  }
+
+  // Locks the relation, then works on it as it is then.
+  #locked<R>(
+    level: LockLevel,
+    action: (info: RelationInfo, wait: NativeWait) => R | Promise<R>,
+  ): R | Promise<R> {
+    const { queue, relation, lock } = this.#context
+    return queue.write(() => {
+      const wait = queue.mayWait ? 'wait' : 'refuse'
+      return whenDone(lock(level, true), () => action(relation(), wait))
+    })
   }
 
   #change(
@@ -245,26 +364,26 @@ export class Table<T extends object = Record<string, unknown>> {
     change: (
       info: RelationInfo,
       tid: Tid,
+      index: number,
       values: readonly unknown[],
-    ) => ReturnType<NativeSession['update']>,
-  ): boolean {
-    const { native, queue, relation, lockForWriting } = this.#context
-    return queue.write(() => {
-      const info = relation()
-      lockForWriting(info)
+      wait: NativeWait,
+    ) => RowResult | Promise<RowResult>,
+  ): boolean | Promise<boolean> {
+    const { native } = this.#context
+    return this.#locked('row exclusive', (info, wait) => {
       const index = primaryIndex(info)
       const values = keyValues(info, index, key, true)
       const found = info.access.find(native, index, values, [])
       if (found === undefined) return false
-      const result = change(info, found.tid, values)
-      if (result !== 'ok') {
+      return whenDone(change(info, found.tid, index, values, wait), (result) => {
+        native.advanceCommand()
+        if (result === 'ok') return true
+        if (result === 'deleted' || result === 'invisible') return false
         throw new PgError('40001', 'could not serialize access due to concurrent update', {
           schema: info.schema,
           table: info.name,
         })
-      }
-      native.advanceCommand()
-      return true
+      })
     })
   }
 }
@@ -348,6 +467,45 @@ function rangeBounds<T>(info: RelationInfo, options: RangeOptions<T>): RangeBoun
     ...(upper !== undefined && { upper: [...keyValues(info, index, upper, false)] }),
     upperInclusive: before === undefined,
   }
+}
+
+// What a newer version of a row must meet to be still inside the bounds.
+function boundConditions(info: RelationInfo, bounds: RangeBounds): Condition[] {
+  const columns = info.indexes[bounds.index]?.keyColumns as string[]
+  const descending = info.access.descriptor.indexes[bounds.index]?.columns.map((c) => c.descending)
+  const conditions: Condition[] = []
+  const add = (values: unknown[], inclusive: boolean, isLower: boolean) => {
+    values.forEach((value, i) => {
+      const column = columns[i] as string
+      const isLast = i === values.length - 1
+      const greater = isLower !== (descending?.[i] ?? false)
+      const operator = greater ? '>' : '<'
+      if (isLast)
+        conditions.push({ column, operator: inclusive ? `${operator}=` : operator, value })
+      else conditions.push({ column, operator: '=', value })
+    })
+  }
+  const { lower = [], upper = [], lowerInclusive = true, upperInclusive = true } = bounds
+  // Bounds that differ in a column before their last one cannot be said column by column.
+  const shared = Math.min(lower.length, upper.length) - (lower.length === upper.length ? 1 : 0)
+  const longest = Math.max(lower.length, upper.length)
+  const splits = longest > 1 && (shared < longest - 1 || differsBefore(lower, upper, shared))
+  if (splits) {
+    throw new PgError(
+      '0A000',
+      'locking the rows between bounds of several columns is not supported',
+      {
+        hint: 'Give both bounds the same values in all columns but the last.',
+      },
+    )
+  }
+  add(lower, lowerInclusive, true)
+  add(upper, upperInclusive, false)
+  return conditions
+}
+
+function differsBefore(lower: unknown[], upper: unknown[], count: number): boolean {
+  return lower.slice(0, count).some((value, i) => value !== upper[i])
 }
 
 function limited<T>(rows: RowIterator<T>, limit: number | undefined): IterableIterator<T> {

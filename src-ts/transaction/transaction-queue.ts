@@ -21,6 +21,10 @@ export interface SavepointOptions {
 export type SynchronousCommit = 'on' | 'off' | 'local' | 'remote_write' | 'remote_apply'
 
 export interface TransactionOptions extends SavepointOptions {
+  /** Milliseconds that each operation waits for a lock before it fails with 55P03; 0: without limit. Default: lock_timeout. */
+  lockTimeout?: number
+  /** Milliseconds after which a wait is looked at for a deadlock. Default: deadlock_timeout. */
+  deadlockTimeout?: number
   /** Default 'read committed'. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
   /** Of a serializable read-only transaction: begin it when no other one can make it fail, nor it any other. */
@@ -31,8 +35,11 @@ export interface TransactionOptions extends SavepointOptions {
 
 /** A transaction or savepoint that is open, as the code inside it knows it. */
 export interface TransactionScope {
-  /** Runs a write. Throws 25P01 when the scope has ended, 25001 while a savepoint inside it is open. */
-  write<T>(action: () => T): T
+  /**
+   * Runs a write, which returns a promise if it has to wait for other transactions; those that follow are run after it.
+   * Throws 25P01 when the scope has ended, 25001 while a savepoint inside it is open.
+   */
+  write<T>(action: () => T | Promise<T>): T | Promise<T>
   /** Runs `body` in a savepoint, after those that were asked for earlier; rolls back to it if `body` throws. */
   savepoint<T>(
     body: (scope: TransactionScope) => T | Promise<T>,
@@ -51,6 +58,12 @@ export interface QueueEvents {
   onSavepointRollback?: () => void
 }
 
+/** Milliseconds: lock_timeout and deadlock_timeout. */
+export interface LockTimeouts {
+  lock: number
+  deadlock: number
+}
+
 // The scope that the running code belongs to.
 const runningScope = new AsyncLocalStorage<Scope>()
 
@@ -60,14 +73,17 @@ export class TransactionQueue {
   readonly #synchronousCommit: SynchronousCommit
   // The open transaction and its open savepoints, innermost last.
   readonly #scopes: Scope[] = []
+  readonly #timeouts: LockTimeouts
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(
     native: NativeSession,
     events: QueueEvents = {},
+    timeouts: LockTimeouts = { lock: 0, deadlock: 1000 },
     synchronousCommit: SynchronousCommit = 'on',
   ) {
     this.#native = native
+    this.#timeouts = timeouts
     this.#events = events
     this.#synchronousCommit = synchronousCommit
   }
@@ -163,7 +179,7 @@ export class TransactionQueue {
       refuseIsolation(options)
       return around.savepointSync(body, options)
     }
-    const scope = this.#begin(options)
+    const scope = this.#begin(options, true)
     try {
       if (!this.#native.safeSnapshot()) {
         throw new PgError('55P03', 'could not obtain a safe snapshot without waiting', {
@@ -182,8 +198,13 @@ export class TransactionQueue {
     }
   }
 
+  /** May the innermost level wait for other transactions? Not inside a synchronous body. */
+  get mayWait(): boolean {
+    return this.#scopes.at(-1)?.isSync === false
+  }
+
   /** Runs one write at the innermost level; if it throws, that level can only be rolled back. */
-  write<T>(action: () => T): T {
+  write<T>(action: () => T | Promise<T>): T | Promise<T> {
     const scope = this.#scopes.at(-1)
     if (scope === undefined) throw new PgError('25P01', 'there is no transaction in progress')
     return scope.write(action)
@@ -195,9 +216,9 @@ export class TransactionQueue {
   }
 
   /** For scopes: begins a savepoint of the innermost one. */
-  beginSavepoint(options: SavepointOptions): Scope {
+  beginSavepoint(options: SavepointOptions, isSync: boolean): Scope {
     this.#native.beginSubtransaction(options.readOnly ?? false)
-    const scope = new Scope(this)
+    const scope = new Scope(this, isSync)
     this.#scopes.push(scope)
     return scope
   }
@@ -218,6 +239,11 @@ export class TransactionQueue {
     this.#events.onSavepointRollback?.()
   }
 
+  /** For scopes: the innermost level has failed. */
+  fail(): void {
+    this.#native.fail()
+  }
+
   /** For scopes. */
   isInnermost(scope: Scope): boolean {
     return this.#scopes.at(-1) === scope
@@ -236,7 +262,7 @@ export class TransactionQueue {
     finish: () => Promise<void>,
   ): Promise<{ result: T; durable: Promise<void> }> {
     if (options.signal?.aborted) throw canceled(options.signal)
-    const scope = this.#begin(options)
+    const scope = this.#begin(options, false)
     try {
       await this.#waitForSafeSnapshot(options.signal)
       const result = await abortable(
@@ -254,14 +280,16 @@ export class TransactionQueue {
     }
   }
 
-  #begin(options: TransactionOptions): Scope {
+  #begin(options: TransactionOptions, isSync: boolean): Scope {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
     this.#native.begin(
       options.isolation ?? 'read committed',
       options.readOnly ?? false,
       options.deferrable ?? false,
     )
-    const scope = new Scope(this)
+    const { lock, deadlock } = this.#timeouts
+    this.#native.setLockTimeouts(options.lockTimeout ?? lock, options.deadlockTimeout ?? deadlock)
+    const scope = new Scope(this, isSync)
     this.#scopes.push(scope)
     return scope
   }
@@ -294,23 +322,51 @@ export class TransactionQueue {
 
 class Scope implements TransactionScope {
   readonly queue: TransactionQueue
+  /** Its body does not wait. */
+  readonly isSync: boolean
   open = true
   #failed = false
+  // What the last write that had to wait was rejected with.
+  #failure: unknown
   #tail: Promise<unknown> = Promise.resolve()
+  // The write that waits for other transactions; never rejects.
+  #waiting: Promise<unknown> | undefined
+  #isWriting = false
 
-  constructor(queue: TransactionQueue) {
+  constructor(queue: TransactionQueue, isSync: boolean) {
     this.queue = queue
+    this.isSync = isSync
   }
 
-  write<T>(action: () => T): T {
+  write<T>(action: () => T | Promise<T>): T | Promise<T> {
     this.#refuseUnlessCurrent()
     this.refuseFailed()
+    // A write may be part of another one; otherwise it has its turn after the one that waits.
+    const isPart = this.#isWriting
+    if (this.#waiting !== undefined && !isPart) return this.#waiting.then(() => this.write(action))
+    let result: T | Promise<T>
+    this.#isWriting = true
     try {
-      return action()
+      result = action()
     } catch (error) {
-      this.#failed = true
+      this.#fail()
       throw error
+    } finally {
+      this.#isWriting = isPart
     }
+    if (!(result instanceof Promise) || isPart) return result
+    const done = result.catch((error) => {
+      this.#fail()
+      this.#failure = error
+      throw error
+    })
+    const settled: Promise<unknown> = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#waiting === settled) this.#waiting = undefined
+      })
+    this.#waiting = settled
+    return done
   }
 
   savepoint<T>(
@@ -320,7 +376,8 @@ class Scope implements TransactionScope {
     const turn = this.#tail.then(async () => {
       const { signal } = options
       if (signal?.aborted) throw canceled(signal)
-      const scope = this.#begin(options)
+      while (this.#waiting !== undefined) await this.#waiting
+      const scope = this.#begin(options, false)
       try {
         const result = await abortable(
           runningScope.run(scope, () => body(scope)),
@@ -339,7 +396,12 @@ class Scope implements TransactionScope {
   }
 
   savepointSync<T>(body: (scope: TransactionScope) => T, options: SavepointOptions = {}): T {
-    const scope = this.#begin(options)
+    if (this.#waiting !== undefined) {
+      throw new PgError('55000', 'another operation of the transaction waits for a lock', {
+        hint: 'Await its promise first.',
+      })
+    }
+    const scope = this.#begin(options, true)
     try {
       const result = runningScope.run(scope, () => body(scope))
       refusePromise(result)
@@ -351,13 +413,23 @@ class Scope implements TransactionScope {
     }
   }
 
-  /** Waits for the savepoints that were asked for, also for those that the waited-for asked for. */
+  /** Waits for the savepoints that were asked for, also for those that the waited-for asked for, and for writes. */
   async idle(): Promise<void> {
     let seen: Promise<unknown> | undefined
-    while (seen !== this.#tail) {
+    while (seen !== this.#tail || this.#waiting !== undefined) {
+      await this.#waiting
       seen = this.#tail
       await seen
     }
+    // Nobody may have awaited the write that failed.
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  // What the level did is rolled back at once, as PostgreSQL does it: others need not wait until its body ends.
+  #fail(): void {
+    if (this.#failed) return
+    this.#failed = true
+    if (this.open && this.queue.isInnermost(this)) this.queue.fail()
   }
 
   refuseFailed(): void {
@@ -365,13 +437,14 @@ class Scope implements TransactionScope {
     throw new PgError(
       '25P02',
       'current transaction is aborted, commands ignored until end of transaction block',
+      this.#failure === undefined ? {} : { cause: this.#failure },
     )
   }
 
-  #begin(options: SavepointOptions): Scope {
+  #begin(options: SavepointOptions, isSync: boolean): Scope {
     this.#refuseUnlessCurrent()
     this.refuseFailed()
-    return this.queue.beginSavepoint(options)
+    return this.queue.beginSavepoint(options, isSync)
   }
 
   #release(scope: Scope): void {

@@ -452,8 +452,12 @@ test('what a transaction defines is its own until it commits, and goes when it d
       tx.truncate('kept')
       tx.insert(kept, { id: 3, t: 'y' })
       expect([...kept.scan()]).toEqual([{ id: 3, t: 'y' }])
-      expect([...other.table('kept').scan()]).toHaveLength(2)
-      await expect(other.table('kept').insert({ id: 9 })).rejects.toMatchObject({ code: '55P03' })
+      // A scan would have to wait, as would a write; a single read takes no lock and sees what was there.
+      expect(() => other.table('kept').scan()).toThrow(expect.objectContaining({ code: '55P03' }))
+      expect(other.table('kept').get(2)).toEqual({ id: 2, t: 'x' })
+      await expect(
+        other.table('kept').insert({ id: 9 }, { lockTimeout: 20 }),
+      ).rejects.toMatchObject({ code: '55P03' })
       throw new Error('no')
     })
     await expect(rolledBack).rejects.toThrow('no')
@@ -469,13 +473,19 @@ test('what a transaction defines is its own until it commits, and goes when it d
       message: 'could not create unique index "kept_t_idx"',
       detail: 'Key (t)=(x) is duplicated.',
     })
+    let truncated: Promise<void> | undefined
     await other.transaction(async (tx) => {
       tx.insert(other.table('kept'), { id: 10 })
-      await expect(session.truncate('kept')).rejects.toMatchObject({ code: '55P03' })
-      await expect(session.dropTable('kept')).rejects.toMatchObject({ code: '55P03' })
       await session.createTable('meanwhile', { columns: { id: 'int4' }, primaryKey: ['id'] })
+      truncated = session.truncate('kept')
       tx.insert(other.table('meanwhile'), { id: 1 })
+      await new Promise(setImmediate)
+      expect(cluster.locks().filter(({ granted }) => !granted)).toMatchObject([
+        { locktype: 'relation', mode: 'AccessExclusiveLock', pid: session.id },
+      ])
     })
+    await truncated
+    expect([...kept.scan()]).toEqual([])
     await expect(session.dropDatabase('postgres')).rejects.toMatchObject({ code: '55006' })
     await expect(other.createDatabase('z', { template: 'postgres' })).rejects.toMatchObject({
       code: '55006',

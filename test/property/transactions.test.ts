@@ -158,9 +158,14 @@ test('nobody sees what is not committed, and a changed row is not lost', async (
     tx.insert(mine, { id: 6, value: 'mine' })
     expect(others.get(3)?.value).toBe('first 3')
     expect(others.get(6)).toBeUndefined()
-    // Waiting for a transaction of the same process could never end: it fails at once.
-    await expect(others.update(3, { value: 'theirs' })).rejects.toMatchObject({ code: '55P03' })
-    await expect(others.insert({ id: 6, value: 'theirs' })).rejects.toMatchObject({ code: '55P03' })
+    // They would wait for this transaction.
+    const timeout = { lockTimeout: 20 }
+    const refused = { code: '55P03', message: 'canceling statement due to lock timeout' }
+    await expect(others.update(3, { value: 'theirs' }, timeout)).rejects.toMatchObject(refused)
+    await expect(others.insert({ id: 6, value: 'theirs' }, timeout)).rejects.toMatchObject(refused)
+    expect(() => two.transactionSync((sync) => sync.insert(others, { id: 6, value: '' }))).toThrow(
+      expect.objectContaining({ code: '55P03', hint: expect.stringContaining('asynchronous') }),
+    )
   })
   expect(contents(others)).toMatchObject({ 3: 'mine', 6: 'mine' })
   const late = one.transaction(
