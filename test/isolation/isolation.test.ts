@@ -1,0 +1,27 @@
+// Goal: locks, waits, re-checks, refusals and deadlocks are PostgreSQL's. Method: each scenario's steps run on stock
+// PostgreSQL and on ours, and every outcome, and what is left in the table, is compared; then stock reads our pages and
+// finds the same tuple headers and multixact members.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { IsolationTester } from '../support/isolation.ts'
+import { scenarios } from './scenarios.ts'
+
+const tester = new IsolationTester()
+
+beforeAll(() => tester.open())
+afterAll(() => tester.close())
+
+for (const [group, cases] of Object.entries(scenarios)) {
+  describe(group, () => {
+    for (const scenario of cases) {
+      test(scenario.name, async () => {
+        const { ours, stock } = await tester.run(scenario)
+        expect(ours).toEqual(stock)
+      })
+    }
+  })
+}
+
+test('stock PostgreSQL finds the same in our pages as in its own', async () => {
+  for (const { name, ours, stock } of await tester.comparePages())
+    expect({ name, pages: ours }).toEqual({ name, pages: stock })
+})
