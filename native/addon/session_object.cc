@@ -11,6 +11,7 @@
 #include "addon/scan_object.h"
 #include "engine/database_files.h"
 #include "table/table_operation.h"
+#include "xact/process_array.h"
 
 namespace pgdata {
 
