@@ -13,6 +13,8 @@ namespace pgdata {
 namespace {
 
 constexpr uint32_t special_size = sizeof(SpGistPageOpaqueData);
+// No page has more items.
+constexpr size_t offsets_max = 32768 / 8;
 
 IndexPage spgist_page(const BufferRef& buffer) { return {buffer.page(), special_size}; }
 
@@ -109,8 +111,8 @@ bool remove_items(const IndexPage& page, const RedoOffsets& offsets, size_t from
                   Redirect redirect) {
   if (count == 0) return true;
   if (!page.has_sound_items()) return false;
-  OffsetNumber sorted[32768 / 8];
-  if (count > std::size(sorted)) return false;
+  OffsetNumber sorted[offsets_max];
+  if (count > offsets_max) return false;
   std::copy_n(offsets.begin() + from, count, sorted);
   std::sort(sorted, sorted + count);
   if (!page.remove_many(sorted, count)) return false;
@@ -470,14 +472,16 @@ bool vacuum_redirects(const IndexPage& page, const spgxlogVacuumRedirect& record
   opaque.nRedirection = static_cast<uint16_t>(opaque.nRedirection - record.nToPlaceholder);
   opaque.nPlaceholder = static_cast<uint16_t>(opaque.nPlaceholder + record.nToPlaceholder);
   if (record.firstPlaceholder == invalid_offset_number) return true;
-  // Those at the end of the page go.
-  OffsetNumber last = page.max_offset();
+  // Those at the end of the page go, all at once: one by one the other tuples would come to lie elsewhere.
+  const OffsetNumber last = page.max_offset();
   if (record.firstPlaceholder > last + 1) return false;
-  for (; last >= record.firstPlaceholder; last--) {
-    if (opaque.nPlaceholder == 0 || !page.remove(last)) return false;
-    opaque.nPlaceholder--;
-  }
-  return true;
+  const size_t count = last + 1u - record.firstPlaceholder;
+  OffsetNumber removed[offsets_max];
+  if (count > offsets_max || opaque.nPlaceholder < count) return false;
+  for (size_t i = 0; i < count; i++)
+    removed[i] = static_cast<OffsetNumber>(record.firstPlaceholder + i);
+  opaque.nPlaceholder = static_cast<uint16_t>(opaque.nPlaceholder - count);
+  return page.remove_many(removed, count);
 }
 
 Status vacuum_redirect(RedoContext& redo) {
