@@ -30,10 +30,10 @@ export type {
   Table,
 } from './session/table.ts'
 export type { Where } from './session/where.ts'
+export type { LockLevel } from './transaction/relation-lock.ts'
 export type {
   SavepointOptions,
   SynchronousCommit,
   TransactionOptions,
 } from './transaction/transaction-queue.ts'
-export type { LockLevel } from './transaction/relation-lock.ts'
 export { PgTimestamp } from './types/index.ts'

@@ -234,11 +234,7 @@ function namedOid(context: CommandContext, text: string): number {
   return row.oid
 }
 
-function takeTarget(
-  context: CommandContext,
-  run: VacuumRun,
-  oid: number,
-): Target | undefined {
+function takeTarget(context: CommandContext, run: VacuumRun, oid: number): Target | undefined {
   const row = findClassRow(context, oid)
   if (row === undefined) return undefined
   if (!run.session.lockForSession(oid, lockLevels['share update exclusive'])) {

@@ -47,7 +47,7 @@ beforeAll(async () => {
   await runStatements(client, Object.values(indexWorkload).flat())
   // What must not come back: an open transaction's entries do, and are found dead.
   await client.query('begin')
-  await client.query("insert into hash_t select i from generate_series(900000, 900100) i")
+  await client.query('insert into hash_t select i from generate_series(900000, 900100) i')
   await client.query("insert into spgist_text select 'aborted' || i from generate_series(1, 200) i")
   const other = await oracle.client()
   await other.query('insert into hash_t values (9)')

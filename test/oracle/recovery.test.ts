@@ -49,7 +49,6 @@ test('recovers what has no pages of its own: outcomes, checkpoints, segment swit
   const { complaints, log } = await openedByStock(ours)
   expect(complaints).toEqual([])
   expect(log).not.toContain('not properly shut down')
-  expect(readFileSync(join(ours, 'PG_VERSION'), 'utf8')).toBe('18\n')
 }, 60_000)
 
 // Tables with indexes, changed in all ways, by transactions that commit, roll back, are prepared or never end.
@@ -75,8 +74,8 @@ async function mixedWork(oracle: Oracle): Promise<void> {
     insert into wide (doc) select string_agg(md5(random()::text), '') from generate_series(1, 40) a, generate_series(1, 200) b group by b;
     insert into u select generate_series(1, 100);
     select nextval('s') from generate_series(1, 13);
-    vacuum t;
   `)
+  await client.query('vacuum t')
   await client.query(`
     begin;
     insert into t values (100001, 'outer');
@@ -99,14 +98,22 @@ async function mixedWork(oracle: Oracle): Promise<void> {
     create table gone (id int); insert into gone values (1); drop table gone;
     create table cut as select generate_series(1, 2000) as id; truncate cut; insert into cut values (7);
     create table shrinks as select i as id, repeat('x', 500) as pad from generate_series(1, 2000) i;
-    delete from shrinks where id > 100; vacuum (truncate) shrinks;
+    delete from shrinks where id > 100;
     create table rewritten as select generate_series(1, 500) as id;
     alter table rewritten add column extra float8 default random();
     create index on rewritten (extra);
     cluster t using t_v;
     create materialized view m as select count(*) from t;
-    create database d1; create database d2 strategy = file_copy; create database d3; drop database d3;
   `)
+  for (const statement of [
+    'vacuum (truncate) shrinks',
+    'create database d1',
+    'create database d2 strategy = file_copy',
+    'create database d3',
+    'drop database d3',
+  ]) {
+    await client.query(statement)
+  }
   await client.query("begin; insert into t values (200001, 'prepared'); prepare transaction 'p1'")
   await client.query(
     "begin; insert into t values (200002, 'prepared, committed'); savepoint x; insert into t values (200003, 'sub'); prepare transaction 'p2'",
@@ -165,7 +172,7 @@ test('a recovery that is given up, or crashes, is done by the next open', async 
   expect(steps.length).toBeGreaterThan(0)
   expect(binding.readControlFile(ours).state).toBe('in crash recovery')
   // A process that is killed while it recovers, at several moments.
-  for (const records of [1, 40_000, 100_000]) {
+  for (const records of [1, 60_000]) {
     const { signal } = spawnSync(
       process.execPath,
       ['--import', 'tsx', join(import.meta.dirname, 'recovery-child.ts'), ours, String(records)],
@@ -206,21 +213,27 @@ test('opens a base backup with its log, and links its tablespaces', async () => 
   await client.query('insert into in_space select generate_series(501, 700)')
   const spaceCopy = temporaryPath('space-copy')
   cpSync(space, spaceCopy, { recursive: true })
+  const unfinishedLog = copyOf(join(oracle.dir, 'pg_wal'), 'log')
   const { rows } = await client.query<{ labelfile: string; spcmapfile: string }>(
     'select labelfile, spcmapfile from pg_backup_stop(false)',
   )
   const { labelfile, spcmapfile } = rows[0] as { labelfile: string; spcmapfile: string }
   const contents = { postgres: await contentsOf(client) }
-  await oracle.stop()
   rmSync(join(backup, 'pg_wal'), { recursive: true })
   cpSync(join(oracle.dir, 'pg_wal'), join(backup, 'pg_wal'), { recursive: true })
+  await oracle.stop()
   writeFileSync(join(backup, 'backup_label'), labelfile)
   writeFileSync(join(backup, 'tablespace_map'), spcmapfile.replace(space, spaceCopy))
 
   const incomplete = copyOf(backup)
-  const logs = readdirSync(join(incomplete, 'pg_wal')).filter((name) => /^[0-9A-F]{24}$/.test(name))
-  for (const name of logs.sort().slice(1)) rmSync(join(incomplete, 'pg_wal', name))
-  const control = binding.readControlFile(incomplete)
+  rmSync(join(incomplete, 'pg_wal'), { recursive: true })
+  cpSync(unfinishedLog, join(incomplete, 'pg_wal'), { recursive: true })
+
+  // Without the end of the log of the time it was taken in, it is no use.
+  await expect(Cluster.open(incomplete)).rejects.toMatchObject({
+    code: '55000',
+    message: 'WAL ends before end of online backup',
+  })
 
   await recoverByUs(backup)
   expect(existsSync(join(backup, 'backup_label'))).toBe(false)
@@ -234,13 +247,6 @@ test('opens a base backup with its log, and links its tablespaces', async () => 
   const opened = await openedByStock(backup)
   expect(opened.complaints).toEqual([])
   expect(opened.contents).toEqual(contents)
-
-  // Without the log of the time it was taken in, it is no use.
-  await expect(Cluster.open(incomplete)).rejects.toMatchObject({
-    code: expect.stringMatching(/^(55000|XX001)$/),
-  })
-  expect(binding.readControlFile(incomplete).checkPoint).toBeDefined()
-  expect(control.state).toBe('in production')
 }, 120_000)
 
 test('refuses a standby and a directory that waits for its archive', async () => {

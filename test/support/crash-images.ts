@@ -36,7 +36,7 @@ export function copyOf(directory: string, name = 'image'): string {
   return copy
 }
 
-/** What stock makes of a directory that it recovers, by database. The directory is left shut down. */
+/** What stock makes of a directory that it recovers, by database. The directory is gone afterwards. */
 export async function openedByStock(
   directory: string,
   databases: readonly string[] = ['postgres'],
@@ -49,6 +49,11 @@ export async function openedByStock(
   for (const database of databases) {
     const client = await oracle.client(database)
     contents[database] = await contentsOf(client)
+    // Their locks would keep amcheck waiting.
+    const { rows } = await client.query<{ gid: string }>(
+      'select gid from pg_prepared_xacts where database = current_database() order by gid',
+    )
+    for (const { gid } of rows) await client.query(`rollback prepared '${gid}'`)
     complaints.push(...(await amcheck(client)), ...(await checkVisibilityMaps(client)))
   }
   const log = oracle.log()
