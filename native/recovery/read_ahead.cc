@@ -85,7 +85,10 @@ void ReadAhead::run() {
       slot = hash;
       const uint32_t segment = value_of(block.number) / options.segment_blocks;
       std::string path = storage_.relation_path(block.relation, block.fork);
-      if (segment > 0) path += "." + std::to_string(segment);
+      if (segment > 0) {
+        path += '.';
+        path += std::to_string(segment);
+      }
       File* file = files.open(path);
       if (file == nullptr) continue;
       file->prefetch(uint64_t{value_of(block.number) % options.segment_blocks} * options.block_size,
