@@ -179,11 +179,11 @@ Status SessionState::check_not_failed() const {
 }
 
 void SessionState::finish_scans(uint64_t since) {
-  std::vector<ScanObject*> ended;
+  std::vector<ScanObject*> finished;
   for (ScanObject* scan : scans) {
-    if (scan->subtransaction() >= since) ended.push_back(scan);
+    if (scan->subtransaction() >= since) finished.push_back(scan);
   }
-  for (ScanObject* scan : ended) scan->finish();
+  for (ScanObject* scan : finished) scan->finish();
 }
 
 Napi::Function SessionObject::define(Napi::Env env) {
