@@ -116,7 +116,9 @@ class Registers {
     while (true) {
       const Version& last = chain.back();
       if (!is_valid(last.xid) || backend.is_current(last.xid)) break;
-      if (backend.transactions().is_in_progress(last.xid))
+      bool running = false;
+      RETURN_IF_ERROR(backend.transactions().is_in_progress(last.xid, &running));
+      if (running)
         return Status::error(ErrorCode::lock_not_available, "register %d is being written", i);
       TransactionStatus status = TransactionStatus::in_progress;
       RETURN_IF_ERROR(backend.transactions().status_of(last.xid, &status));
