@@ -359,7 +359,7 @@ async function runSteps(scenario: Scenario, engine: Engine, table: string): Prom
       // Seen waiting several times in a row, at some distance.
       seen = (await engine.waits(running.step.session)) ? seen + 1 : 0
       if (running.outcome !== undefined) return true
-      if (seen >= (isImpatient(running.step.session) ? 40 : 3)) return false
+      if (seen >= (isImpatient(running.step.session) ? 40 : 10)) return false
       if (Date.now() > until) throw new Error(`${running.step.label} neither ends nor waits`)
       await sleep(quickMs)
     }
