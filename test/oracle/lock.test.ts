@@ -92,8 +92,8 @@ test('the lock file of a killed process is taken over', async () => {
   await once(child, 'exit')
   oracle.takeBack()
   expect(existsSync(lockFile)).toBe(true)
-  // What is wrong with the directory is that it needs recovery, not that it is locked.
-  await expect(Cluster.open(oracle.dir)).rejects.toMatchObject({ code: '55000' })
+  // Opening it recovers it.
+  await openAndClose()
   expect(existsSync(lockFile)).toBe(false)
   await oracle.start()
   await oracle.stop()
@@ -104,7 +104,7 @@ test('the lock file of a killed server is taken over', async () => {
   await oracle.start()
   await oracle.kill9()
   expect(existsSync(lockFile)).toBe(true)
-  await expect(Cluster.open(oracle.dir)).rejects.toMatchObject({ code: '55000' })
+  await openAndClose()
   await oracle.start()
   await oracle.stop()
   await openAndClose()
