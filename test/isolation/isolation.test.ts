@@ -13,7 +13,8 @@ afterAll(() => tester.close())
 for (const [group, cases] of Object.entries(scenarios)) {
   describe(group, () => {
     for (const scenario of cases) {
-      test(scenario.name, async () => {
+      // Whether a session waits is seen from outside, which a busy machine can delay.
+      test(scenario.name, { retry: 2 }, async () => {
         const { ours, stock } = await tester.run(scenario)
         expect(ours).toEqual(stock)
       })
