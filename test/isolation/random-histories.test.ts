@@ -45,7 +45,8 @@ beforeAll(async () => {
   console.log(`random histories: PGDATA_SEED=${seed}`)
   const directory = temporaryDirectory('histories')
   await Cluster.init(directory)
-  cluster = await Cluster.open(directory, { settings: { fsync: false } })
+  // Deadlocks are many here, and found at once.
+  cluster = await Cluster.open(directory, { settings: { fsync: false, deadlock_timeout: 10 } })
   for (let i = 0; i < sessionCount; i++) sessions.push(await cluster.connect())
   const [first] = sessions as [Session]
   await first.createTable('registers', {
