@@ -2,7 +2,7 @@
 // all changed pages in the log, makes random changes from a seed until it has logged so many records, prints what
 // is committed, and kills itself.
 import { createHash } from 'node:crypto'
-import { Cluster, type Session, type Table } from '../../src-ts/index.ts'
+import { Cluster, type Session, type Table, type Transaction } from '../../src-ts/index.ts'
 import { Random } from './types-inputs.ts'
 
 const [directory, seedText, recordsText] = process.argv.slice(2) as [string, string, string]
@@ -28,10 +28,13 @@ const cluster = await Cluster.open(directory, {
     // What happens in between would shorten what is replayed.
     max_wal_size: '64GB',
     checkpoint_timeout: 86_400,
+    max_prepared_transactions: 4,
     fsync: false,
   },
 })
 const session = await cluster.connect()
+// Shares row locks with the first one, so that there are multixacts.
+const other = await cluster.connect()
 const models = new Map<string, Model>()
 
 async function prepare(name: string): Promise<void> {
@@ -85,43 +88,68 @@ function anyId(model: Model): number | undefined {
 
 const rolledBack = new Error('rolled back on purpose')
 
+type Change = () => void
+
+// Changes rows in a transaction or savepoint; what it did is added to `changes`, for when it commits.
+async function changeRows(
+  tx: Transaction,
+  table: Table<Row>,
+  model: Model,
+  touched: Set<number>,
+  changes: Change[],
+  depth: number,
+): Promise<void> {
+  for (let steps = random.int(1, depth === 0 ? 60 : 10); steps > 0; steps--) {
+    if (depth < 4 && random.chance(0.04)) {
+      const inner: Change[] = []
+      try {
+        await tx.savepoint(async (savepoint) => {
+          await changeRows(savepoint, table, model, touched, inner, depth + 1)
+          if (random.chance(0.3)) throw rolledBack
+        })
+        changes.push(...inner)
+      } catch (error) {
+        if (error !== rolledBack) throw error
+      }
+      continue
+    }
+    const kind = random.next()
+    const id = kind < 0.45 ? freeId(model) : anyId(model)
+    if (id === undefined || touched.has(id)) continue
+    touched.add(id)
+    if (kind < 0.45) {
+      const fresh = row(id)
+      tx.insert(table, fresh)
+      changes.push(() => model.set(id, fresh))
+      continue
+    }
+    const old = model.get(id) as Row
+    if (kind < 0.6) {
+      if (!(await tx.delete(table, id))) throw new Error(`no row ${id} to delete`)
+      changes.push(() => model.delete(id))
+      continue
+    }
+    // The first needs no new index entries: a heap-only update where there is room.
+    let update: Partial<Row> = { v: value() }
+    if (kind > 0.85) update = { k: random.int(0, 12) }
+    if (kind > 0.95) update = row(id)
+    if (!(await tx.update(table, id, update))) throw new Error(`no row ${id} to update`)
+    // Moved to the end, so that the same rows are not changed for ever.
+    changes.push(() => {
+      model.delete(id)
+      model.set(id, { ...old, ...update, id })
+    })
+  }
+}
+
 // One transaction of many changes to one table; what it did is in the model only when it committed.
 async function change(table: Table<Row>, model: Model): Promise<void> {
-  const changes: (() => void)[] = []
-  const touched = new Set<number>()
-  const work = session.transaction(async (tx) => {
-    for (let steps = random.int(1, 60); steps > 0; steps--) {
-      const kind = random.next()
-      const id = kind < 0.5 ? freeId(model) : anyId(model)
-      if (id === undefined || touched.has(id)) continue
-      touched.add(id)
-      if (kind < 0.5) {
-        const fresh = row(id)
-        tx.insert(table, fresh)
-        changes.push(() => model.set(id, fresh))
-        continue
-      }
-      const old = model.get(id) as Row
-      if (kind < 0.62) {
-        if (!(await tx.delete(table, id))) throw new Error(`no row ${id} to delete`)
-        changes.push(() => model.delete(id))
-        continue
-      }
-      // The first needs no new index entries: a heap-only update where there is room.
-      let update: Partial<Row> = { v: value() }
-      if (kind > 0.85) update = { k: random.int(0, 12) }
-      if (kind > 0.95) update = row(id)
-      if (!(await tx.update(table, id, update))) throw new Error(`no row ${id} to update`)
-      // Moved to the end, so that the same rows are not changed for ever.
-      changes.push(() => {
-        model.delete(id)
-        model.set(id, { ...old, ...update })
-      })
-    }
-    if (random.chance(0.1)) throw rolledBack
-  })
+  const changes: Change[] = []
   try {
-    await work
+    await session.transaction(async (tx) => {
+      await changeRows(tx, table, model, new Set(), changes, 0)
+      if (random.chance(0.1)) throw rolledBack
+    })
     for (const apply of changes) apply()
   } catch (error) {
     if (error !== rolledBack) throw error
@@ -131,7 +159,7 @@ async function change(table: Table<Row>, model: Model): Promise<void> {
 async function insertMany(table: Table<Row>, model: Model): Promise<void> {
   const rows = new Map<number, Row>()
   const ascending = random.chance(0.5) ? freeId(model) : undefined
-  for (let i = random.int(1, 1500); i > 0; i--) {
+  for (let i = random.int(1, Math.min(1500, recordsWanted / 40)); i > 0; i--) {
     const id = ascending === undefined ? freeId(model) : ascending + i
     if (!model.has(id)) rows.set(id, row(id))
   }
@@ -143,7 +171,7 @@ async function changeSchema(): Promise<void> {
   const name = `passing_${random.int(0, 1e9)}`
   await session.createTable(name, { columns: { id: 'int8 primary key', word: 'text' } })
   const table = session.table<{ id: number; word: string }>(name)
-  const count = random.int(0, 3000)
+  const count = random.int(0, Math.min(3000, recordsWanted / 20))
   await table.insertMany(
     Array.from({ length: count }, (_, id) => ({ id, word: `word ${random.int(0, 40)}` })),
   )
@@ -152,12 +180,54 @@ async function changeSchema(): Promise<void> {
   await session.dropTable(name)
 }
 
+// Two transactions lock the same rows, and one of them changes some that the other holds; then one is prepared.
+async function share(name: string, model: Model): Promise<void> {
+  const ids = new Set<number>()
+  for (let i = 0; i < 20; i++) ids.add(anyId(model) ?? -1)
+  ids.delete(-1)
+  const table = session.table<Row>(name)
+  const updated = new Map<number, Row>()
+  await session.transaction(async (tx) => {
+    for (const id of ids) await tx.get(table, id, { lock: 'for key share' })
+    await other.transaction(async (theirs) => {
+      const same = other.table<Row>(name)
+      for (const id of ids) {
+        await theirs.get(same, id, { lock: random.pick(['for key share', 'for share'] as const) })
+        if (!random.chance(0.3)) continue
+        const change = { v: value() }
+        await theirs.update(same, id, change)
+        updated.set(id, { ...(model.get(id) as Row), ...change })
+      }
+    })
+  })
+  for (const [id, one] of updated) model.set(id, one)
+}
+
+async function twoPhase(name: string, model: Model): Promise<void> {
+  const table = session.table<Row>(name)
+  const fresh = Array.from({ length: 5 }, () => row(freeId(model)))
+  const commits = random.chance(0.5)
+  await session.prepareTransaction('one', async (tx) => {
+    await tx.insert(table, ...fresh)
+  })
+  if (commits) {
+    await cluster.commitPrepared('one')
+    for (const one of fresh) model.set(one.id, one)
+  } else {
+    await cluster.rollbackPrepared('one')
+  }
+}
+
 async function step(current: Session): Promise<void> {
   const name = random.pick(names)
   const table = current.table<Row>(name)
   const model = models.get(name) as Model
   const kind = random.next()
-  if (kind < 0.93) await change(table, model)
+  if (kind < 0.88) await change(table, model)
+  else if (kind < 0.9) await share(name, model)
+  else if (kind < 0.91) await twoPhase(name, model)
+  else if (kind < 0.93)
+    await current.vacuum(name, { freeze: random.chance(0.2), indexCleanup: 'on' })
   else if (kind < 0.98) await insertMany(table, model)
   else if (kind < 0.998 || model.size < 20_000) await changeSchema()
   else {

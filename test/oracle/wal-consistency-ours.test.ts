@@ -87,6 +87,7 @@ test('stock replays our log without an inconsistent page', {
     await oracle.start(
       {
         wal_level: 'replica',
+        max_prepared_transactions: 4,
         max_wal_size: '64GB',
         wal_keep_size: '64GB',
         shared_buffers: '256MB',
