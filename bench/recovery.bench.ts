@@ -14,7 +14,7 @@ const rounds = 3
 const workloads: Record<string, { setup: string; work: string }> = {
   'inserts into a table with two indexes': {
     setup: 'create table t (id int primary key, v text, n int); create index on t (n);',
-    work: "insert into t select i, 'value ' || i, i * 7919 % 1000003 from generate_series(1, 600000) i",
+    work: "insert into t select i, 'value ' || i, (i::int8 * 7919 % 1000003)::int4 from generate_series(1, 600000) i",
   },
   'updates and deletes': {
     setup: `create table t (id int primary key, v text, n int);
