@@ -362,7 +362,8 @@ Status SessionObject::lock_for_reading(const Table& table) {
   if (state_->locks == nullptr || table.definition().oid < first_normal_object_id)
     return Status::ok;
   const LockTag tag = LockTag::relation(state_->backend->database(), table.definition().oid);
-  if (state_->locks->holds(tag, LockLevel::access_share)) return Status::ok;
+  // Every level keeps others from dropping and rewriting it.
+  if (state_->locks->holds(tag)) return Status::ok;
   // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.
   if (waiting_ != nullptr) return Status::ok;
   LockOutcome outcome{};

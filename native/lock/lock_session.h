@@ -44,6 +44,8 @@ class LockSession {
   // One of the times it was taken; false when it is not held so.
   bool release(const LockTag& tag, LockLevel level, LockScope scope);
   bool holds(const LockTag& tag, LockLevel level) const;
+  // At any level.
+  bool holds(const LockTag& tag) const { return locks_.contains(tag); }
 
   void begin_subtransaction() { ++depth_; }
   // Its locks become its parent's.

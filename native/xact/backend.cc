@@ -390,6 +390,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   }
   // Never in between is it in no slot.
   transactions_.processes().hand_over_to_prepared(slot_);
+  transactions_.hand_over_multixact_use(slot_, prepared.slot_of(entry));
   forget_transaction();
   return Status::ok;
 }

@@ -143,6 +143,7 @@ Status PreparedTable::enter() {
     for (const TransactionId subxact : one.state.subxacts)
       RETURN_IF_ERROR(transactions_.set_parent(subxact, one.state.xid));
     publish(index, one.state, invalid_lsn, invalid_lsn);
+    transactions_.announce_all_multixacts(entries_[index].slot);
     for (const TwoPhaseRecord& record : one.state.records) {
       if (record.rmid != TWOPHASE_RM_LOCK_ID || record.data.size() != sizeof(TwoPhaseLockRecord))
         continue;
@@ -331,6 +332,7 @@ Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState*
   {
     LwLockGuard guard(shared_->lock, LockMode::exclusive);
     on_disk = entry.on_disk;
+    transactions_.end_multixact_use(entry.slot);
     transactions_.processes().release_slot(entry.slot);
     entry.xid = 0;
     entry.valid = false;

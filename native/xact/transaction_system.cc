@@ -379,6 +379,17 @@ void TransactionSystem::end_multixact_use(int slot) {
   local_->oldest_read[slot].store(0, std::memory_order_release);
 }
 
+void TransactionSystem::hand_over_multixact_use(int from, int to) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  local_->oldest_members[to].store(local_->oldest_members[from].load(std::memory_order_relaxed),
+                                   std::memory_order_relaxed);
+}
+
+void TransactionSystem::announce_all_multixacts(int slot) {
+  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
+  local_->oldest_members[slot].store(local_->shared->oldest_multi, std::memory_order_relaxed);
+}
+
 MultiXactId TransactionSystem::oldest_multixact() const {
   LwLockGuard guard(local_->shared->multi_lock, LockMode::shared);
   MultiXactId oldest = local_->shared->next_multi;

@@ -111,6 +111,10 @@ class TransactionSystem {
   void announce_multixact_member(int slot);
   void announce_multixact_reader(int slot);
   void end_multixact_use(int slot);
+  // PREPARE TRANSACTION: what `from` announced goes on for `to`.
+  void hand_over_multixact_use(int from, int to);
+  // A prepared transaction of an earlier time may be a member of any multixact that there is.
+  void announce_all_multixacts(int slot);
   // No transaction that runs is a member of an older multixact, or looks one up.
   MultiXactId oldest_multixact() const;
 

@@ -97,6 +97,26 @@ TEST(a_state_survives_its_format_and_no_damage_passes) {
   }
 }
 
+TEST(a_prepared_transaction_stays_a_member_of_its_multixacts) {
+  TestCluster cluster;
+  const auto member = cluster.backend();
+  const auto other = cluster.backend();
+  PreparedTable& prepared = cluster.transactions().prepared();
+  const TransactionId first = begin_writing(*member);
+  const TransactionId second = begin_writing(*other);
+  member->announce_multixact_member();
+  other->announce_multixact_member();
+  MultiXactId multi = 0;
+  ASSERT_OK(other->multixact_of(
+      {{first, MultiXactStatus::for_share}, {second, MultiXactStatus::for_share}}, &multi));
+  TestCluster::must(prepare(*member, named("shares")));
+  other->abort();
+  EXPECT_EQ(cluster.transactions().oldest_multixact(), multi);
+  TwoPhaseState state;
+  TestCluster::must(prepared.finish("shares", true, &state));
+  EXPECT_EQ(cluster.transactions().oldest_multixact(), multi + 1);
+}
+
 TEST(a_prepared_transaction_runs_on_and_is_ended_by_name) {
   TestCluster cluster;
   auto backend = cluster.backend();

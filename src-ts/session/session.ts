@@ -270,8 +270,16 @@ export class Session {
       native: this.#native,
       queue: this.#queue,
       relation: () => commands.relations.openByOid(this.#native, oid),
-      lock: (level, mayWait) =>
-        lockRelation(this.#native, oid, relationName, level, mayWait && this.#queue.mayWait),
+      lock: (level, mayWait) => {
+        const may = mayWait && this.#queue.mayWait
+        const granted = lockRelation(this.#native, oid, relationName, level, may)
+        if (!(granted instanceof Promise)) return granted
+        return granted.then((isGranted) => {
+          // Whoever had the lock may have changed the relation.
+          commands.relations.forget(oid)
+          return isGranted
+        })
+      },
     })
   }
 
