@@ -220,7 +220,7 @@ TEST(multixacts_are_found_again_after_a_restart) {
 TEST(many_multixacts_go_over_pages) {
   TestCluster cluster;
   LockedTable table(cluster);
-  const auto keeper = begun(cluster);
+  auto keeper = begun(cluster);
   ChangeOutcome outcome;
   // 2,048 offsets and 1,636 members fit a page.
   for (int round = 0; round < 2100; ++round) {
@@ -233,6 +233,7 @@ TEST(many_multixacts_go_over_pages) {
   }
   EXPECT_EQ(cluster.transactions().counters().nextMulti, 2101u);
   ASSERT_OK(keeper->commit(true, nullptr));
+  keeper.reset();
   cluster.restart();
   std::vector<MultiXactMember> members;
   for (const MultiXactId multi : {1u, 817u, 818u, 819u, 2047u, 2048u, 2100u}) {

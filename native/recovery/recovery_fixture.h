@@ -145,6 +145,7 @@ class RecoveryFixture {
     BufferPoolOptions pool_options;
     pool_options.buffers = buffers_;
     TransactionSystemOptions transaction_options;
+    transaction_options.max_prepared_transactions = 4;
     transaction_options.max_backends = 16;
     transaction_options.clog_buffers = 16;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/crc32c.h"
+#include "layout/two_phase_file.h"
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
 #include "recovery/recovery_fixture.h"
@@ -256,6 +257,7 @@ std::string prepared_state(TransactionId xid, const std::vector<TransactionId>& 
   state += std::string("p1\0\0\0\0\0\0", 8);
   for (const TransactionId subxact : subxacts) state += bytes_of(subxact);
   state.resize(max_align(state.size()));
+  state += bytes_of(TwoPhaseRecordOnDisk{});  // nothing follows
   store<uint32_t>(state.data() + 4, static_cast<uint32_t>(state.size() + 4));
   return state;
 }
