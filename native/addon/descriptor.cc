@@ -175,11 +175,12 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->wal_buffers = fields.number("walBuffers");
   options->io_mode = fields.text("ioMode") == "direct" ? IoMode::direct : IoMode::buffered;
   const std::string method = fields.text("walSyncMethod");
-  options->wal_sync_method = method == "fsync"           ? WalSyncMethod::fsync
+  options->wal_sync_method = method == "fdatasync"       ? WalSyncMethod::fdatasync
+                             : method == "fsync"         ? WalSyncMethod::fsync
                              : method == "open_datasync" ? WalSyncMethod::open_datasync
                              : method == "open_datasync_direct"
                                  ? WalSyncMethod::open_datasync_direct
-                                 : WalSyncMethod::fdatasync;
+                                 : WalSyncMethod::adaptive;
   options->fsync = fields.boolean("fsync");
   options->full_page_writes = fields.boolean("fullPageWrites");
   options->wal_consistency_checking = fields.text("walConsistencyChecking");

@@ -36,7 +36,7 @@ struct EngineOptions {
   uint32_t shared_buffers = 16384;  // blocks
   uint32_t wal_buffers = 512;       // pages
   IoMode io_mode = IoMode::buffered;
-  WalSyncMethod wal_sync_method = WalSyncMethod::fdatasync;
+  WalSyncMethod wal_sync_method = WalSyncMethod::adaptive;
   bool fsync = true;
   bool full_page_writes = true;
   std::string wal_consistency_checking;

@@ -35,6 +35,10 @@ constexpr int all_locks = -1;
 constexpr uint64_t no_previous_record = UINT64_MAX;
 constexpr uint32_t block_size_max_bytes = 65536;
 
+// Up to here WalSyncMethod::adaptive makes a flush durable by one direct write. What is larger gains from the
+// operating system's cache, which takes it before the device has.
+constexpr Lsn adaptive_flush_bytes_max = 128 * 1024;
+
 alignas(direct_io_alignment) const std::byte zeroes[block_size_max_bytes] = {};
 
 // The insertion lock this thread tries first; moves on when it was found taken.
@@ -84,12 +88,14 @@ struct Wal::Local {
   FileSystem& files_system;
   std::atomic<Lsn>* page_ends = nullptr;  // one for each page of the ring: the end of what it holds
   std::byte* pages = nullptr;
-  bool direct = false;
-  bool writes_are_synced = false;
+  bool direct = false;             // `file` is
+  bool writes_are_synced = false;  // through `file`
+  bool adaptive = false;           // small flushes go through `synced_file`
   WalSegmentFiles segment_files;
   std::function<Status(Lsn)> recovery_flush;
   // Used in the turn alone.
   std::unique_ptr<File> file;
+  std::unique_ptr<File> synced_file;  // the same segment, by direct and synced IO
   uint64_t file_segment = UINT64_MAX;
   alignas(direct_io_alignment) std::byte bounce[direct_io_alignment];
 
@@ -118,6 +124,8 @@ Wal::Wal(FileSystem& files, Segment& segment, ClusterState& state, WalOptions op
   // Pages smaller than what direct IO transfers would share a transfer with a page already replaced.
   local_->direct = options.sync_method == WalSyncMethod::open_datasync_direct &&
                    options.block_size >= direct_io_alignment;
+  local_->adaptive = options.fsync && options.sync_method == WalSyncMethod::adaptive &&
+                     options.block_size >= direct_io_alignment;
 }
 
 Wal::~Wal() = default;
@@ -488,9 +496,15 @@ Status Wal::write(Lsn upto, bool sync) {
     const Lsn segment_end = (segment + 1) * geometry.segment_bytes();
     const Lsn to = std::min(upto, segment_end);
     RETURN_IF_ERROR(poison(use_segment(segment)));
-    RETURN_IF_ERROR(poison(write_range(from, to)));
+    // A synced write makes itself durable and nothing before it.
+    const bool is_synced = local_->writes_are_synced ||
+                           (local_->adaptive && sync && to - from <= adaptive_flush_bytes_max &&
+                            shared.flush_result.load(std::memory_order_relaxed) >= from);
+    const bool through_synced_file = is_synced && !local_->writes_are_synced;
+    File& file = through_synced_file ? *local_->synced_file : *local_->file;
+    RETURN_IF_ERROR(poison(write_range(file, through_synced_file || local_->direct, from, to)));
     shared.write_result.store(to, std::memory_order_release);
-    if (local_->writes_are_synced) {
+    if (is_synced) {
       shared.flush_result.store(to, std::memory_order_release);
     } else if (to == segment_end) {
       // A finished segment is synced before the next is begun, so that one sync is enough later.
@@ -508,14 +522,14 @@ Status Wal::write(Lsn upto, bool sync) {
 
 // Writes [from, to), within one segment, and at a page's first write zeroes to its end: a recycled file is
 // full of old records.
-Status Wal::write_range(Lsn from, Lsn to) {
+Status Wal::write_range(File& file, bool direct, Lsn from, Lsn to) {
   Shared& shared = local_->shared;
   const WalGeometry& geometry = local_->geometry;
   const uint32_t block_size = geometry.block_size();
   const uint64_t ring_bytes = static_cast<uint64_t>(local_->options.buffer_pages) * block_size;
 
   Lsn data_end = to;
-  if (local_->direct) {
+  if (direct) {
     from &= ~static_cast<Lsn>(direct_io_alignment - 1);
     data_end &= ~static_cast<Lsn>(direct_io_alignment - 1);
   }
@@ -547,14 +561,15 @@ Status Wal::write_range(Lsn from, Lsn to) {
 
   const uint32_t offset = geometry.segment_offset(from);
   shared.writes.fetch_add(1, std::memory_order_relaxed);
-  if (count == 1) return local_->file->write(slices[0].bytes, slices[0].size, offset);
-  return local_->file->write_vector(slices, count, offset);
+  if (count == 1) return file.write(slices[0].bytes, slices[0].size, offset);
+  return file.write_vector(slices, count, offset);
 }
 
 Status Wal::use_segment(uint64_t segment) {
   if (local_->file_segment == segment) [[likely]]
     return Status::ok;
   local_->file.reset();
+  local_->synced_file.reset();
   local_->file_segment = UINT64_MAX;
   OpenFlags extra = OpenFlags::read_only;
   if (local_->writes_are_synced) extra = extra | OpenFlags::dsync;
@@ -568,6 +583,11 @@ Status Wal::use_segment(uint64_t segment) {
         &local_->file);
   }
   RETURN_IF_ERROR(std::move(status));
+  if (local_->adaptive &&
+      !local_->segment_files
+           .open(segment, OpenFlags::direct | OpenFlags::dsync, &local_->synced_file)
+           .is_ok())
+    local_->adaptive = false;
   local_->file_segment = segment;
   return Status::ok;
 }
@@ -641,6 +661,7 @@ void Wal::set_start(Lsn last_record, Lsn end, Lsn redo) {
   shared.segments.prior_redo.store(redo);
   for (InsertionLock& lock : shared.locks) lock.last_important.store(last_record);
   local_->file.reset();
+  local_->synced_file.reset();
   local_->file_segment = UINT64_MAX;
 }
 

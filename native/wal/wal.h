@@ -132,7 +132,15 @@ class WalRecord {
   int16_t next_piece_[pieces_max];
 };
 
-enum class WalSyncMethod : uint8_t { fdatasync, fsync, open_datasync, open_datasync_direct };
+// How a flush makes the log durable (wal_sync_method). `adaptive` writes what is small by direct and synced IO,
+// one request to the device instead of a write and a flush, and what is large as `fdatasync` does.
+enum class WalSyncMethod : uint8_t {
+  adaptive,
+  fdatasync,
+  fsync,
+  open_datasync,
+  open_datasync_direct,
+};
 
 struct WalOptions {
   std::string directory;       // ".../pg_wal"
@@ -141,7 +149,7 @@ struct WalOptions {
   uint32_t buffer_pages = 512;  // wal_buffers
   uint32_t timeline = 1;
   uint64_t system_identifier = 0;
-  WalSyncMethod sync_method = WalSyncMethod::fdatasync;
+  WalSyncMethod sync_method = WalSyncMethod::adaptive;
   bool fsync = true;
   bool full_page_writes = true;
   // wal_consistency_checking: bit n is set when records of resource manager n carry images of all their pages
@@ -230,7 +238,7 @@ class Wal {
   Status make_room(Lsn oldest_end);
   Status wait_for_insertions(Lsn upto, Lsn* finished);
   Status write(Lsn upto, bool sync);
-  Status write_range(Lsn from, Lsn to);
+  Status write_range(File& file, bool direct, Lsn from, Lsn to);
   Status sync_segment(uint64_t segment);
   Status use_segment(uint64_t segment);
   Status lock_all();

@@ -53,10 +53,10 @@ class TemporaryDirectory {
 struct Log {
   explicit Log(const TemporaryDirectory& directory, uint32_t buffer_pages = 4,
                FileSystem& files = posix_file_system(),
-               WalSyncMethod method = WalSyncMethod::fdatasync)
+               WalSyncMethod method = WalSyncMethod::adaptive)
       : Log(directory.path(), buffer_pages, files, method) {}
   Log(const std::string& directory, uint32_t buffer_pages, FileSystem& files,
-      WalSyncMethod method = WalSyncMethod::fdatasync) {
+      WalSyncMethod method = WalSyncMethod::adaptive) {
     options.directory = directory;
     options.segment_bytes = small_segment;
     options.buffer_pages = buffer_pages;
@@ -192,8 +192,8 @@ TEST(byte_positions_and_log_positions_agree) {
 TEST(records_of_one_thread_are_read_back) {
   TemporaryDirectory directory;
   for (const WalSyncMethod method :
-       {WalSyncMethod::fdatasync, WalSyncMethod::fsync, WalSyncMethod::open_datasync,
-        WalSyncMethod::open_datasync_direct}) {
+       {WalSyncMethod::adaptive, WalSyncMethod::fdatasync, WalSyncMethod::fsync,
+        WalSyncMethod::open_datasync, WalSyncMethod::open_datasync_direct}) {
     TemporaryDirectory own;
     std::mt19937_64 random = test::random_engine();
     Log log(own, 4 + static_cast<uint32_t>(random() % 8), posix_file_system(), method);
@@ -304,7 +304,7 @@ TEST(what_lies_beyond_the_log_in_its_last_page_is_zero) {
   ASSERT_OK(replace_file_durably(posix_file_system(),
                                  directory.path() + "/000000010000000000000001", stale));
   for (const WalSyncMethod method :
-       {WalSyncMethod::fdatasync, WalSyncMethod::open_datasync_direct}) {
+       {WalSyncMethod::adaptive, WalSyncMethod::fdatasync, WalSyncMethod::open_datasync_direct}) {
     Log log(directory, 4, posix_file_system(), method);
     ASSERT_OK(log.wal->create_log());
     std::mt19937_64 random = test::random_engine();
@@ -533,10 +533,18 @@ TEST(old_segments_are_recycled_or_removed) {
 }
 
 TEST(a_failed_write_or_sync_poisons) {
-  for (const bool fail_sync : {false, true}) {
+  const struct {
+    WalSyncMethod method;
+    bool fail_sync;
+  } cases[] = {
+      {WalSyncMethod::adaptive, false},  // its small writes need no sync
+      {WalSyncMethod::fdatasync, false},
+      {WalSyncMethod::fdatasync, true},
+  };
+  for (const auto& [method, fail_sync] : cases) {
     FaultyFileSystem disk;
     ASSERT_OK(disk.make_directory("/wal"));
-    Log log("/wal", 4, disk);
+    Log log("/wal", 4, disk, method);
     ASSERT_OK(log.wal->create_log());
     std::map<Lsn, Inserted> inserted;
     std::mutex mutex;

@@ -21,7 +21,7 @@ export interface NativeClusterOptions {
   /** wal_buffers, in pages. */
   walBuffers: number
   ioMode: 'buffered' | 'direct'
-  walSyncMethod: 'fdatasync' | 'fsync' | 'open_datasync' | 'open_datasync_direct'
+  walSyncMethod: 'adaptive' | 'fdatasync' | 'fsync' | 'open_datasync' | 'open_datasync_direct'
   fsync: boolean
   fullPageWrites: boolean
   /** Resource managers whose records carry images to compare with, as in the setting. */

@@ -142,8 +142,8 @@ const definitions = {
   fsync: { kind: 'boolean', default: true } satisfies BooleanSetting,
   full_page_writes: { kind: 'boolean', default: true } satisfies BooleanSetting,
   wal_sync_method: choice(
-    ['fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
-    'fdatasync',
+    ['adaptive', 'fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
+    'adaptive',
   ),
   wal_consistency_checking: { kind: 'text', default: '' } satisfies TextSetting,
   io_mode: choice(['buffered', 'direct'], 'buffered'),

@@ -11,6 +11,7 @@ import { amcheck, Oracle } from '../support/oracle.ts'
 import { temporaryPath } from '../support/temporary-directory.ts'
 
 const modes: SettingsInput[] = [
+  { io_mode: 'buffered', wal_sync_method: 'adaptive' },
   { io_mode: 'buffered', wal_sync_method: 'fdatasync' },
   { io_mode: 'buffered', wal_sync_method: 'open_datasync' },
   { io_mode: 'direct', wal_sync_method: 'fsync' },
