@@ -505,6 +505,7 @@ Status Wal::write(Lsn upto, bool sync) {
     RETURN_IF_ERROR(poison(write_range(file, through_synced_file || local_->direct, from, to)));
     shared.write_result.store(to, std::memory_order_release);
     if (is_synced) {
+      shared.syncs.fetch_add(1, std::memory_order_relaxed);
       shared.flush_result.store(to, std::memory_order_release);
     } else if (to == segment_end) {
       // A finished segment is synced before the next is begun, so that one sync is enough later.

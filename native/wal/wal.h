@@ -173,7 +173,7 @@ struct WalStatistics {
   uint64_t full_page_images = 0;
   uint64_t bytes = 0;
   uint64_t writes = 0;
-  uint64_t syncs = 0;
+  uint64_t syncs = 0;  // by a sync or a synced write
 };
 
 class Wal {

@@ -64,8 +64,21 @@ export interface LockTimeouts {
   deadlock: number
 }
 
-// The scope that the running code belongs to.
+// The scope that the running code belongs to: that of the synchronous body it is in, else the one whose asynchronous
+// body it continues.
 const runningScope = new AsyncLocalStorage<Scope>()
+let synchronousScope: Scope | undefined
+
+// A variable does for a body that does not wait, and costs less than the hooks of an AsyncLocalStorage.
+function runInScope<T>(scope: Scope, body: (scope: TransactionScope) => T): T {
+  const around = synchronousScope
+  synchronousScope = scope
+  try {
+    return body(scope)
+  } finally {
+    synchronousScope = around
+  }
+}
 
 export class TransactionQueue {
   readonly #native: NativeSession
@@ -74,6 +87,8 @@ export class TransactionQueue {
   // The open transaction and its open savepoints, innermost last.
   readonly #scopes: Scope[] = []
   readonly #timeouts: LockTimeouts
+  // What the native session was told last.
+  #inEffect: LockTimeouts | undefined
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -181,12 +196,12 @@ export class TransactionQueue {
     }
     const scope = this.#begin(options, true)
     try {
-      if (!this.#native.safeSnapshot()) {
+      if (options.deferrable && !this.#native.safeSnapshot()) {
         throw new PgError('55P03', 'could not obtain a safe snapshot without waiting', {
           hint: 'Use an asynchronous transaction.',
         })
       }
-      const result = runningScope.run(scope, () => body(scope))
+      const result = runInScope(scope, body)
       refusePromise(result)
       scope.refuseFailed()
       this.#native.commit(this.#waits(options))
@@ -251,7 +266,7 @@ export class TransactionQueue {
 
   // The open scope of this session that the running code belongs to.
   #scopeAround(): Scope | undefined {
-    const scope = runningScope.getStore()
+    const scope = synchronousScope ?? runningScope.getStore()
     return scope?.queue === this && scope.open ? scope : undefined
   }
 
@@ -264,7 +279,7 @@ export class TransactionQueue {
     if (options.signal?.aborted) throw canceled(options.signal)
     const scope = this.#begin(options, false)
     try {
-      await this.#waitForSafeSnapshot(options.signal)
+      if (options.deferrable) await this.#waitForSafeSnapshot(options.signal)
       const result = await abortable(
         runningScope.run(scope, () => body(scope)),
         options.signal,
@@ -287,8 +302,12 @@ export class TransactionQueue {
       options.readOnly ?? false,
       options.deferrable ?? false,
     )
-    const { lock, deadlock } = this.#timeouts
-    this.#native.setLockTimeouts(options.lockTimeout ?? lock, options.deadlockTimeout ?? deadlock)
+    const lock = options.lockTimeout ?? this.#timeouts.lock
+    const deadlock = options.deadlockTimeout ?? this.#timeouts.deadlock
+    if (lock !== this.#inEffect?.lock || deadlock !== this.#inEffect.deadlock) {
+      this.#native.setLockTimeouts(lock, deadlock)
+      this.#inEffect = { lock, deadlock }
+    }
     const scope = new Scope(this, isSync)
     this.#scopes.push(scope)
     return scope
@@ -315,7 +334,8 @@ export class TransactionQueue {
   }
 
   #end(): void {
-    for (const scope of this.#scopes.splice(0)) scope.open = false
+    for (const scope of this.#scopes) scope.open = false
+    this.#scopes.length = 0
     this.#events.onTransactionEnd?.()
   }
 }
@@ -328,7 +348,8 @@ class Scope implements TransactionScope {
   #failed = false
   // What the last write that had to wait was rejected with.
   #failure: unknown
-  #tail: Promise<unknown> = Promise.resolve()
+  // The last savepoint that was asked for.
+  #tail: Promise<unknown> | undefined
   // The write that waits for other transactions; never rejects.
   #waiting: Promise<unknown> | undefined
   #isWriting = false
@@ -373,7 +394,7 @@ class Scope implements TransactionScope {
     body: (scope: TransactionScope) => T | Promise<T>,
     options: SavepointOptions = {},
   ): Promise<T> {
-    const turn = this.#tail.then(async () => {
+    const turn = (this.#tail ?? Promise.resolve()).then(async () => {
       const { signal } = options
       if (signal?.aborted) throw canceled(signal)
       while (this.#waiting !== undefined) await this.#waiting
@@ -403,7 +424,7 @@ class Scope implements TransactionScope {
     }
     const scope = this.#begin(options, true)
     try {
-      const result = runningScope.run(scope, () => body(scope))
+      const result = runInScope(scope, body)
       refusePromise(result)
       this.#release(scope)
       return result
