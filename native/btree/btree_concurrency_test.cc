@@ -131,7 +131,7 @@ TEST(scans_and_inserts_of_duplicates_at_once) { run(false); }
 // Remembers which rows exist; all are committed at once.
 class Rows : public UniqueChecker {
  public:
-  Status check(ItemPointer tid, bool* live, TransactionId*) override {
+  Status check(ItemPointer tid, bool* live, TransactionId*, bool*) override {
     const std::lock_guard guard(mutex);
     *live = rows.count(number_of(tid)) != 0;
     return Status::ok;

@@ -40,7 +40,7 @@ struct Pending {
 }  // namespace
 
 Status deduplicate_page(StorageServices& services, TransactionId xid, const BtreeIndex& index,
-                        BufferRef& leaf, const std::byte* new_tuple) {
+                        BufferRef& leaf, const std::byte* new_tuple, bool after_bottom_up) {
   const BtreePageView view = view_of(leaf);
   const OffsetNumber first = view.first_data();
   const OffsetNumber last = view.max_offset();
@@ -55,7 +55,7 @@ Status deduplicate_page(StorageServices& services, TransactionId xid, const Btre
   // split near its end, gets six long lists, the last a little shorter, and nothing after them.
   const uint32_t block_size = index.block_size();
   uint32_t posting_bytes_max = btree_item_size_max(block_size) / 2;
-  bool single_value = keys_are_identical(new_tuple, view.tuple(first)) &&
+  bool single_value = !after_bottom_up && keys_are_identical(new_tuple, view.tuple(first)) &&
                       keys_are_identical(new_tuple, view.tuple(last));
   bool merging = true;
   int long_items = 0;

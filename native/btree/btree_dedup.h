@@ -11,9 +11,9 @@
 
 namespace pgdata {
 
-// `leaf` is locked exclusively; `new_tuple` is what needs room on it. Does nothing when nothing can
-// be merged.
+// `leaf` is locked exclusively; `new_tuple` is what needs room on it. `after_bottom_up`: deletion was tried, and did not
+// find enough; the page is then not laid out for being split. Does nothing when nothing can be merged.
 Status deduplicate_page(StorageServices& services, TransactionId xid, const BtreeIndex& index,
-                        BufferRef& leaf, const std::byte* new_tuple);
+                        BufferRef& leaf, const std::byte* new_tuple, bool after_bottom_up);
 
 }  // namespace pgdata

@@ -2,7 +2,8 @@
 #include "btree/btree_insert.h"
 
 #include "base/invariant.h"
-#include "btree/btree_dedup.h"
+#include "btree/btree_kill.h"
+#include "btree/btree_make_room.h"
 #include "btree/btree_page_delete.h"
 #include "btree/btree_page_view.h"
 #include "btree/btree_search.h"
@@ -44,7 +45,7 @@ class BtreeInserter final : public SplitFinisher {
         writer_(writer) {}
 
   Status insert(const Datum* values, const bool* is_null, ItemPointer heap_tid,
-                UniqueChecker* checker, BtreeInsertResult* result);
+                UniqueChecker* checker, bool is_unchanged, BtreeInsertResult* result);
   Status finish_split(BufferRef left, BtreeStack& stack, int depth) override;
   Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BlockNumber child_sibling,
                      BufferRef* parent);
@@ -54,7 +55,7 @@ class BtreeInserter final : public SplitFinisher {
   Status find_leaf(BtreeStack* stack, BufferRef* leaf);
   Status try_cached_leaf(BufferRef* leaf);
   Status create_root();
-  Status check_unique(const BufferRef& leaf, UniqueChecker* checker, BtreeInsertResult* result,
+  Status check_unique(BufferRef& leaf, UniqueChecker* checker, BtreeInsertResult* result,
                       bool* has_duplicates);
   Status step_right(BtreeStack& stack, BufferRef* leaf);
   Status place_on_leaf(BufferRef leaf, BtreeStack& stack);
@@ -97,7 +98,7 @@ bool BtreeInserter::prepare_key() {
 }
 
 Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPointer heap_tid,
-                             UniqueChecker* checker, BtreeInsertResult* result) {
+                             UniqueChecker* checker, bool is_unchanged, BtreeInsertResult* result) {
   *result = BtreeInsertResult{};
   INVARIANT(heap_tid.is_valid());
   RETURN_IF_ERROR(form_index_tuple(index_, values, is_null, heap_tid, &tuple_));
@@ -122,14 +123,16 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
   if (checks) {
     if (result->conflict || is_valid(result->wait_xid)) return Status::ok;
     key_.has_tid = true;
+    const BlockNumber first_leaf = leaf.block();
     RETURN_IF_ERROR(step_right(stack, &leaf));
+    if (leaf.block() != first_leaf) has_duplicates = true;
   }
 
-  if (leaf.page().free_bytes() < tuple_.size() && index_.definition().deduplicate_items &&
-      index_.allequalimage() && (!checks || has_duplicates)) {
-    bool allowed = false;
-    RETURN_IF_ERROR(allequalimage(&allowed));
-    if (allowed) RETURN_IF_ERROR(deduplicate_page(services_, xid_, index_, leaf, tuple_.bytes));
+  if (leaf.page().free_bytes() < tuple_.size()) {
+    RoomRequest request{tuple_.bytes, checks, has_duplicates, is_unchanged, false};
+    if (index_.definition().deduplicate_items && index_.allequalimage())
+      RETURN_IF_ERROR(allequalimage(&request.may_merge));
+    RETURN_IF_ERROR(make_room_on_leaf(services_, xid_, index_, upkeep_, leaf, request));
   }
   RETURN_IF_ERROR(place_on_leaf(std::move(leaf), stack));
   result->inserted = true;
@@ -212,12 +215,12 @@ Status BtreeInserter::create_root() {
   return change.finish();
 }
 
-Status BtreeInserter::check_unique(const BufferRef& leaf, UniqueChecker* checker,
+Status BtreeInserter::check_unique(BufferRef& leaf, UniqueChecker* checker,
                                    BtreeInsertResult* result, bool* has_duplicates) {
   OffsetNumber offset = invalid_offset_number;
   RETURN_IF_ERROR(search_btree_page(index_, key_, leaf, &offset));
   BufferRef neighbour;
-  const BufferRef* current = &leaf;
+  BufferRef* current = &leaf;
   SiblingWalk walk(pool_, index_);
   while (true) {
     const BtreePageView view = view_of(*current);
@@ -230,17 +233,21 @@ Status BtreeInserter::check_unique(const BufferRef& leaf, UniqueChecker* checker
       if (view.is_dead(offset)) continue;
       *has_duplicates = true;
       const int count = leaf_tid_count(index_tuple_header(tuple));
+      bool all_dead = true;
       for (int i = 0; i < count; ++i) {
         const ItemPointer tid = leaf_tid(tuple, i);
         bool live = false;
+        bool dead = false;
         TransactionId wait_xid = invalid_transaction_id;
-        RETURN_IF_ERROR(checker->check(tid, &live, &wait_xid));
+        RETURN_IF_ERROR(checker->check(tid, &live, &wait_xid, &dead));
+        all_dead = all_dead && dead;
         if (!live && !is_valid(wait_xid)) continue;
         result->conflict = !is_valid(wait_xid);
         result->wait_xid = wait_xid;
         result->conflict_tid = tid;
         return Status::ok;
       }
+      if (all_dead) mark_dead_entry(pool_, *current, offset);
     }
     if (view.is_rightmost()) return Status::ok;
     if (!view.is_ignored()) {
@@ -307,6 +314,13 @@ Status BtreeInserter::place_on_leaf(BufferRef leaf, BtreeStack& stack) {
     const IndexTupleHeader& header = index_tuple_header(at);
     if ((btree_tuple_is_posting(header) || header.t_tid == key_.tid) &&
         compare_with_tuple(index_, key_, at) == 0) {
+      // A list whose rows are all dead should go rather than live on with one more. All that are dead do, so there is
+      // none the next time.
+      if (upkeep_ != nullptr && view.is_dead(item.offset)) {
+        RETURN_IF_ERROR(
+            delete_dead_from_leaf(services_, xid_, index_, *upkeep_, leaf, tuple_.bytes));
+        return place_on_leaf(std::move(leaf), stack);
+      }
       int place = 0;
       const int count = leaf_tid_count(header);
       while (place < count && leaf_tid(at, place) < key_.tid) ++place;
@@ -731,9 +745,9 @@ Status BtreeInserter::new_root(BufferRef left, BufferRef right) {
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
                     UniqueChecker* checker, BtreeInsertResult* result, IndexUpkeep* upkeep,
-                    SerializableTransaction* writer) {
+                    bool is_unchanged, SerializableTransaction* writer) {
   BtreeInserter inserter(services, xid, index, upkeep, writer);
-  return inserter.insert(values, is_null, heap_tid, checker, result);
+  return inserter.insert(values, is_null, heap_tid, checker, is_unchanged, result);
 }
 
 Status lock_btree_parent(StorageServices& services, const BtreeIndex& index, BtreeStack& stack,

@@ -23,8 +23,9 @@ class UniqueChecker {
  public:
   // Does the row exist for a check that sees committed rows, the own transaction's, and
   // uncommitted ones (a dirty snapshot)? `*live`: yes, and finally so: it is a conflict.
-  // `*wait_xid` valid: that depends on the outcome of this transaction.
-  virtual Status check(ItemPointer tid, bool* live, TransactionId* wait_xid) = 0;
+  // `*wait_xid` valid: that depends on the outcome of this transaction. `*dead`: nobody can see the row any more, so
+  // that the entry may be marked.
+  virtual Status check(ItemPointer tid, bool* live, TransactionId* wait_xid, bool* dead) = 0;
 
  protected:
   ~UniqueChecker() = default;
@@ -41,12 +42,14 @@ struct BtreeInsertResult {
 };
 
 // `checker` null: the key is not checked (not a unique index, or checked otherwise). `upkeep` null: pages come from
-// the end of the file. `writer` (may be null): the serializable transaction that inserts; serialization_failure when
-// others have read where the entry goes, and it is the one to go.
+// the end of the file and nothing is deleted. `is_unchanged`: the entry is for a new version of a row whose key in
+// this index did not change. `writer` (may be null): the serializable transaction that inserts; serialization_failure
+// when others have read where the entry goes, and it is the one to go.
 Status btree_insert(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                     const Datum* values, const bool* is_null, ItemPointer heap_tid,
                     UniqueChecker* checker, BtreeInsertResult* result,
-                    IndexUpkeep* upkeep = nullptr, SerializableTransaction* writer = nullptr);
+                    IndexUpkeep* upkeep = nullptr, bool is_unchanged = false,
+                    SerializableTransaction* writer = nullptr);
 
 // For page deletion: the page that has the downlink to `child`, locked exclusively, found by the first `depth` steps of
 // `stack`, which are corrected; splits that a crash left incomplete there are completed. Invalid when there is none.

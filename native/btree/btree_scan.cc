@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/invariant.h"
+#include "btree/btree_kill.h"
 
 namespace pgdata {
 
@@ -137,6 +138,7 @@ Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
   const BtreePageView view = view_of(leaf);
   const bool forward = direction_ == ScanDirection::forward;
   current_ = leaf.block();
+  current_lsn_ = leaf.page().lsn();
   next_ = forward ? view.opaque().btpo_next : view.opaque().btpo_prev;
   if (next_ == P_NONE) at_end_ = true;
   tid_count_ = 0;
@@ -275,7 +277,15 @@ Status BtreeScan::next_page_left() {
   }
 }
 
+Status BtreeScan::mark_killed() {
+  if (killed_.empty()) return Status::ok;
+  Status status = mark_dead_entries(pool_, index_, current_, current_lsn_, &killed_);
+  killed_.clear();
+  return status;
+}
+
 Status BtreeScan::next_batch(std::span<const ItemPointer>* tids) {
+  RETURN_IF_ERROR(mark_killed());
   *tids = {};
   if (impossible_) return Status::ok;
   tid_count_ = 0;

@@ -51,6 +51,11 @@ class BtreeScan {
   Status next_batch(std::span<const ItemPointer>* tids);
   // One at a time.
   Status next(ItemPointer* tid, bool* found);
+  // Nobody can see any more the row at `tid`, which was given since the last page was taken: its entry is marked dead when the
+  // scan leaves the page.
+  void kill(ItemPointer tid) { killed_.push_back(tid); }
+  // Marks what was killed; at the end of a scan that is given up.
+  Status mark_killed();
 
  private:
   // One end of a column's range, in index order.
@@ -89,8 +94,10 @@ class BtreeScan {
 
   bool started_ = false;
   bool at_end_ = false;
-  BlockNumber current_ = P_NONE;  // whose TIDs were given last
-  BlockNumber next_ = P_NONE;     // its sibling in scan direction, as it was then
+  BlockNumber current_ = P_NONE;   // whose TIDs were given last
+  Lsn current_lsn_ = invalid_lsn;  // of that page when it was read
+  std::vector<ItemPointer> killed_;
+  BlockNumber next_ = P_NONE;  // its sibling in scan direction, as it was then
   SiblingWalk walk_;
   std::vector<ItemPointer> tids_;  // room; tid_count_ of them are the batch
   size_t tid_count_ = 0;

@@ -378,6 +378,10 @@ Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearch
           matches->more = true;
           return Status::ok;
         }
+        if (matches->count == 0) {
+          matches->leaf = leaf.block();
+          matches->lsn = leaf.page().lsn();
+        }
         matches->tids[matches->count++] = leaf_tid(tuple, i);
       }
     }

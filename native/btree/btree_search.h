@@ -89,6 +89,9 @@ struct BtreeMatches {
   int count = 0;
   bool more = false;  // there were more than fit: use a scan
   ItemPointer tids[tids_max];
+  // The leaf that the first one lies on, and its LSN then.
+  BlockNumber leaf = P_NONE;
+  Lsn lsn = invalid_lsn;
 };
 // `reader` (may be null): the serializable transaction that looks.
 Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,

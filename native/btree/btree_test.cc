@@ -409,7 +409,7 @@ TEST(ascending_inserts_fill_leaves_to_the_fill_factor) {
 // Says of every row that it lives.
 class EverythingLives : public UniqueChecker {
  public:
-  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid) override {
+  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid, bool*) override {
     asked.push_back(tid);
     *live = dead.count({value_of(tid.block()), tid.offset()}) == 0;
     if (waits) *wait_xid = TransactionId{77};

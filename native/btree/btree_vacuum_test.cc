@@ -39,6 +39,9 @@ class Upkeep final : public IndexUpkeep {
  public:
   bool is_recyclable(FullTransactionId safexid) override { return safexid < horizon; }
   FullTransactionId next_full_xid() override { return next_xid; }
+  Status find_deletable(uint32_t, std::vector<IndexEntry>*, TransactionId*) override {
+    return Status::ok;
+  }
   std::atomic<FullTransactionId> next_xid = 1000;
   std::atomic<FullTransactionId> horizon = 1000;
 };

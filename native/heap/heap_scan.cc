@@ -221,7 +221,6 @@ Status walk_chain(const ReadContext& context, const HeapRelation& relation, Item
   const Page page = buffer.page();
   // Nothing is dead to everyone for who does not know everyone.
   if (all_dead != nullptr) *all_dead = context.backend != nullptr;
-  TransactionId oldest_xmin = invalid_transaction_id;  // asked for when it is needed
   OffsetNumber offset = tid.offset();
   bool at_start = true;
   TransactionId previous_xmax = invalid_transaction_id;
@@ -255,8 +254,9 @@ Status walk_chain(const ReadContext& context, const HeapRelation& relation, Item
       return Status::ok;
     }
     if (all_dead != nullptr && *all_dead) {
-      if (!is_valid(oldest_xmin)) oldest_xmin = context.transactions.oldest_xmin();
-      *all_dead = Visibility::is_surely_dead(header, oldest_xmin);
+      *all_dead = Visibility::is_surely_dead(header, [&](TransactionId deleter) {
+        return context.backend->is_removable(deleter, relation.is_shared());
+      });
     }
     if (!is_hot_updated(header.t_infomask, header.t_infomask2)) return Status::ok;
     if (header.t_ctid.block() != tid.block()) return Status::ok;

@@ -144,7 +144,6 @@ class Pruner {
   Status finish_chain(OffsetNumber root, std::span<const OffsetNumber> members, size_t dead_count);
   Status lone_heap_only(OffsetNumber offset);
   Status keep_tuple(OffsetNumber offset);
-  Status advance_conflict_horizon(const HeapTupleHeader& tuple);
   Status update_xid(const HeapTupleHeader& tuple, TransactionId* xid);
   bool decide_freezing(bool prunes, bool hints, bool hint_was_imaged);
   Status apply(bool prunes, bool freezes, bool hints);
@@ -203,26 +202,6 @@ class Pruner {
 Status Pruner::update_xid(const HeapTupleHeader& tuple, TransactionId* xid) {
   if ((tuple.t_infomask & HEAP_XMAX_INVALID) == 0) return visibility_.update_xid(tuple, xid);
   *xid = tuple.t_xmax;
-  return Status::ok;
-}
-
-// HeapTupleHeaderAdvanceConflictHorizon: no standby query that needs the tuple may go on once it is removed. One
-// whose inserter aborted, or that its inserter deleted, nobody needed.
-Status Pruner::advance_conflict_horizon(const HeapTupleHeader& tuple) {
-  if ((tuple.t_infomask & HEAP_MOVED) != 0) {
-    const TransactionId xvac{tuple.t_cid};
-    if (precedes(newest_removed_, xvac)) newest_removed_ = xvac;
-  }
-  bool committed = (tuple.t_infomask & HEAP_XMIN_COMMITTED) != 0;
-  if (!committed && !xmin_is_invalid(tuple.t_infomask)) {
-    TransactionStatus status = TransactionStatus::in_progress;
-    RETURN_IF_ERROR(context_.transactions.status_of(tuple.t_xmin, &status));
-    committed = status == TransactionStatus::committed;
-  }
-  if (!committed) return Status::ok;
-  TransactionId xmax;
-  RETURN_IF_ERROR(update_xid(tuple, &xmax));
-  if (xmax != xmin_of(tuple) && precedes(newest_removed_, xmax)) newest_removed_ = xmax;
   return Status::ok;
 }
 
@@ -303,7 +282,7 @@ Status Pruner::chain(OffsetNumber root) {
     members[count++] = offset;
     if (verdict(offset) == VacuumVerdict::dead) {
       dead_count = count;
-      RETURN_IF_ERROR(advance_conflict_horizon(tuple));
+      RETURN_IF_ERROR(visibility_.advance_conflict_horizon(tuple, &newest_removed_));
     } else if (verdict(offset) != VacuumVerdict::recently_dead) {
       return finish_chain(root, {members, count}, dead_count);
     }
@@ -355,7 +334,7 @@ Status Pruner::lone_heap_only(OffsetNumber offset) {
     return Status::error(Status::data_corrupted,
                          "dead heap-only tuple (%u, %u) is not linked to from any HOT chain",
                          value_of(buffer_.block()), unsigned{offset});
-  RETURN_IF_ERROR(advance_conflict_horizon(tuple));
+  RETURN_IF_ERROR(visibility_.advance_conflict_horizon(tuple, &newest_removed_));
   remove(offset, true);
   return Status::ok;
 }

@@ -379,13 +379,25 @@ Status Visibility::vacuum_verdict(HeapTupleHeader& tuple, BufferRef& buffer, Vac
   return Status::ok;
 }
 
-bool Visibility::is_surely_dead(const HeapTupleHeader& tuple, TransactionId oldest_xmin) {
+Status Visibility::advance_conflict_horizon(const HeapTupleHeader& tuple, TransactionId* horizon) {
   const uint16_t infomask = infomask_of(tuple);
-  if ((infomask & HEAP_XMIN_COMMITTED) == 0) return (infomask & HEAP_XMIN_INVALID) != 0;
-  if ((infomask & HEAP_XMAX_INVALID) != 0 || xmax_is_locked_only(infomask)) return false;
-  if ((infomask & HEAP_XMAX_IS_MULTI) != 0) return false;
-  if ((infomask & HEAP_XMAX_COMMITTED) == 0) return false;
-  return precedes(tuple.t_xmax, oldest_xmin);
+  if ((infomask & HEAP_MOVED) != 0) {
+    const TransactionId xvac{tuple.t_cid};
+    if (precedes(*horizon, xvac)) *horizon = xvac;
+  }
+  // A tuple whose inserter aborted, or that its inserter deleted, nobody needed.
+  bool committed = (infomask & HEAP_XMIN_COMMITTED) != 0;
+  if (!committed && !xmin_is_invalid(infomask)) {
+    TransactionStatus status = TransactionStatus::in_progress;
+    RETURN_IF_ERROR(context_.transactions.status_of(tuple.t_xmin, &status));
+    committed = status == TransactionStatus::committed;
+  }
+  if (!committed) return Status::ok;
+  TransactionId xmax = tuple.t_xmax;
+  if ((infomask & HEAP_XMAX_INVALID) == 0) RETURN_IF_ERROR(update_xid(tuple, &xmax));
+  const TransactionId xmin = xmin_is_frozen(infomask) ? frozen_transaction_id : tuple.t_xmin;
+  if (xmax != xmin && precedes(*horizon, xmax)) *horizon = xmax;
+  return Status::ok;
 }
 
 }  // namespace pgdata

@@ -99,8 +99,21 @@ class Visibility {
   // `oldest_xmin`: TransactionSystem::oldest_xmin.
   Status satisfies_vacuum(HeapTupleHeader& tuple, TransactionId oldest_xmin, BufferRef& buffer,
                           VacuumVerdict* verdict);
-  // Is it dead to everyone, as its hint bits alone tell (HeapTupleIsSurelyDead)?
-  static bool is_surely_dead(const HeapTupleHeader& tuple, TransactionId oldest_xmin);
+  // Is it dead to everyone, as its hint bits alone tell (HeapTupleIsSurelyDead)? `is_removable(deleter)`: whether a
+  // deletion that has committed is old enough.
+  template <typename IsRemovable>
+  static bool is_surely_dead(const HeapTupleHeader& tuple, IsRemovable is_removable) {
+    const uint16_t infomask = tuple.t_infomask;
+    if ((infomask & HEAP_XMIN_COMMITTED) == 0) return (infomask & HEAP_XMIN_INVALID) != 0;
+    if ((infomask & HEAP_XMAX_INVALID) != 0 || xmax_is_locked_only(infomask)) return false;
+    if ((infomask & HEAP_XMAX_IS_MULTI) != 0) return false;
+    if ((infomask & HEAP_XMAX_COMMITTED) == 0) return false;
+    return is_removable(tuple.t_xmax);
+  }
+
+  // Raises `*horizon` to the transaction that made the tuple, which is dead to everybody, so
+  // (HeapTupleHeaderAdvanceConflictHorizon): no standby query that needs it may go on once it is removed.
+  Status advance_conflict_horizon(const HeapTupleHeader& tuple, TransactionId* horizon);
 
   // The transaction that updated or deleted the tuple: t_xmax, or the multixact's updating member.
   // invalid_transaction_id when the multixact has none.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "btree/btree_kill.h"
 #include "btree/btree_search.h"
 #include "heap/visibility.h"
 #include "table/row_source.h"
@@ -28,13 +29,19 @@ Status check_index(const Table& table, size_t index) {
 
 // The visible row among the versions that an index's entries lead to.
 Status fetch_visible(const ReadView& view, const Table& table, Visibility& visibility,
-                     const BtreeMatches& matches, BufferRef* buffer, HeapTuple* tuple,
-                     bool* found) {
+                     const BtreeIndex& btree, const BtreeMatches& matches, BufferRef* buffer,
+                     HeapTuple* tuple, bool* found) {
   *found = false;
-  for (int i = 0; i < matches.count && !*found; i++)
+  std::vector<ItemPointer> dead;
+  for (int i = 0; i < matches.count && !*found; i++) {
+    bool all_dead = false;
     RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), matches.tids[i], visibility, buffer,
-                                    tuple, found, nullptr));
-  return Status::ok;
+                                    tuple, found, &all_dead));
+    if (all_dead) dead.push_back(matches.tids[i]);
+  }
+  if (dead.empty()) [[likely]]
+    return Status::ok;
+  return mark_dead_entries(view.context.pool, btree, matches.leaf, matches.lsn, &dead);
 }
 
 }  // namespace
@@ -62,7 +69,8 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
       BtreeMatches matches;
       RETURN_IF_ERROR(
           btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
-      RETURN_IF_ERROR(fetch_visible(view, table, visibility, matches, &buffer, &tuple, &found));
+      RETURN_IF_ERROR(
+          fetch_visible(view, table, visibility, btree, matches, &buffer, &tuple, &found));
       if (!found && matches.more) {
         // More dead versions than fit: walk them all.
         std::vector<BtreeCondition> conditions;
@@ -75,9 +83,12 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
         while (!found) {
           RETURN_IF_ERROR(scan.next(&tid, &more));
           if (!more) break;
+          bool all_dead = false;
           RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), tid, visibility, &buffer,
-                                          &tuple, &found, nullptr));
+                                          &tuple, &found, &all_dead));
+          if (all_dead) scan.kill(tid);
         }
+        RETURN_IF_ERROR(scan.mark_killed());
       }
     }
     if (found) {
@@ -233,8 +244,10 @@ class IndexTableScan final : public TableScan {
           writer->finish(true);
           return Status::ok;
         }
+        bool all_dead = false;
         RETURN_IF_ERROR(heap_hot_search(context_, table_->heap(), tid, visibility_, &buffer_,
-                                        &tuple_, &has_tuple_, nullptr));
+                                        &tuple_, &has_tuple_, &all_dead));
+        if (all_dead) scan_->kill(tid);
         if (!has_tuple_) continue;
       }
       RETURN_IF_ERROR(output_.deform(tuple_));
@@ -246,7 +259,8 @@ class IndexTableScan final : public TableScan {
       has_tuple_ = false;
     }
     writer->finish(false);
-    return Status::ok;
+    // Nobody may ask for more.
+    return scan_->mark_killed();
   }
 
  private:

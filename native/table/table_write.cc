@@ -13,6 +13,7 @@
 #include "heap/toast.h"
 #include "table/filter.h"
 #include "table/row_source.h"
+#include "table/table_upkeep.h"
 #include "tuple/deform.h"
 
 namespace pgdata {
@@ -27,13 +28,13 @@ class HeapUniqueChecker final : public UniqueChecker {
  public:
   HeapUniqueChecker(Backend& backend, const HeapRelation& heap) : backend_(backend), heap_(heap) {}
 
-  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid) override {
+  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid, bool* dead) override {
     HeapTuple tuple;
     DirtyVerdict verdict;
     bool found = false;
     BufferRef buffer;
     RETURN_IF_ERROR(
-        heap_hot_search_dirty(backend_, heap_, tid, &buffer, &tuple, &verdict, &found, nullptr));
+        heap_hot_search_dirty(backend_, heap_, tid, &buffer, &tuple, &verdict, &found, dead));
     *live = false;
     *wait_xid = invalid_transaction_id;
     if (!found) return Status::ok;
@@ -51,20 +52,15 @@ class HeapUniqueChecker final : public UniqueChecker {
   const HeapRelation& heap_;
 };
 
-// What an index asks of its table when it needs room.
-class TableUpkeep final : public IndexUpkeep {
- public:
-  TableUpkeep(Backend& backend, const HeapRelation& heap) : backend_(backend), heap_(heap) {}
-
-  bool is_recyclable(FullTransactionId safexid) override {
-    return backend_.is_recyclable(safexid, heap_.is_shared());
-  }
-  FullTransactionId next_full_xid() override { return backend_.transactions().next_full_xid(); }
-
- private:
-  Backend& backend_;
-  const HeapRelation& heap_;
-};
+// Whether an update that sets the layout's columns sets one of the index's keys (index_unchanged_by_update in
+// src/backend/executor/execIndexing.c, PostgreSQL 18).
+bool sets_key(const RowLayout& layout, const TableIndexDefinition& index) {
+  const auto keys_end = index.columns.begin() + index.key_count;
+  return std::any_of(index.columns.begin(), keys_end, [&](const TableIndexColumn& column) {
+    return std::any_of(layout.columns().begin(), layout.columns().end(),
+                       [&](const RowColumn& set) { return set.attribute == column.attribute; });
+  });
+}
 
 Status unique_violation(const Table& table, const TableIndexDefinition& index, bool building) {
   Status status = building
@@ -121,12 +117,14 @@ Status TableWriter::insert_entries_of(Table& table, const Datum* values, const b
     const Table::Index& index = table.indexes()[entries_index_];
     IndexValues entry(backend_, table, index.definition);
     RETURN_IF_ERROR(entry.take(values, nulls));
+    // A new version of a row whose key stays what it was.
+    const bool is_unchanged = updated_ != nullptr && !sets_key(*updated_, index.definition);
     HeapUniqueChecker checker(backend_, table.heap());
     TableUpkeep upkeep(backend_, table.heap());
     BtreeInsertResult result;
     RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
-                                 &result, &upkeep, backend_.serializable()));
+                                 &result, &upkeep, is_unchanged, backend_.serializable()));
     if (result.conflict) return unique_violation(table, index.definition, false);
     if (!result.inserted) {
       *wait_xid = result.wait_xid;
@@ -206,6 +204,7 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
   RETURN_IF_ERROR(
       table.with_names(heap_multi_insert(backend_, table.heap(), batch_.tuples(), options, bulk)));
   for (const NewTuple& tuple : batch_.tuples()) inserted_.push_back(tuple.self);
+  updated_ = nullptr;
   entries_row_ = 0;
   entries_index_ = 0;
   values_at_hand_ = true;
@@ -271,6 +270,7 @@ Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowR
     return Status::ok;
   }
   inserted_.push_back(outcome->new_tid);
+  updated_ = &layout;
   entries_row_ = 0;
   entries_index_ = 0;
   values_at_hand_ = true;

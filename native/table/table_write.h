@@ -59,6 +59,8 @@ class TableWriter {
   size_t entries_row_ = 0;
   size_t entries_index_ = 0;
   bool values_at_hand_ = false;
+  // What an update set, of which inserted_ is the new version; null after an insertion. The table keeps it.
+  const RowLayout* updated_ = nullptr;
   // What values_ point to: staged cells that were made values, and the row before an update.
   std::unique_ptr<RowSource> source_;
   BufferRef old_row_;

@@ -6,6 +6,7 @@
 
 #include "btree/btree_insert.h"
 #include "btree/btree_scan.h"
+#include "table/table_upkeep.h"
 
 namespace pgdata {
 
@@ -76,9 +77,10 @@ Status ToastTable::insert(Backend& backend, Oid value_id, int32_t chunk_seq, Ite
   TransactionId xid;
   RETURN_IF_ERROR(backend.assign_xid(&xid));
   BtreeInsertResult result;
+  TableUpkeep upkeep(backend, *heap_);
   // The value id is new, so no entry can have the key.
-  RETURN_IF_ERROR(
-      btree_insert(backend.services(), xid, *index_, values, nulls, tid, nullptr, &result));
+  RETURN_IF_ERROR(btree_insert(backend.services(), xid, *index_, values, nulls, tid, nullptr,
+                               &result, &upkeep));
   INVARIANT(result.inserted);
   return Status::ok;
 }

@@ -50,6 +50,9 @@ class LazyVacuum::Upkeep final : public IndexUpkeep {
     return removal_.is_recyclable(safexid, shared_);
   }
   FullTransactionId next_full_xid() override { return transactions_.next_full_xid(); }
+  Status find_deletable(uint32_t, std::vector<IndexEntry>*, TransactionId*) override {
+    return Status::ok;  // It brings its own list.
+  }
 
  private:
   TransactionSystem& transactions_;
