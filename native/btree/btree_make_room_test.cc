@@ -220,11 +220,11 @@ TEST(a_page_that_changed_since_it_was_read_is_not_marked) {
 
 TEST(versions_of_unchanged_rows_do_not_make_the_index_grow) {
   Index index(8192);
-  for (int32_t key = 0; key < 3000; key++) index.insert(key);
+  for (int32_t key = 0; key < 1500; key++) index.insert(key);
   const uint32_t blocks = index.blocks();
   std::mt19937_64 random = test::random_engine();
-  for (int i = 0; i < 30000; i++) {
-    const auto key = static_cast<int32_t>(random() % 3000);
+  for (int i = 0; i < 6000; i++) {
+    const auto key = static_cast<int32_t>(random() % 1500);
     const auto old = index.living.lower_bound({key, ItemPointer(BlockNumber{0}, 0)});
     ASSERT(old != index.living.end() && old->key == key);
     index.die(*old);

@@ -65,6 +65,9 @@ struct Table {
   std::vector<IndexEntryFate> ask(std::vector<IndexEntryFate> entries, uint32_t bottom_up_bytes,
                                   TransactionId* horizon) {
     begin();
+    // What is removable is looked up anew once a snapshot shows that somebody has ended.
+    const Snapshot* snapshot = nullptr;
+    TestCluster::must(backend->statement_snapshot(&snapshot));
     TestCluster::must(
         find_deletable_entries(*backend, *relation, bottom_up_bytes, &entries, horizon));
     commit();
