@@ -21,7 +21,7 @@ Lsn lsn_unlocked(const Page& page) {
          __atomic_load_n(&header.pd_lsn_low, __ATOMIC_RELAXED);
 }
 
-// Looks at every tuple of a locked page. `*lasting`: the count holds for later snapshots, too.
+// Looks at every tuple of a locked page, or only counts those of one that is all visible. `*lasting`: the count holds for later snapshots, too.
 Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& visibility,
                   PageCounts::Entry* entry, bool* lasting) {
   const Page page = buffer.page();
@@ -34,6 +34,14 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
   *lasting = true;
   const bool notes = notes_reads(relation, visibility.snapshot());
   if (notes) RETURN_IF_ERROR(note_page(*visibility.snapshot()));
+  if ((page.header().pd_flags & PD_ALL_VISIBLE) != 0) {
+    // Each tuple is old enough for all snapshots, and its deletion would have cleared the flag.
+    uint32_t normal = 0;
+    for (OffsetNumber offset = first_offset_number; offset <= last; ++offset)
+      normal += page.line_pointer(offset).is_normal() ? 1 : 0;
+    entry->count = normal;
+    return Status::ok;
+  }
   for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
     const LinePointer item = page.line_pointer(offset);
     if (!item.is_normal()) continue;
@@ -57,6 +65,23 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
 }
 
 }  // namespace
+
+Status heap_count_block(const ReadContext& context, const HeapRelation& relation,
+                        const Snapshot& snapshot, BlockNumber block, uint64_t* count,
+                        bool* is_empty) {
+  BufferRef buffer;
+  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, block, ReadMode::normal,
+                                    nullptr, &buffer));
+  Visibility visibility(context, &snapshot);
+  buffer.lock(LockMode::shared);
+  PageCounts::Entry counted;
+  bool lasting = false;
+  Status status = count_page(relation, buffer, visibility, &counted, &lasting);
+  visibility.hints_done(buffer);
+  *count = counted.count;
+  *is_empty = buffer.page().max_offset() == 0;
+  return status;
+}
 
 Status heap_count(const ReadContext& context, const HeapRelation& relation,
                   const Snapshot& snapshot, PageCounts* counts, uint64_t* count) {

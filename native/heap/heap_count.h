@@ -34,6 +34,11 @@ class PageCounts {
   std::vector<Entry> entries_;
 };
 
+// Counts the rows of one block. `*is_empty`: it has no line pointer, so that no index can have an entry for it.
+Status heap_count_block(const ReadContext& context, const HeapRelation& relation,
+                        const Snapshot& snapshot, BlockNumber block, uint64_t* count,
+                        bool* is_empty);
+
 // `counts` must have been used for this relation only.
 Status heap_count(const ReadContext& context, const HeapRelation& relation,
                   const Snapshot& snapshot, PageCounts* counts, uint64_t* count);

@@ -1,6 +1,7 @@
 // VisibilityMap: pinning, setting, clearing, counting.
 #include "space/visibility_map.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -133,6 +134,30 @@ bool VisibilityMap::clear(BlockNumber heap_block, BufferRef& map_page, uint8_t f
   }
   map_page.unlock();
   return was_set;
+}
+
+Status VisibilityMap::find_not_visible(uint32_t heap_blocks, size_t limit,
+                                       std::vector<BlockNumber>* blocks) {
+  constexpr uint64_t visible_mask = 0x5555555555555555u;
+  constexpr uint32_t blocks_per_word = sizeof(uint64_t) * blocks_per_byte;
+  blocks->clear();
+  for (uint32_t first = 0; first < heap_blocks; first += heap_blocks_per_page()) {
+    BufferRef buffer;
+    RETURN_IF_ERROR(read_page(map_block(BlockNumber{first}), false, &buffer));
+    if (buffer.is_valid()) buffer.lock(LockMode::shared);
+    const uint8_t* map = buffer.is_valid() ? map_of(buffer) : nullptr;
+    const uint32_t end = std::min(heap_blocks - first, heap_blocks_per_page());
+    for (uint32_t at = 0; at < end; at += blocks_per_word) {
+      const uint64_t word = map == nullptr ? 0 : load<uint64_t>(map + at / blocks_per_byte);
+      if ((word & visible_mask) == visible_mask) continue;
+      for (uint32_t i = at; i < std::min(end, at + blocks_per_word); ++i) {
+        if ((word >> (2 * (i - at)) & VISIBILITYMAP_ALL_VISIBLE) != 0) continue;
+        if (blocks->size() == limit) return Status::ok;
+        blocks->push_back(BlockNumber{first + i});
+      }
+    }
+  }
+  return Status::ok;
 }
 
 Status VisibilityMap::count(uint32_t* all_visible, uint32_t* all_frozen) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -43,6 +44,8 @@ class VisibilityMap {
   // heap page.
   bool clear(BlockNumber heap_block, BufferRef& map_page, uint8_t flags);
 
+  // The blocks below `heap_blocks` that are not visible to all, in order; `limit` of them at most.
+  Status find_not_visible(uint32_t heap_blocks, size_t limit, std::vector<BlockNumber>* blocks);
   // How many blocks have each bit.
   Status count(uint32_t* all_visible, uint32_t* all_frozen);
 
