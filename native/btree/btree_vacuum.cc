@@ -132,6 +132,9 @@ Status BtreeVacuum::vacuum_block(BlockNumber scan_block, const DeadRows* dead, u
       if (view.opaque().btpo_cycleid != cycle || view.has(BTP_DELETED)) return Status::ok;
     }
     if (page.is_new() || (view.has(BTP_DELETED) && upkeep_.is_recyclable(btree_deleted_at(view)))) {
+      // One that this scan deleted before it came here must not be freed again at its end.
+      if (!page.is_new() && !deleted_.empty() && btree_deleted_at(view) >= deleted_.front().safexid)
+        std::erase_if(deleted_, [&](const DeletedBtreePage& one) { return one.block == block; });
       buffer.release();
       result_.pages_deleted++;
       return free_page(block);
