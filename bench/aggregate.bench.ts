@@ -10,8 +10,8 @@ const { session, table, sqlite } = peers
 let total = 0
 for (let id = 1; id <= accountRows; id++) total += (id % 1000) / 4
 
-// Counted ten times a run: once is over too quickly for the clock.
-const counts = 10
+// Counted a hundred times a run: once is over too quickly for the clock.
+const counts = 100
 const count: Contender[] = [
   {
     name: 'pgdata',
