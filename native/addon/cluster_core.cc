@@ -147,4 +147,38 @@ std::shared_ptr<Engine> ClusterCore::release() {
   return std::move(engine_);
 }
 
+namespace {
+
+// While it lives, the cluster is not closed.
+class Entered {
+ public:
+  explicit Entered(BackgroundWork& work) : work_(work), entered_(work.enter()) {}
+  ~Entered() {
+    if (entered_) work_.leave();
+  }
+  Entered(const Entered&) = delete;
+  explicit operator bool() const { return entered_; }
+
+ private:
+  BackgroundWork& work_;
+  bool entered_;
+};
+
+}  // namespace
+
+Napi::Promise run_on_engine(Napi::Env env, const ClusterCore& core,
+                            std::function<Status(Engine&)> work, AsyncTask::Result result) {
+  return run_async(
+      env,
+      [engine = core.shared_engine(), background = core.background(), work = std::move(work)] {
+        const Entered entered(*background);
+        if (!entered)
+          return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
+        Status status;
+        const bool is_whole = engine->state().contain([&] { status = work(*engine); });
+        return is_whole ? std::move(status) : engine->state().check();
+      },
+      std::move(result));
+}
+
 }  // namespace pgdata

@@ -9,11 +9,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "addon/async_task.h"
 #include "addon/error.h"
 #include "base/invariant.h"
 #include "base/status.h"
@@ -25,7 +27,7 @@ namespace pgdata {
 
 class SessionObject;
 
-// Writing work on other threads (vacuums): asked to stop, and waited for, before the engine is taken out.
+// Work on other threads that uses the engine: asked to stop, and waited for, before the engine is taken out.
 class BackgroundWork {
  public:
   // False once the work is asked to stop; otherwise `leave` must follow.
@@ -116,6 +118,12 @@ class ClusterCore {
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   std::vector<SessionObject*> sessions_;
 };
+
+// Runs `work` on a pool thread; the cluster is not closed meanwhile. connection_does_not_exist when it is being closed
+// already. A failed INVARIANT poisons the cluster.
+Napi::Promise run_on_engine(Napi::Env env, const ClusterCore& core,
+                            std::function<Status(Engine&)> work,
+                            AsyncTask::Result result = nullptr);
 
 // Runs `body`, which may fail an INVARIANT: that poisons the cluster and is thrown as internal_error.
 template <typename Body>

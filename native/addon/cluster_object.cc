@@ -160,9 +160,8 @@ Napi::Value ClusterObject::verify_index(const Napi::CallbackInfo& info) {
 Napi::Value ClusterObject::checkpoint(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
-    // The core, and with it the engine, stays while the task runs; closing waits for the checkpoint's mutex.
-    return run_async(
-        env, [core = core_] { return core->is_open() ? core->engine().checkpoint() : Status(); });
+    // Closing waits for the checkpoint's mutex, away from the JavaScript thread.
+    return run_async(env, [engine = core_->shared_engine()] { return engine->checkpoint(); });
   });
 }
 
@@ -196,12 +195,14 @@ Napi::Value ClusterObject::finish_prepared(const Napi::CallbackInfo& info) {
     if (core_->engine().options().read_only)
       THROW_IF_ERROR(env, Status::error(ErrorCode::read_only_sql_transaction,
                                         "the cluster is open for reading only"));
-    return run_async(env, [engine = core_->shared_engine(), gid = info[0].ToString().Utf8Value(),
-                           commit = info[1].ToBoolean().Value()] {
-      TwoPhaseState state;
-      return engine->transactions().prepared().finish(
-          gid, commit, &state, [&](int slot) { engine->locks().release_all(slot); });
-    });
+    return run_on_engine(env, *core_,
+                         [gid = info[0].ToString().Utf8Value(),
+                          commit = info[1].ToBoolean().Value()](Engine& engine) {
+                           TwoPhaseState state;
+                           return engine.transactions().prepared().finish(
+                               gid, commit, &state,
+                               [&](int slot) { engine.locks().release_all(slot); });
+                         });
   });
 }
 

@@ -24,7 +24,7 @@ struct FaultName {
 constexpr FaultName fault_names[] = {
     {"io_error", Fault::io_error},           {"no_space", Fault::no_space},
     {"short_write", Fault::short_write},     {"delay", Fault::delay},
-    {"power_failure", Fault::power_failure},
+    {"power_failure", Fault::power_failure}, {"broken_invariant", Fault::broken_invariant},
 };
 
 bool find_fault(const std::string& name, Fault* fault) {

@@ -71,10 +71,14 @@ void ScanObject::finish() {
   session_->scans.erase(this);
   if (implicit_ && --session_->implicit_scans == 0 && !session_->ended && session_->backend &&
       !session_->explicit_transaction && session_->backend->in_transaction()) {
-    Lsn upto = invalid_lsn;
-    // It wrote nothing, so nothing can fail.
-    if (!session_->backend->commit(false, &upto).is_ok()) session_->backend->abort();
-    session_->locks->end_transaction();
+    ClusterState& cluster = session_->core->engine().state();
+    cluster.contain([this, &cluster] {
+      Backend& backend = *session_->backend;
+      Lsn upto = invalid_lsn;
+      // It wrote nothing, so nothing can fail; but what a crash of the cluster left open may be more than a scan's.
+      if (cluster.is_poisoned() || !backend.commit(false, &upto).is_ok()) backend.abort();
+      session_->locks->end_transaction();
+    });
   }
   session_.reset();
   table_.reset();

@@ -268,12 +268,17 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
 
 void SessionObject::end() {
   if (state_->ended) return;
-  cancel_wait(Env(), Status::error(ErrorCode::connection_does_not_exist, "the session is closed"));
+  ClusterState& cluster = state_->core->engine().state();
+  cluster.contain([this] {
+    cancel_wait(Env(),
+                Status::error(ErrorCode::connection_does_not_exist, "the session is closed"));
+  });
   state_->ended = true;
   while (!state_->scans.empty()) (*state_->scans.begin())->finish();
   state_->writer.reset();
   // The locks go after the transaction, and before others may take the slot.
-  if (state_->backend && state_->backend->in_transaction()) state_->backend->abort();
+  if (state_->backend && state_->backend->in_transaction())
+    cluster.contain([this] { state_->backend->abort(); });
   state_->locks.reset();
   state_->backend.reset();
   state_->core->remove_session(this);
@@ -312,7 +317,7 @@ void SessionObject::watch(Napi::Env env) {
 }
 
 void SessionObject::resume(Napi::Env env, Status status) {
-  INVARIANT(waiting_ != nullptr);
+  if (waiting_ == nullptr) return;
   Napi::Value value = env.Undefined();
   try {
     if (status.is_ok()) status = state_->core->check();
@@ -1143,9 +1148,9 @@ Napi::Value SessionObject::copy_database(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     state_->backend->force_sync_commit();
-    return run_async(
-        env, [engine = state_->core->shared_engine(), xid, source = places[0], target = places[1]] {
-          return copy_database_files(engine->services(), xid, source, target);
+    return run_on_engine(
+        env, *state_->core, [xid, source = places[0], target = places[1]](Engine& engine) {
+          return copy_database_files(engine.services(), xid, source, target);
         });
   });
 }
@@ -1164,8 +1169,8 @@ Napi::Value SessionObject::drop_database_files(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     state_->backend->force_sync_commit();
-    return run_async(env, [engine = state_->core->shared_engine(), xid, database, tablespaces] {
-      return pgdata::drop_database_files(engine->services(), xid, database, tablespaces);
+    return run_on_engine(env, *state_->core, [xid, database, tablespaces](Engine& engine) {
+      return pgdata::drop_database_files(engine.services(), xid, database, tablespaces);
     });
   });
 }

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "addon/async_task.h"
 #include "addon/descriptor.h"
 #include "addon/environment.h"
 #include "vacuum/truncate_heap.h"
@@ -12,24 +11,6 @@
 namespace pgdata {
 
 namespace {
-
-// While it lives, the cluster is not closed.
-class Entered {
- public:
-  explicit Entered(BackgroundWork& work) : work_(work), entered_(work.enter()) {}
-  ~Entered() {
-    if (entered_) work_.leave();
-  }
-  Entered(const Entered&) = delete;
-  Status status() const {
-    if (entered_) return Status::ok;
-    return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
-  }
-
- private:
-  BackgroundWork& work_;
-  bool entered_;
-};
 
 Napi::Object outcome_object(Napi::Env env, const VacuumOutcome& outcome) {
   Napi::Object object = Napi::Object::New(env);
@@ -117,16 +98,14 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
     }
   }
   auto outcome = std::make_shared<VacuumOutcome>();
-  return run_async(
-      env,
-      [state = state_, background = state_->core->background(),
-       engine = state_->core->shared_engine(), target, settings, outcome]() {
-        Entered entered(*background);
-        RETURN_IF_ERROR(entered.status());
+  return run_on_engine(
+      env, *state_->core,
+      [state = state_, background = state_->core->background(), target, settings,
+       outcome](Engine& engine) {
         state->progress.stopping = &background->stopping();
         std::unique_ptr<Backend> backend;
         RETURN_IF_ERROR(
-            Backend::create(engine->services(), engine->transactions(), state->database, &backend));
+            Backend::create(engine.services(), engine.transactions(), state->database, &backend));
         LazyVacuum vacuum(*backend, target, settings, state->progress);
         return vacuum.run(outcome.get());
       },
@@ -141,15 +120,13 @@ Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
   const uint32_t nonempty_pages = info[1].ToNumber().Uint32Value();
   auto blocks = std::make_shared<uint32_t>(0);
   state_->progress.phase = VacuumPhase::truncating_heap;
-  return run_async(
-      env,
-      [state = state_, background = state_->core->background(),
-       engine = state_->core->shared_engine(), rel_pages, nonempty_pages, blocks] {
-        Entered entered(*background);
-        RETURN_IF_ERROR(entered.status());
+  return run_on_engine(
+      env, *state_->core,
+      [state = state_, background = state_->core->background(), rel_pages, nonempty_pages,
+       blocks](Engine& engine) {
         state->progress.stopping = &background->stopping();
         const auto pause = [&] { return state->progress.check(); };
-        return count_nonempty_pages(engine->services().pool, state->heap(), rel_pages,
+        return count_nonempty_pages(engine.services().pool, state->heap(), rel_pages,
                                     nonempty_pages, pause, blocks.get());
       },
       [blocks](Napi::Env here) { return Napi::Number::New(here, *blocks); });

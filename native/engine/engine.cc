@@ -245,8 +245,17 @@ Status Engine::checkpoint() {
   if (!in_production_)
     return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
   RETURN_IF_ERROR(state_->check());
-  return create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
-                           CheckpointKind::online, &control_);
+  return contained_checkpoint(CheckpointKind::online);
+}
+
+// Nobody else would catch what a failed invariant throws on a thread of our own, or at the end of the environment.
+Status Engine::contained_checkpoint(CheckpointKind kind) {
+  Status status;
+  const bool is_whole = state_->contain([&] {
+    status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_, kind,
+                               &control_);
+  });
+  return is_whole ? std::move(status) : state_->check();
 }
 
 Status Engine::checkpoint_if_needed() {
@@ -263,9 +272,7 @@ Status Engine::close() {
   Status status;
   if (in_production_) {
     status = state_->check();
-    if (status.is_ok())
-      status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
-                                 CheckpointKind::shutdown, &control_);
+    if (status.is_ok()) status = contained_checkpoint(CheckpointKind::shutdown);
   }
   release();
   return status;

@@ -108,6 +108,7 @@ class Engine {
   Status replay(const RecoveryPlan& plan);
   Status enter_production();
   Status lock_for_prepared();
+  Status contained_checkpoint(CheckpointKind kind);
   void release();
 
   FileSystem& files_;

@@ -90,6 +90,9 @@ FaultPlan::Outcome FaultPlan::outcome_of(Fault fault, const Operation& operation
     case Fault::delay:
       outcome.delay_ms = delay_ms;
       return outcome;
+    case Fault::broken_invariant:
+      outcome.breaks_invariant = true;
+      return outcome;
     case Fault::short_write:
       if (operation.kind == OperationKind::write) {
         outcome.is_short = true;

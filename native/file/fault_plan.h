@@ -49,6 +49,7 @@ enum class Fault : uint8_t {
   short_write,  // a write stops half way with disk_full; else as no_space
   delay,        // it takes longer, and succeeds
   power_failure,  // this one and all that follow fail
+  broken_invariant,  // an INVARIANT fails in it, as a bug would: to see what becomes of those around
 };
 
 constexpr uint32_t bit_of(OperationKind kind) { return 1u << static_cast<uint32_t>(kind); }
@@ -72,6 +73,7 @@ class FaultPlan {
     Status status;
     bool is_short = false;  // only a write: half of it is to be done, then it fails with disk_full
     uint32_t delay_ms = 0;
+    bool breaks_invariant = false;
   };
 
   // The operation with number `step` meets `fault`. Several may be set.

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/invariant.h"
+
 namespace pgdata {
 
 class WatchedFile final : public File {
@@ -167,6 +169,7 @@ Status WatchedFileSystem::begin(OperationKind kind, const std::string& path, uin
   }
   if (outcome.delay_ms > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(outcome.delay_ms));
+  INVARIANT(!outcome.breaks_invariant);
   if (is_short != nullptr) *is_short = outcome.is_short;
   return std::move(outcome.status);
 }

@@ -14,9 +14,12 @@ LockSession::LockSession(LockTable& table, TransactionSystem& transactions, int 
 }
 
 LockSession::~LockSession() {
-  cancel_wait();
-  table_.release_all(slot_);
-  table_.close_slot(slot_);
+  ClusterState& state = transactions_.state();
+  state.contain([this] { cancel_wait(); });
+  state.contain([this] {
+    table_.release_all(slot_);
+    table_.close_slot(slot_);
+  });
 }
 
 bool LockSession::Held::has(LockLevel level) const {

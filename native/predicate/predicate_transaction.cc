@@ -10,7 +10,9 @@ namespace pgdata {
 
 using namespace predicate;
 
-PredicateTransaction::~PredicateTransaction() { end(false); }
+PredicateTransaction::~PredicateTransaction() {
+  locks_.services_.state.contain([this] { end(false); });
+}
 
 Status PredicateTransaction::fail(Status status) {
   failed_ = true;

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 
 #include "base/status.h"
 #include "shmem/index_vacuums.h"
@@ -25,6 +26,19 @@ class ClusterState {
     if (!is_poisoned()) [[likely]]
       return Status::ok;
     return crashed();
+  }
+
+  // Runs `body` where an exception would end the process: in a destructor, on a thread of our own, at the end of the
+  // environment. False if an invariant failed in it, which poisons.
+  template <typename Body>
+  bool contain(Body&& body) noexcept {
+    try {
+      body();
+      return true;
+    } catch (const std::exception& failure) {
+      poison(failure.what());
+      return false;
+    }
   }
 
   void set_recovering(bool recovering) {

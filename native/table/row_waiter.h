@@ -30,7 +30,9 @@ class RowWaiter {
         table_(other.table_),
         policy_(other.policy_),
         row_lock_(std::exchange(other.row_lock_, std::nullopt)) {}
-  ~RowWaiter() { release(); }
+  ~RowWaiter() {
+    backend_->services().state.contain([this] { release(); });
+  }
 
   enum class Outcome : uint8_t {
     ready,        // look again

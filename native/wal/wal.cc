@@ -131,6 +131,7 @@ Wal::Wal(FileSystem& files, Segment& segment, ClusterState& state, WalOptions op
 Wal::~Wal() = default;
 
 const WalOptions& Wal::options() const { return local_->options; }
+ClusterState& Wal::state() const { return local_->state; }
 
 Status Wal::poison(Status status) {
   if (!status.is_ok()) local_->state.poison(status.report().message.c_str());

@@ -185,6 +185,7 @@ class Wal {
   Wal(const Wal&) = delete;
 
   const WalOptions& options() const;
+  ClusterState& state() const;
 
   // Makes the first segment of a new cluster, with a shutdown checkpoint as its first record
   // being the caller's business: positions start at the beginning of segment 1.

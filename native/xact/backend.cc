@@ -26,7 +26,8 @@ CheckpointDelay::CheckpointDelay(Backend& backend) : backend_(backend) {
 }
 
 CheckpointDelay::~CheckpointDelay() {
-  backend_.transactions_.processes().end_checkpoint_delay(backend_.slot_);
+  backend_.services_.state.contain(
+      [this] { backend_.transactions_.processes().end_checkpoint_delay(backend_.slot_); });
 }
 
 Backend::Backend(StorageServices& services, TransactionSystem& transactions, Oid database)
@@ -47,8 +48,12 @@ Status Backend::create(StorageServices& services, TransactionSystem& transaction
 
 Backend::~Backend() {
   if (slot_ < 0) return;
-  if (in_transaction_) abort();
-  transactions_.processes().release_slot(slot_);
+  ClusterState& state = services_.state;
+  if (in_transaction_) state.contain([this] { abort(); });
+  serializable_.reset();
+  // Of an abort that an invariant cut short the slot may still have the id; then the cluster is poisoned.
+  if (state.is_poisoned()) transactions_.processes().abandon_transaction(slot_);
+  state.contain([this] { transactions_.processes().release_slot(slot_); });
 }
 
 Status Backend::begin(IsolationLevel level, bool read_only, bool deferrable) {
@@ -411,6 +416,7 @@ void Backend::record_abort() {
 
 void Backend::abort() {
   INVARIANT(in_transaction_);
+  if (services_.state.is_poisoned()) return abandon();
   while (levels_.size() > 1) abort_subtransaction();
   if (is_valid(xid_)) {
     record_abort();
@@ -422,6 +428,14 @@ void Backend::abort() {
   }
   if (is_watched_) serializable_->end(false);
   if (!services_.state.is_poisoned()) remove_relation_files(services_, pending_files(false));
+  forget_transaction();
+}
+
+// What was done before the cluster was poisoned, perhaps half of a commit, recovery decides about. Here the transaction
+// is only forgotten.
+void Backend::abandon() {
+  transactions_.processes().abandon_transaction(slot_);
+  if (is_watched_) services_.state.contain([this] { serializable_->end(false); });
   forget_transaction();
 }
 

@@ -169,6 +169,7 @@ class Backend {
   // The outcome of the current level, with its children, is "aborted".
   void record_abort();
   void leave_level();
+  void abandon();
   void forget_transaction();
   Status serializable_snapshot();
 

@@ -197,6 +197,13 @@ void ProcessArray::end_transaction(int slot, TransactionId xid, TransactionId la
   note_completed(latest);
 }
 
+void ProcessArray::abandon_transaction(int slot) {
+  LwLockGuard guard(shared_->lock, LockMode::exclusive);
+  xids_[slot].store(invalid_transaction_id, std::memory_order_relaxed);
+  xmins_[slot].store(invalid_transaction_id, std::memory_order_relaxed);
+  sub_states_[slot].store(0, std::memory_order_relaxed);
+}
+
 void ProcessArray::clear_xmin(int slot) {
   xmins_[slot].store(invalid_transaction_id, std::memory_order_release);
 }

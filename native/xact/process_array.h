@@ -71,6 +71,8 @@ class ProcessArray {
   // The transaction of `slot` is over: one atomic step for all later snapshots. `latest`: the newest xid of it and
   // its subtransactions.
   void end_transaction(int slot, TransactionId xid, TransactionId latest);
+  // Of a poisoned cluster: the slot runs nothing any more, however far its transaction came.
+  void abandon_transaction(int slot);
   // Announces nothing to be needed any more, by a transaction without an xid.
   void clear_xmin(int slot);
 

@@ -130,6 +130,8 @@ TransactionSystem::TransactionSystem(Segment& segment, StorageServices& services
 
 TransactionSystem::~TransactionSystem() = default;
 
+ClusterState& TransactionSystem::state() const { return local_->services.state; }
+
 ProcessArray& TransactionSystem::processes() const { return local_->processes; }
 
 PreparedTable& TransactionSystem::prepared() const { return local_->prepared; }

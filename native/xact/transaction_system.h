@@ -65,6 +65,8 @@ class TransactionSystem {
   ~TransactionSystem();
   TransactionSystem(const TransactionSystem&) = delete;
 
+  ClusterState& state() const;
+
   // New cluster: makes and syncs the first page of pg_xact, pg_subtrans, pg_multixact/{offsets,members}. The
   // directories exist. OIDs below first_normal_object_id are given out until the next start.
   Status create(const TransactionCounters& counters);

@@ -63,7 +63,7 @@ export type OperationKind =
 
 /** Operations of these kinds meet the fault; see native/file/fault_plan.h. */
 export interface FaultRule {
-  fault: 'io_error' | 'no_space' | 'short_write' | 'delay' | 'power_failure'
+  fault: 'io_error' | 'no_space' | 'short_write' | 'delay' | 'power_failure' | 'broken_invariant'
   kinds: OperationKind[]
   /** Only paths that contain this. */
   path?: string

@@ -298,13 +298,18 @@ export class Cluster {
     await this.close()
   }
 
-  /** For the process's exit: closes without waiting for anybody. Open transactions are rolled back. */
+  /**
+   * For the process's exit: closes without waiting for anybody. Open transactions are rolled back. Nobody is left to tell
+   * of an error; the next open finds an unclean shutdown, and recovers.
+   */
   closeAtExit(): void {
     if (this.#closed !== undefined) return
     this.#closed = Promise.resolve()
     openForWriting.delete(this)
     try {
       this.#native.closeSync()
+    } catch (error) {
+      if (!(error instanceof PgError)) throw error
     } finally {
       this.#lock?.release()
     }

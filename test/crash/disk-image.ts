@@ -4,6 +4,7 @@
 // the entries of each directory. `advance` replays the journal up to a record; `write` makes a directory of what a
 // crash at that moment could have left. The rules are those of native/file/faulty_file_system.h: what was synced is
 // there, of the rest any choice of sectors, and of a directory's changes all up to some point.
+import { createHash } from 'node:crypto'
 import {
   constants,
   copyFileSync,
@@ -283,17 +284,21 @@ const placedAt = 1_000_000_000
 /** A directory that holds one image after the other; what they share stays. */
 export class ImageDirectory {
   readonly #tokens = new Map<string, string | undefined>()
+  #digest = createHash('sha1')
 
   /** `path` need not exist; what else is in it goes. */
   constructor(readonly path: string) {}
 
-  place(root: DirectoryNode, survival: Survival): void {
+  /** Returns a digest: images of one run that differ have different ones. */
+  place(root: DirectoryNode, survival: Survival): string {
     const random = new Random(survival.seed)
     const wanted = new Set<string>()
+    this.#digest = createHash('sha1')
     if (!existsSync(this.path)) mkdirSync(this.path, { recursive: true, mode: 0o700 })
     this.#place(root, '', survival, random, wanted)
     for (const name of [...this.#tokens.keys()]) if (!wanted.has(name)) this.#tokens.delete(name)
     this.#removeOthers('', wanted)
+    return this.#digest.digest('hex')
   }
 
   #place(
@@ -317,6 +322,9 @@ export class ImageDirectory {
         symlinkSync(node.target, path)
       } else {
         const { token } = node
+        const survivor = token === undefined ? node.survivor(survival, random) : undefined
+        this.#digest.update(`${relative}=${token ?? ''}`)
+        if (survivor !== undefined) this.#digest.update(survivor)
         const isAsPlaced =
           token !== undefined &&
           this.#tokens.get(relative) === token &&
@@ -327,7 +335,7 @@ export class ImageDirectory {
         if (node.original !== undefined) {
           copyFileSync(node.original, path, constants.COPYFILE_FICLONE)
         } else {
-          writeFileSync(path, node.survivor(survival, random), { mode: 0o600 })
+          writeFileSync(path, survivor ?? node.survivor(survival, random), { mode: 0o600 })
         }
         utimesSync(path, placedAt, placedAt)
         this.#tokens.set(relative, token)
@@ -387,9 +395,9 @@ export class DiskModel {
     }
   }
 
-  /** Makes `directory` what a crash now could have left. */
-  write(directory: ImageDirectory, survival: Survival): void {
-    directory.place(this.#tree, survival)
+  /** Makes `directory` what a crash now could have left; returns a digest of that. */
+  write(directory: ImageDirectory, survival: Survival): string {
+    return directory.place(this.#tree, survival)
   }
 
   #place(path: string): { directory: DirectoryNode; name: string; node: Node | undefined } {
@@ -414,7 +422,8 @@ export class DiskModel {
         let { node } = place
         if (node === undefined) {
           node = new FileNode()
-          place.directory.change({ record: number, name: place.name, node })
+          // One that somebody else made, past this file system (the lock file), is not part of the model.
+          if (kind === 'create') place.directory.change({ record: number, name: place.name, node })
         }
         if (!(node instanceof FileNode)) throw new Error('it is no file')
         this.#open.set(file, node)

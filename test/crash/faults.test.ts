@@ -11,7 +11,6 @@ import { Random } from '../support/random.ts'
 import { memoryDirectory } from '../support/temporary-directory.ts'
 import { judgeByUs, verifyComplaints } from './judges.ts'
 import { LaneJudge } from './ledger.ts'
-import { openRecovered } from './recovery.ts'
 import { initOptions, runWorkload, settings } from './workload.ts'
 
 interface Row {
@@ -299,7 +298,7 @@ test(`${faultRuns} faults anywhere in a workload`, {
 })
 
 async function expectRecovered(directory: string, check: (found: number[]) => void): Promise<void> {
-  await using cluster = await openRecovered(directory, { settings })
+  await using cluster = await Cluster.open(directory, { settings })
   await using session = await cluster.connect()
   const table = session.table<Row>('t')
   check(ids(table))

@@ -1,16 +1,13 @@
-// The child of the kill loop: opens the cluster, says what it found, works until it is killed. Each line it writes is
-// a JSON document; standard output is a pipe, which takes a line before the call returns.
-import { PgError, type Session } from '../../src-ts/index.ts'
+// The child of the kill loop: opens the cluster, says what it found, ends what was prepared, works until it is killed.
+// Each line it writes is a JSON document; standard output is a pipe, which takes a line before the call returns.
+import { Cluster, PgError, type Session } from '../../src-ts/index.ts'
 import { lineOf, type Row, type State } from './ledger.ts'
-import { openRecovered } from './recovery.ts'
-import { runWorkload, settings } from './workload.ts'
+import { type Event, runWorkload, settings } from './workload.ts'
 
 export type Report =
   | { opening: true }
-  | { stock: true }
-  | { found: Record<string, Record<string, string[]>> }
-  | { lane: string; changes: unknown[] }
-  | { lane: string; acknowledged: true }
+  | { found: Record<string, Record<string, string[]>>; prepared: string[] }
+  | ({ lane: string } & Event)
 
 const [directory, seed, names] = process.argv.slice(2) as [string, string, string]
 
@@ -32,26 +29,31 @@ function stateOf(session: Session, tables: readonly string[]): State<Row> {
   return state
 }
 
-// A server that recovers keeps no process alive.
-setInterval(() => undefined, 1000)
 report({ opening: true })
-const cluster = await openRecovered(directory, { settings }, () => report({ stock: true }))
+const cluster = await Cluster.open(directory, { settings })
 const session = await cluster.connect()
 const lanes = JSON.parse(names) as Record<string, string[]>
-const start = Object.values(lanes).map((tables) => stateOf(session, tables))
-const found = Object.keys(lanes).map((lane, i) => [
+const found = Object.entries(lanes).map(([lane, tables]) => [
   lane,
   Object.fromEntries(
-    [...(start[i] as State<Row>)].map(([name, rows]) => [name, [...rows.values()].map(lineOf)]),
+    [...stateOf(session, tables)].map(([name, rows]) => [name, [...rows.values()].map(lineOf)]),
   ),
 ])
-report({ found: Object.fromEntries(found) })
+const prepared = cluster.preparedTransactions().map(({ gid }) => gid)
+report({ found: Object.fromEntries(found), prepared })
+for (const [n, gid] of prepared.entries()) {
+  const lane = gid.split(' ')[0] as string
+  const commits = (Number(seed) + n) % 3 !== 0
+  report({ lane, kind: 'end', gid, commits })
+  await (commits ? cluster.commitPrepared(gid) : cluster.rollbackPrepared(gid))
+  report({ lane, kind: 'ended', gid })
+}
+const start = Object.values(lanes).map((tables) => stateOf(session, tables))
 await session.close()
 await runWorkload(cluster, {
   seed: Number(seed),
   lanes: Object.keys(lanes).length,
   transactions: Number.POSITIVE_INFINITY,
   start,
-  onCommit: (lane, changes) =>
-    report(changes === 'acknowledged' ? { lane, acknowledged: true } : { lane, changes }),
+  onEvent: (lane, event) => report({ lane, ...event }),
 })

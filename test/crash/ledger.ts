@@ -2,7 +2,8 @@
 //
 // A lane is a sequence of transactions, each asked for after the one before, on tables of its own. After a crash a lane
 // must be in the state after some of its transactions: all that were acknowledged before the crash, and perhaps
-// more, in order, of those whose commit had been asked for.
+// more, in order, of those whose commit had been asked for. A transaction that was prepared is there by its name from
+// its PREPARE to its end; its changes are those of a commit, in the order of the ends.
 
 export interface Row {
   id: number
@@ -71,9 +72,20 @@ export interface Commit {
   changes: Change<string>[]
 }
 
+/** A transaction that was prepared, or was to be. */
+export interface Prepared {
+  gid: string
+  asked: number
+  acknowledged: number
+  changes: Change<string>[]
+  /** COMMIT PREPARED, whose changes are one of the lane's commits, or ROLLBACK PREPARED. */
+  end?: { asked: number; acknowledged: number; commit?: Commit }
+}
+
 export class Lane {
   /** In the order in which they were asked for. */
   readonly commits: Commit[] = []
+  readonly prepared = new Map<string, Prepared>()
   readonly tables = new Set<string>()
 
   constructor(readonly name: string) {}
@@ -83,6 +95,34 @@ export class Lane {
     this.commits.push(commit)
     for (const { table } of changes) this.tables.add(table)
     return commit
+  }
+
+  prepare(gid: string, changes: Change<string>[], now: number): Prepared {
+    const prepared = { gid, asked: now, acknowledged: Number.POSITIVE_INFINITY, changes }
+    this.prepared.set(gid, prepared)
+    for (const { table } of changes) this.tables.add(table)
+    return prepared
+  }
+
+  /** COMMIT PREPARED or ROLLBACK PREPARED. */
+  askForEnd(gid: string, commits: boolean, now: number): void {
+    const prepared = this.prepared.get(gid) as Prepared
+    prepared.end = { asked: now, acknowledged: Number.POSITIVE_INFINITY }
+    if (commits) prepared.end.commit = this.ask(prepared.changes, now)
+  }
+
+  acknowledgeEnd(gid: string, now: number): void {
+    const { end } = this.prepared.get(gid) as Prepared
+    if (end === undefined) throw new Error(`the end of ${gid} was not asked for`)
+    end.acknowledged = now
+    if (end.commit !== undefined) end.commit.acknowledged = now
+  }
+
+  /** It failed, and the transaction is still prepared. */
+  takeBackEnd(gid: string): void {
+    const prepared = this.prepared.get(gid) as Prepared
+    if (prepared.end?.commit !== undefined) this.takeBack(prepared.end.commit)
+    delete prepared.end
   }
 
   /** It failed, and the transaction was rolled back. */
@@ -96,6 +136,7 @@ export class LaneJudge {
   readonly #state: State<string>
   #acknowledged = 0
   #matched: State<string> | undefined
+  #matchedPrepared: Prepared[] = []
 
   /** `state`: before the first commit. */
   constructor(
@@ -110,18 +151,30 @@ export class LaneJudge {
     return this.#matched
   }
 
-  /** Says what is wrong with what was found after a crash when the journal had `step` records; nothing if it is right. */
-  complaint(step: number, found: Found): string | undefined {
+  /** Of those that it found prepared. */
+  get matchedPrepared(): readonly Prepared[] {
+    return this.#matchedPrepared
+  }
+
+  /**
+   * Says what is wrong with what was found after a crash when the journal had `step` records; nothing if it is right.
+   * `isPrepared`: was a transaction of that name found prepared?
+   */
+  complaint(step: number, found: Found, isPrepared: (gid: string) => boolean): string | undefined {
     const { commits } = this.lane
-    while ((commits[this.#acknowledged]?.acknowledged ?? Number.POSITIVE_INFINITY) <= step) {
+    const last = commits.findLastIndex(({ acknowledged }) => acknowledged <= step)
+    while (this.#acknowledged <= last)
       apply(this.#state, (commits[this.#acknowledged++] as Commit).changes)
-    }
     const state = copyOf(this.#state)
     const complaints: string[] = []
     for (let count = this.#acknowledged; ; count++) {
-      const difference = this.#difference(state, found)
+      const difference =
+        this.#twoPhaseDifference(step, count, isPrepared) ?? this.difference(state, found)
       if (difference === undefined) {
         this.#matched = state
+        this.#matchedPrepared = [...this.lane.prepared.values()].filter(({ gid }) =>
+          isPrepared(gid),
+        )
         return undefined
       }
       complaints.push(`not as after ${count} commits: ${difference}`)
@@ -132,7 +185,31 @@ export class LaneJudge {
     return `lane ${this.lane.name}, ${this.#acknowledged} commits acknowledged:\n${complaints.join('\n')}`
   }
 
-  #difference(state: State<string>, found: Found): string | undefined {
+  // With the first `count` commits done.
+  #twoPhaseDifference(
+    step: number,
+    count: number,
+    isPrepared: (gid: string) => boolean,
+  ): string | undefined {
+    for (const { gid, asked, acknowledged, end } of this.lane.prepared.values()) {
+      const isThere = isPrepared(gid)
+      const isEnded = end !== undefined && end.acknowledged <= step
+      if (isThere && asked >= step) return `${gid} is prepared before it was asked to be`
+      if (isThere && isEnded) return `${gid} is prepared although it was ended`
+      const mayHaveEnded = end !== undefined && end.asked < step
+      if (!isThere && acknowledged <= step && !mayHaveEnded) return `${gid} is not prepared`
+      if (end?.commit === undefined || !mayHaveEnded) continue
+      const isDone = this.lane.commits.indexOf(end.commit) < count
+      if (isDone === isThere)
+        return isDone
+          ? `${gid} is prepared and committed`
+          : `${gid} is neither prepared nor committed`
+    }
+    return undefined
+  }
+
+  /** What of the lane's tables is not as in `state`. */
+  difference(state: State<string>, found: Found): string | undefined {
     for (const table of new Set([...state.keys(), ...this.lane.tables])) {
       const rows = state.get(table)
       const there = found(table)

@@ -3,14 +3,7 @@ import { cpSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { binding } from '../../src-ts/binding/addon.ts'
 import type { NativeDisk } from '../../src-ts/binding/native.ts'
-import {
-  type Cluster,
-  PgError,
-  type Session,
-  type Table,
-  type Transaction,
-} from '../../src-ts/index.ts'
-import { openRecovered } from '../crash/recovery.ts'
+import { Cluster, PgError, type Session, type Table, type Transaction } from '../../src-ts/index.ts'
 import {
   compareKeys,
   Duplicate,
@@ -315,7 +308,7 @@ interface Opened {
 
 async function openCluster(directory: string): Promise<Opened> {
   const disk = new binding.Disk()
-  const cluster = await openRecovered(directory, { settings, disk })
+  const cluster = await Cluster.open(directory, { settings, disk })
   return { cluster, disk, session: await cluster.connect(), other: await cluster.connect() }
 }
 
