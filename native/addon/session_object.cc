@@ -1148,10 +1148,10 @@ Napi::Value SessionObject::copy_database(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     state_->backend->force_sync_commit();
-    return run_on_engine(
-        env, *state_->core, [xid, source = places[0], target = places[1]](Engine& engine) {
-          return copy_database_files(engine.services(), xid, source, target);
-        });
+    return run_on_engine(env, *state_->core,
+                         [xid, source = places[0], target = places[1]](Engine& engine) {
+                           return copy_database_files(engine.services(), xid, source, target);
+                         });
   });
 }
 

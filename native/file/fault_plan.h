@@ -48,7 +48,7 @@ enum class Fault : uint8_t {
   no_space,     // disk_full, if the operation needs space; else it succeeds
   short_write,  // a write stops half way with disk_full; else as no_space
   delay,        // it takes longer, and succeeds
-  power_failure,  // this one and all that follow fail
+  power_failure,     // this one and all that follow fail
   broken_invariant,  // an INVARIANT fails in it, as a bug would: to see what becomes of those around
 };
 

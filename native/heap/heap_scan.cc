@@ -40,11 +40,30 @@ void HeapScan::end() {
 }
 
 Status HeapScan::root_offsets(std::vector<OffsetNumber>* roots) {
-  const Page page = buffer_.page();
-  buffer_.lock(LockMode::shared);
-  const OffsetNumber last = page.max_offset();
   // Of every line pointer, by offset number.
-  std::vector<OffsetNumber> root_of(size_t{last} + 1, invalid_offset_number);
+  std::vector<OffsetNumber> root_of;
+  buffer_.lock(LockMode::shared);
+  Status status = find_roots(&root_of);
+  buffer_.unlock();
+  RETURN_IF_ERROR(std::move(status));
+  roots->clear();
+  for (int i = 0; i < count_; i++) {
+    const OffsetNumber root = root_of[visible_[i]];
+    if (root == invalid_offset_number)
+      return Status::error(
+          ErrorCode::data_corrupted,
+          "failed to find parent tuple for heap-only tuple at (%u,%u) in table \"%s\"",
+          value_of(block_), visible_[i], relation_.name.c_str());
+    roots->push_back(root);
+  }
+  return Status::ok;
+}
+
+// As heap_get_root_tuples. The page is locked.
+Status HeapScan::find_roots(std::vector<OffsetNumber>* root_of) {
+  const Page page = buffer_.page();
+  const OffsetNumber last = page.max_offset();
+  root_of->assign(size_t{last} + 1, invalid_offset_number);
   for (OffsetNumber root = first_offset_number; root <= last; root++) {
     LinePointer item = page.line_pointer(root);
     OffsetNumber member = root;
@@ -63,22 +82,12 @@ Status HeapScan::root_offsets(std::vector<OffsetNumber>* roots) {
       if (!item.is_normal() || !heap_item_is_sane(page, item)) break;
       const auto& header = *reinterpret_cast<const HeapTupleHeader*>(page.item(item));
       if (is_valid(prior) && header.t_xmin != prior) break;
-      root_of[member] = root;
+      (*root_of)[member] = root;
       if (!is_hot_updated(header.t_infomask, header.t_infomask2)) break;
-      prior = header.t_xmax;
+      // One that others had locked was updated by a member of a multixact.
+      RETURN_IF_ERROR(visibility_.update_xid(header, &prior));
       member = header.t_ctid.offset();
     }
-  }
-  buffer_.unlock();
-  roots->clear();
-  for (int i = 0; i < count_; i++) {
-    const OffsetNumber root = root_of[visible_[i]];
-    if (root == invalid_offset_number)
-      return Status::error(
-          ErrorCode::data_corrupted,
-          "failed to find parent tuple for heap-only tuple at (%u,%u) in table \"%s\"",
-          value_of(block_), visible_[i], relation_.name.c_str());
-    roots->push_back(root);
   }
   return Status::ok;
 }

@@ -58,6 +58,7 @@ class HeapScan {
 
  private:
   Status collect(const Page& page);
+  Status find_roots(std::vector<OffsetNumber>* root_of);
 
   ReadContext context_;
   const HeapRelation& relation_;

@@ -172,6 +172,28 @@ TEST(files_belong_to_the_level_that_made_them) {
   EXPECT(!exists(undone));
 }
 
+TEST(a_poisoned_backend_ends_at_any_level) {
+  for (int levels = 0; levels <= 3; ++levels) {
+    for (const bool aborts_first : {false, true}) {
+      TestCluster cluster;
+      auto backend = cluster.backend();
+      TestCluster::must(backend->begin(IsolationLevel::read_committed, false));
+      TransactionId first{};
+      TestCluster::must(backend->assign_xid(&first));
+      for (int level = 1; level <= levels; ++level) begin_sub(*backend);
+      cluster.state().poison("a test");
+      if (aborts_first) {
+        backend->abort();
+        EXPECT(!backend->in_transaction());
+      }
+      const int slot = backend->slot();
+      backend.reset();
+      // The slot is free again.
+      EXPECT_EQ(cluster.backend()->slot(), slot);
+    }
+  }
+}
+
 TEST(read_only_lasts_as_long_as_its_level) {
   TestCluster cluster;
   auto backend = cluster.backend();

@@ -260,7 +260,12 @@ async function runWithFault(rule: FaultRule | undefined, what: string): Promise<
     now: () => disk.step(),
     onFailure: (error) => {
       expect(error, what).toMatchObject({
-        code: expect.stringMatching('^(53100|58030|57P02|25P02)$'),
+        // XX000: what meets the broken invariant itself.
+        code: expect.stringMatching(
+          rule?.fault === 'broken_invariant'
+            ? '^(XX000|57P02|25P02)$'
+            : '^(53100|58030|57P02|25P02)$',
+        ),
       })
       return isPoisoned() ? 'end' : 'go on'
     },
@@ -284,7 +289,17 @@ test(`${faultRuns} faults anywhere in a workload`, {
   const steps = await runWithFault(undefined, 'no fault')
   for (let n = 0; n < faultRuns; n++) {
     const rule: FaultRule = {
-      fault: random.pick(['io_error', 'no_space', 'short_write', 'delay', 'power_failure']),
+      fault: random.pick([
+        'io_error',
+        'io_error',
+        'no_space',
+        'no_space',
+        'short_write',
+        'short_write',
+        'delay',
+        'power_failure',
+        'broken_invariant',
+      ]),
       kinds: everyKind,
       // Evenly spread, so that a full run meets most operations.
       skip: Math.floor(((n + random.next()) * steps) / faultRuns),

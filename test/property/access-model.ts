@@ -118,7 +118,7 @@ export function isWithin(index: IndexDefinition, row: Row, bounds: Bounds): bool
 export class Duplicate extends Error {}
 
 export class Model {
-  constructor(readonly rows = new Map<number, Row>()) {}
+  constructor(public rows = new Map<number, Row>()) {}
 
   copy(): Model {
     return new Model(new Map(this.rows))

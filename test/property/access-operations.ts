@@ -32,15 +32,48 @@ export type Read =
       limit?: number
     }
 
-export type Step = Write | Read | { kind: 'truncate' }
+export type LockMode = 'for update' | 'for no key update' | 'for share' | 'for key share'
+
+export type Step =
+  | Write
+  | Read
+  | { kind: 'truncate' }
+  | { kind: 'lock'; ids: number[]; lock: LockMode }
+  | { kind: 'savepoint'; steps: Step[]; releases: boolean }
 
 export type Operation =
-  | Step
+  | Write
+  | Read
+  | { kind: 'truncate' }
   | { kind: 'transaction'; steps: Step[]; commits: boolean; isolation: Isolation }
+  /** Two transactions side by side on rows and keys of their own: the second while the first is half done. */
+  | {
+      kind: 'pair'
+      before: Write[]
+      second: Write[]
+      after: Write[]
+      commits: boolean
+      secondCommits: boolean
+      isolation: 'read committed' | 'repeatable read'
+    }
+  /** Two transactions lock the same rows; the second changes them beside the first one's lock, then the first does. */
+  | {
+      kind: 'share'
+      ids: number[]
+      lock: LockMode
+      changes: Partial<Row>
+      commits: boolean
+      secondCommits: boolean
+      changesToo: boolean
+    }
+  | { kind: 'prepare'; steps: Step[]; commits: boolean; meanwhile: Meanwhile }
+  | { kind: 'crashWithin'; steps: Step[] }
+  | { kind: 'vacuum'; freeze: boolean; indexCleanup: 'on' | 'auto' }
   | { kind: 'index'; index: IndexDefinition }
   | { kind: 'checkpoint' | 'snapshot' | 'reopen' | 'crash' }
 
-export type Isolation = 'read committed' | 'repeatable read'
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
+export type Meanwhile = 'nothing' | 'checkpoint' | 'reopen' | 'crash' | 'checkpoint, then crash'
 
 const idsMax = 400
 
@@ -55,18 +88,123 @@ function makeOperation(random: Random): Operation {
   if (chance < 0.013) return { kind: 'checkpoint' }
   if (chance < 0.0145) return { kind: 'reopen' }
   if (chance < 0.016) return { kind: 'crash' }
+  if (chance < 0.017) return { kind: 'crashWithin', steps: makeSteps(random, 0) }
+  if (chance < 0.021) {
+    return {
+      kind: 'vacuum',
+      freeze: random.chance(0.3),
+      indexCleanup: random.pick(['on', 'auto'] as const),
+    }
+  }
   if (chance < 0.04) return { kind: 'snapshot' }
-  if (chance < 0.15) {
+  if (chance < 0.045) {
+    return {
+      kind: 'prepare',
+      steps: makeSteps(random, 0).filter(({ kind }) => kind !== 'truncate'),
+      commits: random.chance(0.6),
+      meanwhile: random.pick([
+        'nothing',
+        'nothing',
+        'checkpoint',
+        'reopen',
+        'crash',
+        'checkpoint, then crash',
+      ]),
+    }
+  }
+  if (chance < 0.07) {
+    return {
+      kind: 'pair',
+      before: makeOwnWrites(random, 0),
+      second: makeOwnWrites(random, 1),
+      after: makeOwnWrites(random, 0),
+      commits: random.chance(0.7),
+      secondCommits: random.chance(0.7),
+      isolation: random.pick(['read committed', 'repeatable read'] as const),
+    }
+  }
+  if (chance < 0.085) {
+    return {
+      kind: 'share',
+      ids: makeIds(random, 6),
+      lock: random.pick(['for share', 'for key share', 'for no key update'] as const),
+      changes: makeChangesOfNoKey(random),
+      commits: random.chance(0.7),
+      secondCommits: random.chance(0.7),
+      changesToo: random.chance(0.4),
+    }
+  }
+  if (chance < 0.18) {
     return {
       kind: 'transaction',
-      steps: Array.from({ length: random.int(1, 8) }, () =>
-        random.chance(0.02) ? { kind: 'truncate' } : makeStep(random),
-      ),
+      steps: makeSteps(random, 0),
       commits: random.chance(0.7),
-      isolation: random.pick(['read committed', 'repeatable read']),
+      isolation: random.pick(['read committed', 'repeatable read', 'serializable'] as const),
     }
   }
   return makeStep(random)
+}
+
+function makeSteps(random: Random, depth: number): Step[] {
+  return Array.from({ length: random.int(1, depth === 0 ? 8 : 4) }, (): Step => {
+    const chance = random.next()
+    if (chance < 0.02) return { kind: 'truncate' }
+    if (chance < 0.17 && depth < 4) {
+      return {
+        kind: 'savepoint',
+        steps: makeSteps(random, depth + 1),
+        releases: random.chance(0.6),
+      }
+    }
+    if (chance < 0.27) {
+      return {
+        kind: 'lock',
+        ids: makeIds(random, 5),
+        lock: random.pick([
+          'for update',
+          'for no key update',
+          'for share',
+          'for key share',
+        ] as const),
+      }
+    }
+    return makeStep(random)
+  })
+}
+
+const makeIds = (random: Random, max: number) =>
+  Array.from({ length: random.int(1, max) }, () => random.int(1, idsMax))
+
+// On ids and unique keys of one parity, so that two transactions never wait for each other.
+function makeOwnWrites(random: Random, parity: 0 | 1): Write[] {
+  const own = (value: number) => value - (value % 2) + parity
+  return Array.from({ length: random.int(0, 4) }, (): Write => {
+    const id = own(random.int(2, idsMax))
+    const withOwn = <T extends Partial<Row>>(row: T): T => ({
+      ...row,
+      ...(typeof row.u === 'number' && { u: own(row.u) }),
+      ...(row.id !== undefined && { id: own(row.id) }),
+    })
+    switch (random.pick(['insert', 'insert', 'update', 'update', 'delete'])) {
+      case 'insert': {
+        const count = random.chance(0.2) ? random.int(2, 30) : 1
+        const rows = Array.from({ length: count }, (_, n) => ({
+          id: id + 2 * n,
+          ...makeValues(random),
+        }))
+        return { kind: 'insert', rows: rows.map(withOwn) }
+      }
+      case 'update':
+        return { kind: 'update', id, changes: withOwn(makeChanges(random)) }
+      default:
+        return { kind: 'delete', id }
+    }
+  })
+}
+
+function makeChangesOfNoKey(random: Random): Partial<Row> {
+  const { a, b, c, big } = makeValues(random)
+  return random.pick([{ c }, { a, c }, { b }, { a, b, c, big }])
 }
 
 function makeStep(random: Random): Write | Read {

@@ -2,7 +2,7 @@
 import { cpSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { binding } from '../../src-ts/binding/addon.ts'
-import type { NativeDisk } from '../../src-ts/binding/native.ts'
+import type { FaultRule, NativeDisk } from '../../src-ts/binding/native.ts'
 import { Cluster, PgError, type Session, type Table, type Transaction } from '../../src-ts/index.ts'
 import {
   compareKeys,
@@ -22,10 +22,16 @@ const settings = {
   min_wal_size: '2MB',
   max_wal_size: '8MB',
   max_connections: 8,
+  max_prepared_transactions: 2,
   fsync: false,
 }
 
 const rolledBack = new Error('rolled back on purpose')
+
+const powerFailure: FaultRule = {
+  fault: 'power_failure',
+  kinds: ['write', 'sync', 'open', 'create', 'truncate', 'rename', 'remove_file', 'look_up'],
+}
 
 interface Snapshot {
   model: Model
@@ -103,8 +109,22 @@ export class Subject {
         await this.#endSnapshot()
         return this.#toggleIndex(operation.index)
       case 'transaction':
-        if (operation.steps.some(({ kind }) => kind === 'truncate')) await this.#endSnapshot()
+        if (truncates(operation.steps)) await this.#endSnapshot()
         return this.#transaction(operation)
+      case 'pair':
+        return this.#pair(operation)
+      case 'share':
+        return this.#share(operation)
+      case 'prepare':
+        return this.#prepare(operation)
+      case 'crashWithin':
+        await this.#endSnapshot()
+        return this.#crashWithin(operation.steps)
+      case 'vacuum': {
+        const { freeze, indexCleanup } = operation
+        await this.#session.vacuum('p', { freeze, indexCleanup })
+        return this.#compareAll(this.#table, this.#model)
+      }
       case 'truncate':
         await this.#endSnapshot()
         return this.#transaction({ steps: [operation], commits: true, isolation: 'read committed' })
@@ -130,12 +150,153 @@ export class Subject {
 
   // The process is killed: what it wrote is there, the rest is not.
   async #crash(): Promise<void> {
-    this.#disk.fail({
-      fault: 'power_failure',
-      kinds: ['write', 'sync', 'open', 'create', 'truncate', 'rename', 'remove_file', 'look_up'],
-    })
+    this.#disk.fail(powerFailure)
     await this.#cluster?.close().catch(() => undefined)
     await this.#open()
+  }
+
+  // The process is killed in the middle of a transaction, of which nothing is left.
+  async #crashWithin(steps: readonly Step[]): Promise<void> {
+    const died = new Error('the process died')
+    const draft = this.#model.copy()
+    const work = this.#session.transaction(async (tx) => {
+      for (const step of steps) await this.#step(tx, draft, step)
+      this.#disk.fail(powerFailure)
+      throw died
+    })
+    await work.catch((error) => {
+      if (error !== died && error !== rolledBack) throw error
+    })
+    await this.#crash()
+  }
+
+  async #prepare({
+    steps,
+    commits,
+    meanwhile,
+  }: Extract<Operation, { kind: 'prepare' }>): Promise<void> {
+    const draft = this.#model.copy()
+    try {
+      await this.#session.prepareTransaction('p', async (tx) => {
+        for (const step of steps) await this.#step(tx, draft, step)
+      })
+    } catch (error) {
+      if (error !== rolledBack) throw error
+      return
+    }
+    // It belongs to no session any more, and nobody sees it.
+    this.#compareAll(this.#table, this.#model)
+    if (meanwhile.startsWith('checkpoint')) await this.#cluster?.checkpoint()
+    if (meanwhile === 'reopen') await this.run({ kind: 'reopen' })
+    if (meanwhile.endsWith('crash')) await this.run({ kind: 'crash' })
+    expectSame(
+      this.#cluster?.preparedTransactions().map(({ gid }) => gid),
+      ['p'],
+      meanwhile,
+    )
+    await (commits ? this.#cluster?.commitPrepared('p') : this.#cluster?.rollbackPrepared('p'))
+    if (commits) this.#model = draft
+    this.#compareAll(this.#table, this.#model)
+  }
+
+  async #pair(pair: Extract<Operation, { kind: 'pair' }>): Promise<void> {
+    await this.#endSnapshot()
+    const [table, others] = [this.#table, this.#other.table<Row>('p')]
+    const { isolation } = pair
+    let committed = this.#model
+    const withWrites = (model: Model, ...writes: Write[]) => {
+      const draft = model.copy()
+      for (const write of writes) writeModel(draft, write)
+      return draft
+    }
+    let draft = committed.copy()
+    const isDone = await this.#outcomeOf(
+      this.#session.transaction(
+        async (tx) => {
+          this.#compareAll(table, draft)
+          for (const write of pair.before) await this.#write(tx, draft, write)
+          const theirs = committed.copy()
+          const isSecondDone = await this.#outcomeOf(
+            this.#other.transaction(
+              async (second) => {
+                for (const write of pair.second) await this.#write(second, theirs, write, others)
+                this.#compareAll(others, theirs)
+                this.#compareAll(table, draft)
+                if (!pair.secondCommits) throw rolledBack
+              },
+              { isolation },
+            ),
+          )
+          if (isSecondDone) {
+            committed = theirs
+            if (isolation === 'read committed') draft = withWrites(committed, ...pair.before)
+          }
+          this.#compareAll(table, draft)
+          this.#compareAll(others, committed)
+          for (const write of pair.after) await this.#write(tx, draft, write)
+          if (!pair.commits) throw rolledBack
+        },
+        { isolation },
+      ),
+    )
+    this.#model = isDone ? withWrites(committed, ...pair.before, ...pair.after) : committed
+    this.#compareAll(others, this.#model)
+    this.#compareAll(table, this.#model)
+  }
+
+  async #share(share: Extract<Operation, { kind: 'share' }>): Promise<void> {
+    await this.#endSnapshot()
+    const { ids, changes } = share
+    const [table, others] = [this.#table, this.#other.table<Row>('p')]
+    let committed = this.#model
+    const changed = (model: Model) => {
+      const draft = model.copy()
+      for (const id of ids) draft.update(id, changes)
+      return draft
+    }
+    const isDone = await this.#outcomeOf(
+      this.#session.transaction(async (tx) => {
+        for (const id of ids)
+          expectSame(
+            await tx.get(table, id, { lock: 'for key share' }),
+            committed.rows.get(id),
+            share,
+          )
+        const isSecondDone = await this.#outcomeOf(
+          this.#other.transaction(async (second) => {
+            for (const id of ids) {
+              const row = await second.get(others, id, { lock: share.lock })
+              expectSame(row?.id, committed.rows.get(id)?.id, share)
+              expectSame(await second.update(others, id, changes), committed.rows.has(id), share)
+            }
+            this.#compareAll(others, changed(committed))
+            this.#compareAll(table, committed)
+            if (!share.secondCommits) throw rolledBack
+          }),
+        )
+        if (isSecondDone) committed = changed(committed)
+        this.#compareAll(table, committed)
+        if (share.changesToo) {
+          for (const id of ids) await tx.update(table, id, changes)
+          this.#compareAll(table, changed(committed))
+          this.#compareAll(others, committed)
+        }
+        if (!share.commits) throw rolledBack
+      }),
+    )
+    this.#model = isDone && share.changesToo ? changed(committed) : committed
+    this.#compareAll(others, this.#model)
+  }
+
+  // Whether it committed; false if it was rolled back on purpose.
+  async #outcomeOf(work: Promise<void>): Promise<boolean> {
+    try {
+      await work
+      return true
+    } catch (error) {
+      if (error !== rolledBack) throw error
+      return false
+    }
   }
 
   async #toggleIndex(index: IndexDefinition): Promise<void> {
@@ -175,12 +336,44 @@ export class Subject {
       draft.rows.clear()
       return
     }
+    if (step.kind === 'savepoint') return this.#savepoint(tx, draft, step)
+    if (step.kind === 'lock') {
+      for (const id of step.ids) {
+        const row = await tx.get(this.#table, id, { lock: step.lock })
+        expectSame(row, draft.rows.get(id), step)
+      }
+      return
+    }
     if (isWrite(step)) return this.#write(tx, draft, step)
     return this.#read(this.#table, draft, step)
   }
 
-  // What the model refuses, the table must refuse too; the transaction is over then.
-  async #write(tx: Transaction, draft: Model, write: Write): Promise<void> {
+  // One that a refused write ends is rolled back, and the transaction goes on.
+  async #savepoint(
+    tx: Transaction,
+    draft: Model,
+    { steps, releases }: Extract<Step, { kind: 'savepoint' }>,
+  ): Promise<void> {
+    const before = draft.copy()
+    try {
+      await tx.savepoint(async (savepoint) => {
+        for (const step of steps) await this.#step(savepoint, draft, step)
+        if (!releases) throw rolledBack
+      })
+    } catch (error) {
+      if (error !== rolledBack) throw error
+      draft.rows = before.rows
+      this.#compareAll(this.#table, draft)
+    }
+  }
+
+  // What the model refuses, the table must refuse too; the transaction or savepoint is over then.
+  async #write(
+    tx: Transaction,
+    draft: Model,
+    write: Write,
+    table: Table<Row> = this.#table,
+  ): Promise<void> {
     let wanted: unknown
     let refused = false
     try {
@@ -190,7 +383,7 @@ export class Subject {
       refused = true
     }
     try {
-      expectSame(await this.#writeTable(tx, write), wanted, write)
+      expectSame(await this.#writeTable(tx, write, table), wanted, write)
     } catch (error) {
       if (refused && error instanceof PgError && error.code === '23505') throw rolledBack
       throw error
@@ -198,19 +391,19 @@ export class Subject {
     if (refused) throw new Error(`a duplicate key was not refused: ${JSON.stringify(write)}`)
   }
 
-  async #writeTable(tx: Transaction, write: Write): Promise<unknown> {
+  async #writeTable(tx: Transaction, write: Write, table: Table<Row>): Promise<unknown> {
     switch (write.kind) {
       case 'insert':
-        tx.insert(this.#table, ...write.rows)
+        tx.insert(table, ...write.rows)
         return undefined
       case 'update':
-        return tx.update(this.#table, write.id, write.changes)
+        return tx.update(table, write.id, write.changes)
       case 'delete':
-        return tx.delete(this.#table, write.id)
+        return tx.delete(table, write.id)
       case 'deleteRun': {
         let deleted = 0
         for (let id = write.from; id < write.from + write.count; id++)
-          if (await tx.delete(this.#table, id)) deleted++
+          if (await tx.delete(table, id)) deleted++
         return deleted
       }
     }
@@ -310,6 +503,12 @@ async function openCluster(directory: string): Promise<Opened> {
   const disk = new binding.Disk()
   const cluster = await Cluster.open(directory, { settings, disk })
   return { cluster, disk, session: await cluster.connect(), other: await cluster.connect() }
+}
+
+function truncates(steps: readonly Step[]): boolean {
+  return steps.some(
+    (step) => step.kind === 'truncate' || (step.kind === 'savepoint' && truncates(step.steps)),
+  )
 }
 
 function isWrite(step: Step): step is Write {
