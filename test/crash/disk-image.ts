@@ -354,19 +354,19 @@ export class ImageDirectory {
 
 export class DiskModel {
   readonly #records: readonly JournalRecord[]
-  readonly #does: (record: JournalRecord) => boolean
+  readonly #does: (record: JournalRecord) => JournalRecord | undefined
   readonly #root: string
   readonly #tree: DirectoryNode
   readonly #open = new Map<number, FileNode>()
   #step = 0
 
   /** `root` is the directory that the run worked on, `original` a copy of it from before, which must not change;
-   * what `does` says no to does not happen. */
+   * what happens is what `does` makes of each record. */
   constructor(
     records: readonly JournalRecord[],
     root: string,
     original: string,
-    does: (record: JournalRecord) => boolean = () => true,
+    does: (record: JournalRecord) => JournalRecord | undefined = (record) => record,
   ) {
     this.#records = records
     this.#does = does
@@ -385,7 +385,8 @@ export class DiskModel {
     while (this.#step < step) {
       const record = this.#records[this.#step] as JournalRecord
       try {
-        if (this.#does(record)) this.#replay(record, this.#step)
+        const done = this.#does(record)
+        if (done !== undefined) this.#replay(done, this.#step)
       } catch (error) {
         throw new Error(`journal record ${this.#step} (${record.kind} ${record.path})`, {
           cause: error,

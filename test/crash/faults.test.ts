@@ -40,6 +40,9 @@ function rows(first: number, count: number): Row[] {
   }))
 }
 
+// What makes the log durable: a sync, or a write that lasts at once.
+const durable: OperationKind[] = ['write', 'sync']
+
 interface Opened {
   directory: string
   cluster: Cluster
@@ -129,7 +132,7 @@ test('a page that cannot be read is reported, and read when it can be', async ()
 test('a log that cannot be synced poisons the cluster; opening it again recovers', async () => {
   const { cluster, directory, session, table, disk } = await opened()
   await table.insert({ id: 2000, t: 'acknowledged' })
-  disk.fail({ fault: 'io_error', kinds: ['sync'], path: '/pg_wal/' })
+  disk.fail({ fault: 'io_error', kinds: durable, path: '/pg_wal/' })
   await expect(table.insert({ id: 2001, t: 'unknown' })).rejects.toMatchObject({ code: '58030' })
   await expect(table.insert({ id: 2002, t: 'never' })).rejects.toMatchObject({ code: '57P02' })
   expect(() => table.get(1)).toThrow(expect.objectContaining({ code: '57P02' }))
@@ -210,7 +213,7 @@ test('a file that cannot be removed is removed at a later checkpoint', async () 
 
 test('a slow disk delays commits and nothing else', async () => {
   const { cluster, table, disk } = await opened()
-  disk.fail({ fault: 'delay', kinds: ['sync'], path: '/pg_wal/', delayMs: 200 })
+  disk.fail({ fault: 'delay', kinds: durable, path: '/pg_wal/', delayMs: 200 })
   const begin = performance.now()
   const commit = table.insert({ id: 2000, t: 'late' })
   // The event loop is free meanwhile.

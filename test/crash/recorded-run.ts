@@ -16,8 +16,8 @@ export interface RecordedRun {
   journalBytes: number
   /** Numbers of the records after which the disk is another one than before: where to cut. */
   cuts: number[]
-  /** A model of the disk at the beginning of the run; of one that does only some of what it is asked to. */
-  disk: (does?: (record: JournalRecord) => boolean) => DiskModel
+  /** A model of the disk at the beginning of the run; of one that does other things than it is asked to. */
+  disk: (does?: (record: JournalRecord) => JournalRecord | undefined) => DiskModel
   /** How often the workload did what. */
   steps: Map<string, number>
   /** Gives the directories back; the models are not to be used any more. */
