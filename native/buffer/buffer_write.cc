@@ -104,6 +104,8 @@ void BufferPool::mark_dirty_hint(BufferRef& buffer, bool standard_page) {
     return;
   }
   if (local.state.is_poisoned()) return;
+  // Nothing can be logged now, and a page without an image could be torn: as MarkBufferDirtyHint does, the hint is given up.
+  if (local.state.is_recovering()) return;
   uint32_t before = 0;
   // Somebody writes it or logs it: whether this hint reaches the disk is not worth waiting for.
   if (!descriptor.try_begin_io(BM_VALID, 0, bits, 0, &before)) return;
