@@ -8,6 +8,7 @@
 #include "addon/environment.h"
 #include "addon/error.h"
 #include "addon/inspect_object.h"
+#include "addon/rebuild_object.h"
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "addon/session_object.h"
@@ -65,6 +66,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->cluster_class = Napi::Persistent(ClusterObject::define(env));
   here->session_class = Napi::Persistent(SessionObject::define(env));
   here->relation_class = Napi::Persistent(RelationObject::define(env));
+  here->rebuild_class = Napi::Persistent(RebuildObject::define(env));
   here->scan_class = Napi::Persistent(ScanObject::define(env));
   here->disk_class = Napi::Persistent(DiskObject::define(env));
   here->vacuum_class = Napi::Persistent(VacuumObject::define(env));

@@ -14,6 +14,7 @@ struct Environment {
   Napi::FunctionReference cluster_class;
   Napi::FunctionReference session_class;
   Napi::FunctionReference relation_class;
+  Napi::FunctionReference rebuild_class;
   Napi::FunctionReference scan_class;
   Napi::FunctionReference disk_class;
   // Openings under way that can be given up, by the number that JavaScript gave them.

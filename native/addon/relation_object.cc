@@ -15,7 +15,9 @@ constexpr uint32_t capacity_max = 1u << 20;
 }  // namespace
 
 Napi::Function RelationObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeRelation", {InstanceMethod("layout", &RelationObject::layout)});
+  return DefineClass(env, "NativeRelation",
+                     {InstanceMethod("layout", &RelationObject::layout),
+                      InstanceMethod("readNewest", &RelationObject::read_newest)});
 }
 
 RelationObject::RelationObject(const Napi::CallbackInfo& info)
@@ -34,6 +36,17 @@ std::shared_ptr<Table> RelationObject::table_of(Napi::Env, const Napi::Value& va
   const auto object = value.As<Napi::Object>();
   if (!object.CheckTypeTag(&relation_tag)) return nullptr;
   return Unwrap(object)->table_;
+}
+
+bool RelationObject::reads_newest(const Napi::Value& value) {
+  if (!value.IsObject()) return false;
+  const auto object = value.As<Napi::Object>();
+  return object.CheckTypeTag(&relation_tag) && Unwrap(object)->reads_newest_;
+}
+
+Napi::Value RelationObject::read_newest(const Napi::CallbackInfo& info) {
+  reads_newest_ = true;
+  return info.Env().Undefined();
 }
 
 // layout(attributes: number[], capacity: number, withTids: boolean)

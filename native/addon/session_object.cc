@@ -7,15 +7,21 @@
 #include "addon/async_task.h"
 #include "addon/descriptor.h"
 #include "addon/environment.h"
+#include "addon/rebuild_object.h"
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "engine/database_files.h"
 #include "table/table_operation.h"
+#include "table/table_rebuild.h"
+#include "vacuum/vacuum_cutoffs.h"
 #include "xact/process_array.h"
 
 namespace pgdata {
 
 namespace {
+
+// That of a TOAST table's index, for rebuildIndex.
+constexpr int32_t toast_index_number = -1;
 
 // A Uint8Array argument.
 bool bytes_of(const Napi::Value& value, std::byte** bytes, size_t* size) {
@@ -225,7 +231,9 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("aggregate", &SessionObject::aggregate),
           InstanceMethod("createStorage", &SessionObject::create_storage),
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),
-          InstanceMethod("buildIndex", &SessionObject::build_index),
+          InstanceMethod("rebuildIndex", &SessionObject::rebuild_index),
+          InstanceMethod("copyHeap", &SessionObject::copy_heap),
+          InstanceMethod("logDurable", &SessionObject::log_durable),
           InstanceMethod("buildToastIndex", &SessionObject::build_toast_index),
           InstanceMethod("removesAllRows", &SessionObject::removes_all_rows),
           InstanceMethod("transferPredicateLocks", &SessionObject::transfer_predicate_locks),
@@ -400,7 +408,11 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments
     const bool implicit = !backend.in_transaction();
     if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
     const Snapshot* snapshot = nullptr;
-    Status status = backend.statement_snapshot(&snapshot);
+    // Read committed sees the newest in any case.
+    const bool reads_newest = backend.isolation() != IsolationLevel::read_committed &&
+                              RelationObject::reads_newest(info[0]);
+    Status status =
+        reads_newest ? backend.catalog_snapshot(&snapshot) : backend.statement_snapshot(&snapshot);
     Napi::Value result = env.Undefined();
     if (status.is_ok())
       result = body(ReadView{ReadContext(backend), snapshot});
@@ -884,21 +896,26 @@ Napi::Value SessionObject::lock_relation(const Napi::CallbackInfo& info) {
   });
 }
 
-// lockForSession(oid, level): boolean
+// lockForSession(oid, level, wait): boolean | Promise<boolean>
 Napi::Value SessionObject::lock_for_session(const Napi::CallbackInfo& info) {
-  return call(info, 2, [&]() -> Napi::Value {
+  return call(info, 3, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     const uint32_t level = info[1].ToNumber().Uint32Value();
     if (state_->locks == nullptr || level == 0 || level >= lock_levels_end)
       THROW_IF_ERROR(env, bad_argument("level"));
+    const bool may_wait = info[2].ToBoolean().Value();
     // A session that waits for one lock does not ask for another.
+    if (may_wait) THROW_IF_ERROR(env, check_not_waiting());
     if (waiting_ != nullptr) return Napi::Boolean::New(env, false);
     const LockTag tag =
         LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
-    LockOutcome outcome{};
-    THROW_IF_ERROR(env, state_->locks->acquire(tag, static_cast<LockLevel>(level),
-                                               LockScope::session, false, &outcome));
-    return Napi::Boolean::New(env, outcome == LockOutcome::granted);
+    return run<AcquireOperation>(
+        env,
+        AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level), LockScope::session,
+                         may_wait),
+        [](Napi::Env to, AcquireOperation& ended) -> Napi::Value {
+          return Napi::Boolean::New(to, ended.granted());
+        });
   });
 }
 
@@ -1086,16 +1103,81 @@ Napi::Value SessionObject::drop_storage_at_commit(const Napi::CallbackInfo& info
   });
 }
 
-// buildIndex(relation, index)
-Napi::Value SessionObject::build_index(const Napi::CallbackInfo& info) {
+// rebuildIndex(relation, index): NativeRebuild
+Napi::Value SessionObject::rebuild_index(const Napi::CallbackInfo& info) {
   return call(info, 2, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
-    if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
-    THROW_IF_ERROR(env,
-                   state_->writer->build_index(*table, info[1].As<Napi::Number>().Uint32Value()));
-    return env.Undefined();
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    const int32_t number = info[1].ToNumber().Int32Value();
+    TransactionId xid;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    std::unique_ptr<IndexRebuild> rebuild;
+    if (number == toast_index_number) {
+      if (table->toast() == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+      rebuild = IndexRebuild::of_toast(*state_->backend, table, xid);
+    } else {
+      const auto index = static_cast<size_t>(number);
+      if (number < 0 || index >= table->indexes().size() ||
+          table->indexes()[index].btree == nullptr)
+        THROW_IF_ERROR(env, bad_argument("index"));
+      rebuild = std::make_unique<IndexRebuild>(*state_->backend, table, index, xid);
+    }
+    return RebuildObject::of_index(env, state_, table, std::move(rebuild));
+  });
+}
+
+// logDurable(): Promise<void>
+Napi::Value SessionObject::log_durable(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    return state_->core->when_durable(env,
+                                      state_->core->engine().services().wal.positions().insert);
+  });
+}
+
+// copyHeap(source, target, ofToast, order, bounds): NativeRebuild
+Napi::Value SessionObject::copy_heap(const Napi::CallbackInfo& info) {
+  return call(info, 5, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> source = RelationObject::table_of(env, info[0]);
+    const std::shared_ptr<Table> target = RelationObject::table_of(env, info[1]);
+    const bool of_toast = info[2].ToBoolean().Value();
+    if (source == nullptr || target == nullptr ||
+        (of_toast && (source->toast() == nullptr || target->toast() == nullptr)))
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    const int32_t order = info[3].ToNumber().Int32Value();
+    const BtreeIndex* index = nullptr;
+    if (order >= 0) {
+      if (of_toast || static_cast<size_t>(order) >= source->indexes().size())
+        THROW_IF_ERROR(env, bad_argument("order"));
+      index = source->indexes()[static_cast<size_t>(order)].btree.get();
+      if (index == nullptr) THROW_IF_ERROR(env, bad_argument("order"));
+    }
+    VacuumTarget bounds;
+    THROW_IF_ERROR(env, read_vacuum_target(info[4], &bounds));
+    TransactionId xid;
+    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    const HeapRelation& from = of_toast ? source->toast()->heap() : source->heap();
+    const HeapRelation& to = of_toast ? target->toast()->heap() : target->heap();
+    // Everything that can be frozen is. The bounds of the table do not go back.
+    FreezeSettings settings;
+    settings.vacuum_freeze_min_age = settings.vacuum_freeze_table_age = 0;
+    settings.vacuum_multixact_freeze_min_age = settings.vacuum_multixact_freeze_table_age = 0;
+    bool aggressive = false;
+    VacuumCutoffs cutoffs = vacuum_cutoffs(state_->backend->transactions(),
+                                           state_->backend->database(), from.is_shared(), settings,
+                                           bounds.relfrozenxid, bounds.relminmxid, &aggressive);
+    if (precedes(cutoffs.FreezeLimit, bounds.relfrozenxid))
+      cutoffs.FreezeLimit = bounds.relfrozenxid;
+    if (multixact_precedes(cutoffs.MultiXactCutoff, bounds.relminmxid))
+      cutoffs.MultiXactCutoff = bounds.relminmxid;
+    return RebuildObject::of_heap(
+        env, state_, source, target,
+        std::make_unique<HeapCopy>(*state_->backend, from, to, index, cutoffs));
   });
 }
 

@@ -128,7 +128,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value aggregate(const Napi::CallbackInfo& info);
   Napi::Value create_storage(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
-  Napi::Value build_index(const Napi::CallbackInfo& info);
+  Napi::Value rebuild_index(const Napi::CallbackInfo& info);
+  Napi::Value copy_heap(const Napi::CallbackInfo& info);
+  Napi::Value log_durable(const Napi::CallbackInfo& info);
   Napi::Value build_toast_index(const Napi::CallbackInfo& info);
   Napi::Value removes_all_rows(const Napi::CallbackInfo& info);
   Napi::Value transfer_predicate_locks(const Napi::CallbackInfo& info);

@@ -112,33 +112,41 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
       [outcome](Napi::Env here) { return outcome_object(here, *outcome); });
 }
 
-// countNonempty(relPages, nonemptyPages): Promise<number>
+// countNonempty(relPages, nonemptyPages): Promise<{ blocks, interrupted }>
 Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   THROW_IF_ERROR(env, state_->core->check());
   const uint32_t rel_pages = info[0].ToNumber().Uint32Value();
   const uint32_t nonempty_pages = info[1].ToNumber().Uint32Value();
-  auto blocks = std::make_shared<uint32_t>(0);
+  auto found = std::make_shared<NonemptyPages>();
   state_->progress.phase = VacuumPhase::truncating_heap;
   return run_on_engine(
       env, *state_->core,
       [state = state_, background = state_->core->background(), rel_pages, nonempty_pages,
-       blocks](Engine& engine) {
+       found](Engine& engine) {
         state->progress.stopping = &background->stopping();
         const auto pause = [&] { return state->progress.check(); };
+        const LockTag tag = LockTag::relation(state->database, state->table->definition().oid);
+        const auto is_waited_for = [&] { return engine.locks().has_waiters(tag); };
         return count_nonempty_pages(engine.services().pool, state->heap(), rel_pages,
-                                    nonempty_pages, pause, blocks.get());
+                                    nonempty_pages, pause, is_waited_for, found.get());
       },
-      [blocks](Napi::Env here) { return Napi::Number::New(here, *blocks); });
+      [found](Napi::Env here) {
+        Napi::Object object = Napi::Object::New(here);
+        object.Set("blocks", Napi::Number::New(here, found->blocks));
+        object.Set("interrupted", Napi::Boolean::New(here, found->interrupted));
+        return object;
+      });
 }
 
-// truncate(blocks): boolean, false when somebody may be reading the table
+// truncate(blocks): boolean, false when somebody may be reading a catalog, which is not locked for that
 Napi::Value VacuumObject::truncate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *state_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, state_->core->check());
     Engine& engine = state_->core->engine();
-    if (engine.transactions().processes().anybody_has_snapshot())
+    if (state_->table->definition().oid < first_normal_object_id &&
+        engine.transactions().processes().anybody_has_snapshot())
       return Napi::Boolean::New(env, false);
     std::unique_ptr<Backend> backend;
     THROW_IF_ERROR(

@@ -532,6 +532,16 @@ std::vector<LockEntry> LockTable::held_by(int slot) const {
   return held;
 }
 
+bool LockTable::has_waiters(const LockTag& tag) const {
+  const uint32_t hash = tag.hash();
+  LwLock& partition = partition_lock(partition_of(hash));
+  partition.acquire(LockMode::shared);
+  const uint32_t lock = find_lock(tag, hash);
+  const bool waited_for = lock != none && lock_at(lock).first_waiter != none;
+  partition.release();
+  return waited_for;
+}
+
 std::vector<LockEntry> LockTable::entries() const {
   std::vector<LockEntry> all;
   for (uint32_t i = 0; i < partitions; ++i) partition_lock(i).acquire(LockMode::shared);

@@ -92,6 +92,9 @@ class LockTable {
   std::vector<LockEntry> held_by(int slot) const;
   void release_all(int slot);
 
+  // Does anybody wait for the lock?
+  bool has_waiters(const LockTag& tag) const;
+
   // A picture of all locks at one moment.
   std::vector<LockEntry> entries() const;
   uint32_t locks_max() const { return locks_max_; }

@@ -101,11 +101,15 @@ TEST(a_cancelled_wait_lets_others_pass) {
   auto two = fixture.session();
   auto three = fixture.session();
   EXPECT(fixture.acquire(one, table_a, access_share) == LockOutcome::granted);
+  EXPECT(!fixture.table().has_waiters(table_a));
   EXPECT(fixture.acquire(two, table_a, access_exclusive) == LockOutcome::waiting);
+  EXPECT(fixture.table().has_waiters(table_a));
+  EXPECT(!fixture.table().has_waiters(table_b));
   EXPECT(fixture.acquire(three, table_a, access_share) == LockOutcome::waiting);
   EXPECT(fixture.thread().forget(two.ticket));
   two.locks->cancel_wait();
   ASSERT_OK(fixture.result(three));
+  EXPECT(!fixture.table().has_waiters(table_a));
   EXPECT(!two.locks->holds(table_a, access_exclusive));
   EXPECT(fixture.acquire(two, table_b, access_exclusive) == LockOutcome::granted);
 }

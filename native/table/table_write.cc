@@ -12,7 +12,9 @@
 #include "heap/heap_scan.h"
 #include "heap/toast.h"
 #include "table/filter.h"
+#include "table/index_values.h"
 #include "table/row_source.h"
+#include "table/table_rebuild.h"
 #include "table/table_upkeep.h"
 #include "tuple/deform.h"
 
@@ -62,45 +64,13 @@ bool sets_key(const RowLayout& layout, const TableIndexDefinition& index) {
   });
 }
 
-Status unique_violation(const Table& table, const TableIndexDefinition& index, bool building) {
-  Status status = building
-                      ? Status::error(ErrorCode::unique_violation,
-                                      "could not create unique index \"%s\"", index.name.c_str())
-                      : Status::error(ErrorCode::unique_violation,
-                                      "duplicate key value violates unique constraint \"%s\"",
-                                      index.name.c_str());
+Status unique_violation(const Table& table, const TableIndexDefinition& index) {
+  Status status =
+      Status::error(ErrorCode::unique_violation,
+                    "duplicate key value violates unique constraint \"%s\"", index.name.c_str());
   status.report().constraint = index.name;
   return table.with_names(std::move(status));
 }
-
-// The index's columns of a row, plain.
-class IndexValues {
- public:
-  IndexValues(const ReadContext& context, const Table& table, const TableIndexDefinition& index)
-      : context_(context), table_(table), index_(index), storage_(index.columns.size()) {}
-
-  Status take(const Datum* values, const bool* nulls) {
-    for (size_t i = 0; i < index_.columns.size(); i++) {
-      const int attribute = index_.columns[i].attribute;
-      nulls_[i] = nulls[attribute];
-      values_[i] = 0;
-      if (!nulls_[i])
-        RETURN_IF_ERROR(
-            plain_value(context_, table_, attribute, values[attribute], &storage_[i], &values_[i]));
-    }
-    return Status::ok;
-  }
-  const Datum* values() const { return values_; }
-  const bool* nulls() const { return nulls_; }
-
- private:
-  ReadContext context_;
-  const Table& table_;
-  const TableIndexDefinition& index_;
-  std::vector<std::vector<std::byte>> storage_;
-  Datum values_[INDEX_MAX_KEYS];
-  bool nulls_[INDEX_MAX_KEYS];
-};
 
 }  // namespace
 
@@ -125,7 +95,7 @@ Status TableWriter::insert_entries_of(Table& table, const Datum* values, const b
     RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
                                  &result, &upkeep, is_unchanged, backend_.serializable()));
-    if (result.conflict) return unique_violation(table, index.definition, false);
+    if (result.conflict) return unique_violation(table, index.definition);
     if (!result.inserted) {
       *wait_xid = result.wait_xid;
       return Status::ok;
@@ -307,57 +277,21 @@ Status TableWriter::update_in_place(Table& table, const RowLayout& layout, const
       heap_update_in_place(backend_, table.heap(), tid, values.data(), nulls.get(), result));
 }
 
-Status TableWriter::build_index(Table& table, size_t number) {
-  RETURN_IF_ERROR(table.check_writable());
-  INVARIANT(number < table.indexes().size());
-  const Table::Index& index = table.indexes()[number];
-  TransactionId xid;
-  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+Status TableWriter::find_duplicates(const std::shared_ptr<Table>& table,
+                                    const std::vector<ItemPointer>& roots) {
   const Snapshot* snapshot = nullptr;
   RETURN_IF_ERROR(backend_.catalog_snapshot(&snapshot));
-  BtreeBuilder builder(backend_.services(), xid, *index.btree);
-  int needed = 0;
-  for (const TableIndexColumn& column : index.definition.columns)
-    needed = std::max(needed, column.attribute + 1);
-  values_.resize(static_cast<size_t>(table.natts()));
-  nulls_.resize(static_cast<size_t>(table.natts()));
-  auto* nulls = reinterpret_cast<bool*>(nulls_.data());
   const Snapshot copy = *snapshot;
-  HeapScan scan(backend_, table.heap(), copy);
-  RETURN_IF_ERROR(scan.begin());
-  std::vector<OffsetNumber> roots;
-  IndexValues entry(backend_, table, index.definition);
-  for (;;) {
+  Visibility visibility(backend_, &copy);
+  inserted_.clear();
+  for (const ItemPointer root : roots) {
+    BufferRef buffer;
+    HeapTuple tuple;
     bool found = false;
-    RETURN_IF_ERROR(scan.next_page(&found));
-    if (!found) break;
-    RETURN_IF_ERROR(scan.root_offsets(&roots));
-    for (int i = 0; i < scan.tuple_count(); i++) {
-      const HeapTuple tuple = scan.tuple(i);
-      RETURN_IF_ERROR(deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, needed,
-                                        values_.data(), nulls));
-      RETURN_IF_ERROR(entry.take(values_.data(), nulls));
-      const ItemPointer root(tuple.self.block(), roots[static_cast<size_t>(i)]);
-      RETURN_IF_ERROR(builder.add(entry.values(), entry.nulls(), root));
-    }
+    RETURN_IF_ERROR(heap_hot_search(backend_, table->heap(), root, visibility, &buffer, &tuple,
+                                    &found, nullptr));
+    if (found) inserted_.push_back(tuple.self);
   }
-  BtreeBuildResult result;
-  RETURN_IF_ERROR(builder.finish(&result));
-  if (result.duplicate) {
-    // Known to the caller as the rows at these addresses.
-    inserted_.clear();
-    Visibility visibility(backend_, &copy);
-    for (const ItemPointer root : result.duplicate_tids) {
-      BufferRef buffer;
-      HeapTuple tuple;
-      bool found = false;
-      RETURN_IF_ERROR(heap_hot_search(backend_, table.heap(), root, visibility, &buffer, &tuple,
-                                      &found, nullptr));
-      if (found) inserted_.push_back(tuple.self);
-    }
-    return unique_violation(table, index.definition, true);
-  }
-  backend_.use_command();
   return Status::ok;
 }
 

@@ -1,4 +1,4 @@
-// Writing tables: rows, their index entries, and the building of indexes. Waiting is left to table_operation.h.
+// Writing tables: rows and their index entries. Waiting is left to table_operation.h.
 #pragma once
 
 #include <memory>
@@ -36,8 +36,9 @@ class TableWriter {
   Status update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
                          ItemPointer tid, UpdateResult* result);
 
-  // Fills an index whose storage is empty, from the table's rows. The caller keeps others from writing them.
-  Status build_index(Table& table, size_t index);
+  // After IndexRebuild: `inserted` are then the rows in whose chains the duplicates are.
+  Status find_duplicates(const std::shared_ptr<Table>& table,
+                         const std::vector<ItemPointer>& roots);
   Status build_toast_index(Table& table);
 
   // Forgets what belongs to the transaction that ended.

@@ -11,11 +11,18 @@
 
 namespace pgdata {
 
-// How many pages hold anything, counted from the end down to `nonempty_pages`, as a vacuum found that; `*blocks` is what the file has when it
-// has grown since it had `rel_pages`. The caller keeps everybody from writing the table until the pages are cut off.
+struct NonemptyPages {
+  uint32_t blocks = 0;
+  // It was given up before all pages were looked at: somebody waits for the table.
+  bool interrupted = false;
+};
+
+// How many pages hold anything, counted from the end down to `nonempty_pages`, as a vacuum found that; what the file has
+// when it has grown since it had `rel_pages`. The caller keeps everybody from writing the table until the pages are cut
+// off. `is_waited_for` is asked now and then.
 Status count_nonempty_pages(BufferPool& pool, const HeapRelation& heap, uint32_t rel_pages,
                             uint32_t nonempty_pages, const std::function<Status()>& pause,
-                            uint32_t* blocks);
+                            const std::function<bool()>& is_waited_for, NonemptyPages* found);
 
 // Cuts the table to `blocks`. Nobody may be reading it.
 Status truncate_heap(Backend& backend, HeapRelation& heap, uint32_t blocks);

@@ -221,6 +221,8 @@ export interface NativeScan {
 export interface NativeRelation {
   /** A layout for these columns (numbered from 1), for reading or staging. The id is given to the calls below. */
   layout(attributes: number[], capacity: number, withTids: boolean): { id: number } & RowLayout
+  /** From now on transactions read the newest committed rows of it, and their own, whatever their snapshot. */
+  readNewest(): void
 }
 
 export interface NativeRange {
@@ -350,8 +352,11 @@ export interface NativeSession {
   ): number
   /** Locks a relation of the session's database until the transaction ends; false when that needs waiting and it may not. */
   lockRelation(oid: number, level: number, wait: boolean): boolean | Promise<boolean>
-  /** Locks a relation until `unlockForSession`, beyond the ends of transactions; false when that needs waiting. */
-  lockForSession(oid: number, level: number): boolean
+  /**
+   * Locks a relation until `unlockForSession`, beyond the ends of transactions; false when that needs waiting and it may
+   * not.
+   */
+  lockForSession(oid: number, level: number, wait: boolean): boolean | Promise<boolean>
   unlockForSession(oid: number, level: number): void
   /** Ends the wait of the operation that waits with 57014; false when none does. */
   cancel(): boolean
@@ -410,8 +415,25 @@ export interface NativeSession {
 
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
   dropStorageAtCommit(locator: Locator): void
-  /** Writes the index's first pages from the heap's visible rows; the descriptor's index `index` must have storage, and the caller keep others from writing. */
-  buildIndex(relation: NativeRelation, index: number): void
+  /**
+   * Fills the relation's index of that number (-1: that of its TOAST table), whose storage is empty, with entries for all
+   * row versions that somebody may see. The caller keeps others from writing. A step throws 23505; `insertedTids` is
+   * then where the rows are.
+   */
+  rebuildIndex(relation: NativeRelation, index: number): NativeRebuild<IndexRebuildOutcome>
+  /**
+   * Copies the row versions of a table, or of its TOAST table, that somebody may see into the empty heap of `target`, which
+   * has the same columns; in the order of the index of that number, if it is not negative. The caller keeps others away.
+   */
+  copyHeap(
+    source: NativeRelation,
+    target: NativeRelation,
+    ofToast: boolean,
+    order: number,
+    bounds: VacuumBounds,
+  ): NativeRebuild<HeapCopyOutcome>
+  /** What the transaction has logged until now becomes durable. A crash then removes the files that it made. */
+  logDurable(): Promise<void>
   /** Makes the relation's TOAST index, empty. */
   buildToastIndex(relation: NativeRelation): void
   /** The transaction removes all rows of a table at once (truncate, drop). Throws 40001. */
@@ -523,12 +545,44 @@ export interface NativeVacuumOutcome {
   indexes: NativeIndexVacuumOutcome[]
 }
 
+/** Work inside the session's transaction, done a few milliseconds at a time. */
+export interface NativeRebuild<T> {
+  /** Null while there is more to do. After an error the transaction can only be rolled back. */
+  step(): T | null
+}
+
+export interface IndexRebuildOutcome {
+  pages: number
+  tuples: number
+  /** Rows of the table that new snapshots see. */
+  liveRows: number
+  /** Snapshots from before must not use the index. */
+  hasBrokenChains: boolean
+}
+
+export interface HeapCopyOutcome {
+  pages: number
+  liveRows: number
+  recentlyDead: number
+  /** Row versions that were left out, and those that have no transaction id any more. */
+  dead: number
+  frozen: number
+  relfrozenxid: number
+  relminmxid: number
+}
+
 /** One vacuum of a table or of its TOAST table. */
 export interface NativeVacuum {
   run(bounds: VacuumBounds, settings: NativeVacuumSettings): Promise<NativeVacuumOutcome>
-  /** How many pages hold anything. The caller keeps everybody from writing until `truncate`. */
-  countNonempty(relPages: number, nonemptyPages: number): Promise<number>
-  /** Cuts the table; false when somebody may be reading it. */
+  /**
+   * How many pages hold anything. The caller keeps everybody from the table until `truncate`. `interrupted`: somebody waits
+   * for it; further pages may be empty.
+   */
+  countNonempty(
+    relPages: number,
+    nonemptyPages: number,
+  ): Promise<{ blocks: number; interrupted: boolean }>
+  /** Cuts the table; false when somebody may be reading it, a catalog. */
   truncate(blocks: number): boolean
   /** Named as the columns of pg_stat_progress_vacuum; the phase as PostgreSQL numbers it. */
   progress(): Record<string, number>

@@ -1,6 +1,7 @@
 // The commands of the program and how they end.
 import { Command, CommanderError } from 'commander'
 import { version } from '../binding/addon.ts'
+import { addCluster } from './cluster.ts'
 import { addControl } from './control.ts'
 import { addDump } from './dump.ts'
 import { describeFailure, exitStatus } from './failure.ts'
@@ -8,6 +9,7 @@ import { addInit } from './init.ts'
 import { addList } from './list.ts'
 import { addLoad } from './load.ts'
 import { addPage } from './page.ts'
+import { addReindex } from './reindex.ts'
 import { addVacuum } from './vacuum.ts'
 import { addVerify } from './verify.ts'
 import { addWal } from './wal.ts'
@@ -27,6 +29,8 @@ export async function runProgram(argv: string[]): Promise<number> {
   addControl(program)
   addPage(program)
   addVacuum(program)
+  addCluster(program)
+  addReindex(program)
   const report = (found: keyof typeof exitStatus) => {
     status = exitStatus[found]
   }

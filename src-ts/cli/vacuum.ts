@@ -1,5 +1,5 @@
 // pgdata vacuum: removes dead rows of one table or of a whole database.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { Cluster } from '../cluster/cluster.ts'
 import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { formatTable, write, writeJson } from './output.ts'
@@ -8,7 +8,11 @@ import { progressBar } from './progress.ts'
 interface Options {
   database: string
   freeze?: boolean
+  full?: boolean
   truncate: boolean
+  indexCleanup: 'auto' | 'on' | 'off'
+  disablePageSkipping?: boolean
+  skipLocked?: boolean
   json?: boolean
 }
 
@@ -18,6 +22,14 @@ export function addVacuum(program: Command): void {
     .description('remove dead rows of a table, or of all tables of a database')
     .option('-d, --database <name>', 'the database', 'postgres')
     .option('--freeze', 'freeze all rows that every transaction sees')
+    .option('--full', 'write tables anew, and their indexes')
+    .addOption(
+      new Option('--index-cleanup <when>', 'remove dead rows from indexes')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    )
+    .option('--disable-page-skipping', 'look at every page')
+    .option('--skip-locked', 'leave tables out that are locked')
     .option('--no-truncate', 'leave empty pages at the end of tables')
     .option('--json', 'print one JSON document')
     .action(async (directory: string, table: string | undefined, options: Options) => {
@@ -26,6 +38,10 @@ export function addVacuum(program: Command): void {
       const bar = progressBar('blocks', 0, true)
       const vacuum: VacuumOptions = {
         freeze: options.freeze ?? false,
+        full: options.full ?? false,
+        indexCleanup: options.indexCleanup,
+        disablePageSkipping: options.disablePageSkipping ?? false,
+        skipLocked: options.skipLocked ?? false,
         truncate: options.truncate,
         onProgress: blocksOf((blocks) => bar.add(blocks)),
       }
@@ -54,7 +70,8 @@ function blocksOf(add: (blocks: number) => void): NonNullable<VacuumOptions['onP
   }
 }
 
-function formatReports(reports: readonly VacuumReport[]): string {
+/** A table of what was done. */
+export function formatReports(reports: readonly VacuumReport[]): string {
   return formatTable(
     ['relation', 'pages', 'scanned', 'cut off', 'removed', 'frozen', 'kept dead', 'live'],
     reports.map((report) => [

@@ -21,6 +21,7 @@ import { binding } from '../binding/addon.ts'
 import { findPackageRoot } from '../binding/load-addon.ts'
 import type { NativeCluster, NativeSession, RelationDescriptor } from '../binding/native.ts'
 import { type Bundle, type BundleRelation, readBundle } from '../catalog/bundle.ts'
+import { finishedAtOnce } from '../command/build-index.ts'
 import { resolveSettings } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { encodeRelationMap } from '../relation/relation-map.ts'
@@ -283,7 +284,7 @@ function writeRelation(
     access.insert(session, rowsOfInit(descriptor, source.rows, options), true)
   }
   for (let index = 0; index < descriptor.indexes.length; index++)
-    session.buildIndex(relation, index)
+    finishedAtOnce(session.rebuildIndex(relation, index))
 }
 
 // The rows that depend on the options.

@@ -2,8 +2,10 @@
 
 import { withKeyDetail } from '../access/key-detail.ts'
 import type { RelationAccess } from '../access/relation-access.ts'
-import type { Locator } from '../binding/native.ts'
+import type { Locator, NativeRebuild } from '../binding/native.ts'
+import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
+import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { CommandContext } from './command-context.ts'
@@ -49,14 +51,39 @@ export function buildIndex(context: CommandContext, table: RelationInfo, indexOi
   if (number < 0)
     throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
   try {
-    context.session.buildIndex(access.native, number)
+    const built = finishedAtOnce(context.session.rebuildIndex(access.native, number))
+    // Not for snapshots that are older than this transaction.
+    if (built.hasBrokenChains) updateIndexRow(context, indexOid, { indcheckxmin: true })
   } catch (error) {
     throw withDuplicateDetail(context, access, number, error)
   }
 }
 
-// Adds the key to a unique violation: native code knows the address of a row that has it.
-function withDuplicateDetail(
+/** Lets native work go on until it is done. */
+export function finishedAtOnce<T>(work: NativeRebuild<T>): T {
+  for (;;) {
+    const outcome = work.step()
+    if (outcome !== null) return outcome
+  }
+}
+
+/** Replaces columns of an index's pg_index row, where they are others. */
+export function updateIndexRow(
+  context: CommandContext,
+  oid: number,
+  changes: Partial<CatalogRow<typeof pgIndex>>,
+): void {
+  const { session, catalogs } = context
+  const [located] = catalogs.locate(session, pgIndex, 'pg_index_indexrelid_index', [oid])
+  if (located === undefined) throw new PgError('XX000', `cache lookup failed for index ${oid}`)
+  const isChanged = Object.entries(changes).some(
+    ([name, value]) => located.row[name as keyof CatalogRow<typeof pgIndex>] !== value,
+  )
+  if (isChanged) catalogs.update(session, pgIndex, located.tid, changes)
+}
+
+/** Adds the key to a unique violation: native code knows the address of a row that has it. */
+export function withDuplicateDetail(
   context: CommandContext,
   access: RelationAccess,
   index: number,

@@ -12,6 +12,8 @@ export interface CommandContext {
   relations: RelationCache
   /** Absolute. */
   dataDirectory: string
+  /** OIDs of tables that a command of the session is writing anew, in steps; not to be read by it until that is done. */
+  beingRewritten: Set<number>
   /**
    * Locks a relation until the end of the transaction. When that needs waiting, it throws what makes the command be run
    * again with the lock; so a command takes all its locks before it changes anything, and reads again after each.

@@ -3,8 +3,9 @@
 // While a transaction changes relations it has a relation cache of its own, so that no other session sees what may
 // yet be rolled back; when it ends, the shared one forgets what it knew.
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
-import type { RelationCache } from '../relation/relation-cache.ts'
+import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
 import { LockWait, lockRelation } from '../transaction/relation-lock.ts'
 import type { TransactionQueue } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
@@ -12,7 +13,10 @@ import { type CreateIndexOptions, createIndex, dropIndex } from './create-index.
 import { type CreateSchemaOptions, createSchema, dropSchema } from './create-schema.ts'
 import { type CreateTableOptions, createTable, dropTable } from './create-table.ts'
 import type { DropOptions } from './drop-object.ts'
+import { findIndexes, type ReindexOptions, type ReindexTarget, reindexTable } from './reindex.ts'
+import { type ClusterOptions, cluster, vacuumFull } from './rewrite-table.ts'
 import { truncate } from './truncate.ts'
+import type { VacuumReport } from './vacuum.ts'
 
 /** What the commands of a session stand on. */
 export interface CommandServices {
@@ -28,6 +32,7 @@ export class Commands {
   readonly #services: CommandServices
   // Set while the open transaction has changed relations.
   #ownRelations: RelationCache | undefined
+  readonly #beingRewritten = new Set<number>()
 
   constructor(services: CommandServices) {
     this.#services = services
@@ -36,6 +41,19 @@ export class Commands {
   /** Relations as the session's open transaction sees them. */
   get relations(): RelationCache {
     return this.#ownRelations ?? this.#services.relations
+  }
+
+  /** A table to read or write. Throws 55006 while a command of the session is writing it anew. */
+  open(oid: number): RelationInfo {
+    const info = this.relations.openByOid(this.#services.native, oid)
+    if (this.#beingRewritten.has(oid)) {
+      throw new PgError(
+        '55006',
+        `cannot use table "${info.name}" because it is being rewritten by this session`,
+        { schema: info.schema, table: info.name, hint: 'Await the promise of that command first.' },
+      )
+    }
+    return info
   }
 
   createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
@@ -56,6 +74,26 @@ export class Commands {
 
   truncate(...tables: string[]): void | Promise<void> {
     return this.run((context) => truncate(context, tables))
+  }
+
+  /** Writes a table anew; resolves with what was done. */
+  vacuumFull(oid: number, signal: AbortSignal | undefined): Promise<VacuumReport> {
+    return this.#start((context) => vacuumFull(context, oid, signal))
+  }
+
+  cluster(name: string, index: string | undefined, options: ClusterOptions): Promise<VacuumReport> {
+    return this.#start((context) => cluster(context, name, index, options))
+  }
+
+  /** Builds the indexes that an index or a table stands for, or all of the table with that OID. */
+  reindex(
+    target: Exclude<ReindexTarget, { schema: string }> | number,
+    options: ReindexOptions,
+  ): Promise<string[]> {
+    return this.#start((context) => {
+      const indexes = typeof target === 'number' ? { table: target } : findIndexes(context, target)
+      return reindexTable(context, indexes, options)
+    })
   }
 
   createSchema(name: string, options: CreateSchemaOptions = {}): void | Promise<void> {
@@ -87,6 +125,11 @@ export class Commands {
     }
   }
 
+  // For commands that go on for a while once they have their locks.
+  async #start<T>(command: (context: CommandContext) => Promise<T>): Promise<T> {
+    return await this.run(command)
+  }
+
   /** What a command works with, in the open transaction. */
   context(): CommandContext {
     const { native, cluster, catalogs, relations, dataDirectory, queue } = this.#services
@@ -101,6 +144,7 @@ export class Commands {
       catalogs,
       relations: this.#ownRelations,
       dataDirectory,
+      beingRewritten: this.#beingRewritten,
       lockRelation: lock,
       lockExclusively: (oid, name) => lock(oid, name, 'access exclusive'),
     }

@@ -1,13 +1,11 @@
 // TRUNCATE: gives tables, their indexes and TOAST tables new, empty files; the old ones go at commit.
 // Source: ExecuteTruncateGuts, src/backend/commands/tablecmds.c, PostgreSQL 18.
-import { pgClass } from '../catalog/pg_class.ts'
 import { pgConstraint } from '../catalog/pg_constraint.ts'
-import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
-import { buildIndex, createFiles, locatorOf, reopen, updateClassRow } from './build-index.ts'
+import { buildIndex, reopen } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
 import { currentDatabase } from './current-database.ts'
-import { newRelationOid } from './new-oid.ts'
+import { classRowOf, indexesOf, refuseUnusableIndexes, replaceFile } from './new-file.ts'
 import type { ClassRow } from './relation-rows.ts'
 import { openTable } from './table-name.ts'
 
@@ -50,55 +48,17 @@ function truncateTable(
   const { session } = context
   // Refuses an index that cannot be built, before anything is changed.
   const before = context.relations.openByOid(session, table.oid)
-  for (const { name, unusableBecause } of before.indexes) {
-    if (unusableBecause === undefined) continue
-    throw new PgError(
-      '0A000',
-      `cannot truncate "${table.relname}": its index "${name}" cannot be built`,
-      {
-        detail: `The reason is that ${unusableBecause}.`,
-      },
-    )
-  }
+  refuseUnusableIndexes(table, before.indexes, 'truncate')
   session.removesAllRows(table.oid)
   const toast = table.reltoastrelid === 0 ? undefined : classRowOf(context, table.reltoastrelid)
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
   const indexes = indexesOf(context, table.oid)
   replaceFile(context, table, horizons)
   if (toast !== undefined) replaceFile(context, toast, horizons)
-  for (const index of [...toastIndexes, ...indexes]) replaceFile(context, index, {})
+  for (const index of [...toastIndexes, ...indexes]) replaceFile(context, index)
   session.advanceCommand()
   for (const { oid } of [table, ...indexes]) session.transferPredicateLocks(oid, table.oid)
   const info = reopen(context, table.oid)
   if (toast !== undefined) session.buildToastIndex(info.access.native)
   for (const index of indexes) buildIndex(context, info, index.oid)
-}
-
-function classRowOf(context: CommandContext, oid: number): ClassRow {
-  const row = context.catalogs.findOne(context.session, pgClass, 'pg_class_oid_index', [oid])
-  if (row === undefined)
-    throw new PgError('XX001', `could not find pg_class entry for relation with OID ${oid}`)
-  return row
-}
-
-function indexesOf(context: CommandContext, oid: number): ClassRow[] {
-  return context.catalogs
-    .find(context.session, pgIndex, 'pg_index_indrelid_index', [oid])
-    .map(({ indexrelid }) => classRowOf(context, indexrelid))
-}
-
-// A new file for a relation that then counts as never vacuumed.
-function replaceFile(context: CommandContext, row: ClassRow, changes: Partial<ClassRow>): void {
-  const relfilenode = newRelationOid(context, row.reltablespace)
-  const renewed = {
-    relfilenode,
-    relpages: 0,
-    reltuples: -1,
-    relallvisible: 0,
-    relallfrozen: 0,
-    ...changes,
-  }
-  context.session.dropStorageAtCommit(locatorOf(context, row))
-  createFiles(context, [{ ...row, ...renewed }])
-  updateClassRow(context, row.oid, renewed)
 }

@@ -2,6 +2,7 @@
 //
 // The work is done by native code on another thread, in no transaction; before and after, short transactions read and
 // overwrite the catalogs. Source: src/backend/commands/vacuum.c, PostgreSQL 18.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   NativeIndexVacuumOutcome,
   NativeSession,
@@ -15,7 +16,7 @@ import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
-import type { CommandContext } from './command-context.ts'
+import { type CommandContext, firstNormalOid } from './command-context.ts'
 import { currentDatabase } from './current-database.ts'
 import type { ClassRow } from './relation-rows.ts'
 import { displayName, findRelation } from './table-name.ts'
@@ -46,6 +47,11 @@ export interface VacuumProgress {
 export interface VacuumOptions {
   /** Freezes every row that all transactions see: as if the freeze ages were 0. */
   freeze?: boolean
+  /**
+   * Writes tables anew, without dead rows, and their indexes; nobody else can read or write a table meanwhile. Not of
+   * system catalogs.
+   */
+  full?: boolean
   /** Statistics are not kept yet: 0A000. */
   analyze?: boolean
   /** Gives empty pages at the end of a table back. Default true. */
@@ -54,6 +60,8 @@ export interface VacuumOptions {
   indexCleanup?: 'auto' | 'on' | 'off'
   /** Looks at every page, whatever the visibility map says. */
   disablePageSkipping?: boolean
+  /** Leaves tables out whose lock is not to be had at once. Default false: waits. */
+  skipLocked?: boolean
   /** Vacuums the TOAST table, too. Default true. */
   processToast?: boolean
   /** Bytes for dead line pointers; default 64 MiB. */
@@ -111,7 +119,9 @@ export interface VacuumReport {
 /** What the command works with between its steps. */
 export interface VacuumRun {
   /** Runs an action in a transaction of its own. */
-  step: <T>(action: (context: CommandContext) => T) => Promise<T>
+  step: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
+  /** Writes a table anew, in a transaction of its own. */
+  rewrite: (oid: number, signal: AbortSignal | undefined) => Promise<VacuumReport>
   /** Holds the lock on the relation from one transaction to the next. */
   session: NativeSession
 }
@@ -134,6 +144,9 @@ const phases: readonly VacuumProgress['phase'][] = [
 ]
 const defaultMaintenanceWorkMem = 64 * 1024 * 1024
 const progressIntervalMs = 100
+// VACUUM_TRUNCATE_LOCK_WAIT_INTERVAL, and as often as that fits into VACUUM_TRUNCATE_LOCK_TIMEOUT.
+const truncateLockIntervalMs = 50
+const truncateLockAttempts = 100
 const firstNormalXid = 3
 const settingNames = [
   'vacuum_freeze_min_age',
@@ -162,6 +175,7 @@ export async function vacuum(
       detail: 'No statistics of values are kept.',
     })
   }
+  if (options.full) return await vacuumFully(run, name, options)
   const settings = settingsOf(options)
   const oids = await run.step((context) =>
     name === undefined ? vacuumableOids(context) : [namedOid(context, name)],
@@ -170,12 +184,9 @@ export async function vacuum(
   for (const oid of oids) {
     let isLocked = false
     try {
-      const target = await run.step((context) => {
-        const taken = takeTarget(context, run, oid)
-        isLocked = taken !== undefined
-        return taken
-      })
-      // Dropped since the list was made.
+      isLocked = await run.step((context) => lockTarget(context, run, oid, options))
+      const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
+      // Dropped meanwhile, or skipped.
       if (target === undefined) continue
       reports.push(await vacuumRelation(run, target, false, settings, options))
       if (target.toastOid !== 0 && options.processToast !== false)
@@ -183,6 +194,34 @@ export async function vacuum(
     } finally {
       if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
     }
+  }
+  await run.step(updateDatabaseBounds)
+  return reports
+}
+
+async function vacuumFully(
+  run: VacuumRun,
+  name: string | undefined,
+  options: VacuumOptions,
+): Promise<VacuumReport[]> {
+  if (options.disablePageSkipping) {
+    throw new PgError('0A000', 'VACUUM option DISABLE_PAGE_SKIPPING cannot be used with FULL')
+  }
+  if (options.processToast === false)
+    throw new PgError('0A000', 'PROCESS_TOAST required with VACUUM FULL')
+  const { signal } = options
+  if (signal?.aborted) throw canceled(signal)
+  const oids = await run.step((context) => {
+    if (name === undefined) return vacuumableOids(context).filter((oid) => oid >= firstNormalOid)
+    const oid = namedOid(context, name)
+    if (oid < firstNormalOid)
+      throw new PgError('0A000', 'VACUUM FULL of system catalogs is not supported')
+    return [oid]
+  })
+  const reports: VacuumReport[] = []
+  for (const oid of oids) {
+    const isThere = await run.step((context) => findClassRow(context, oid) !== undefined)
+    if (isThere) reports.push(await run.rewrite(oid, signal))
   }
   await run.step(updateDatabaseBounds)
   return reports
@@ -234,16 +273,32 @@ function namedOid(context: CommandContext, text: string): number {
   return row.oid
 }
 
-function takeTarget(context: CommandContext, run: VacuumRun, oid: number): Target | undefined {
+// False when the relation is not there any more, or is to be skipped.
+async function lockTarget(
+  context: CommandContext,
+  run: VacuumRun,
+  oid: number,
+  { skipLocked = false, signal }: VacuumOptions,
+): Promise<boolean> {
+  if (signal?.aborted) throw canceled(signal)
+  if (findClassRow(context, oid) === undefined) return false
+  const granted = run.session.lockForSession(oid, lockLevels['share update exclusive'], !skipLocked)
+  if (typeof granted === 'boolean') return granted
+  const onAbort = () => run.session.cancel()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await granted
+  } catch (error) {
+    throw signal?.aborted ? canceled(signal) : error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+// As it is now that nobody redefines it.
+function targetOf(context: CommandContext, oid: number): Target | undefined {
   const row = findClassRow(context, oid)
   if (row === undefined) return undefined
-  if (!run.session.lockForSession(oid, lockLevels['share update exclusive'])) {
-    throw new PgError('55P03', `could not obtain lock on relation "${row.relname}"`, {
-      detail: 'Another transaction that has not ended changes or vacuums it.',
-      hint: 'Try again when it has ended.',
-      table: row.relname,
-    })
-  }
   context.relations.forget(oid)
   const info = context.relations.openByOid(context.session, oid)
   return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
@@ -282,7 +337,7 @@ async function vacuumRelation(
       },
       settings,
     )
-    const remainingPages = await cutOff(run, target.oid, native, outcome)
+    const remainingPages = await cutOff(run, target.oid, native, outcome, options)
     const { indexes } = target.info.access.descriptor
     const indexNames = ofToast
       ? [{ oid: target.info.access.descriptor.toast?.indexOid ?? 0, name: `${row.relname}_index` }]
@@ -356,22 +411,42 @@ function progressOf(native: NativeVacuum, relation: string): VacuumProgress {
   } as VacuumProgress
 }
 
-// Gives empty pages at the end back if nobody writes or reads the table just now. The pages there are then.
+// Gives empty pages at the end back, if the lock that keeps everybody away is to be had soon; as soon as somebody waits for
+// the table, it is given up, and tried again for what is left. The pages there are then (lazy_truncate_heap).
 async function cutOff(
   run: VacuumRun,
   oid: number,
   native: NativeVacuum,
   outcome: NativeVacuumOutcome,
+  { signal }: VacuumOptions,
 ): Promise<number> {
-  if (!outcome.truncatable) return outcome.relPages
+  let pages = outcome.relPages
+  if (!outcome.truncatable) return pages
   const exclusive = lockLevels['access exclusive']
-  if (!run.session.lockForSession(oid, exclusive)) return outcome.relPages
-  try {
-    const blocks = await native.countNonempty(outcome.relPages, outcome.nonemptyPages)
-    return blocks < outcome.relPages && native.truncate(blocks) ? blocks : outcome.relPages
-  } finally {
-    run.session.unlockForSession(oid, exclusive)
+  for (;;) {
+    if (!(await lockSoon(run, oid, signal))) return pages
+    try {
+      const { blocks, interrupted } = await native.countNonempty(pages, outcome.nonemptyPages)
+      if (blocks >= pages || !native.truncate(blocks)) return pages
+      pages = blocks
+      if (!interrupted) return pages
+    } finally {
+      run.session.unlockForSession(oid, exclusive)
+    }
   }
+}
+
+async function lockSoon(
+  run: VacuumRun,
+  oid: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  for (let attempt = 0; attempt <= truncateLockAttempts; attempt++) {
+    if (signal?.aborted) throw canceled(signal)
+    if (await run.session.lockForSession(oid, lockLevels['access exclusive'], false)) return true
+    await sleep(truncateLockIntervalMs)
+  }
+  return false
 }
 
 /** Modulo-2^32 order of transaction ids and multixacts. */

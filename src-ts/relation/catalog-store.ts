@@ -227,7 +227,10 @@ export class CatalogStore {
         indexLocator: locate(indexOid, mapped),
       }
     }
-    return new RelationAccess(this.#cluster, descriptor, columns)
+    const access = new RelationAccess(this.#cluster, descriptor, columns)
+    // What others define is seen at once, also by a transaction that keeps its snapshot.
+    access.native.readNewest()
+    return access
   }
 
   // relfilenode of a catalog that is not mapped.

@@ -15,6 +15,8 @@ import type { CreateTableOptions } from '../command/create-table.ts'
 import { createTablespace, dropTablespace } from '../command/create-tablespace.ts'
 import type { DropOptions } from '../command/drop-object.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
+import { type ReindexOptions, type ReindexTarget, tablesOfSchema } from '../command/reindex.ts'
+import type { ClusterOptions } from '../command/rewrite-table.ts'
 import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
@@ -269,7 +271,7 @@ export class Session {
     return new Table<T>({
       native: this.#native,
       queue: this.#queue,
-      relation: () => commands.relations.openByOid(this.#native, oid),
+      relation: () => commands.open(oid),
       lock: (level, mayWait) => {
         const may = mayWait && this.#queue.mayWait
         const granted = lockRelation(this.#native, oid, relationName, level, may)
@@ -327,11 +329,37 @@ export class Session {
         {
           session: this.#native,
           step: (action) => step(() => action(commands.context())),
+          rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
         },
         name,
         given,
       ),
     )
+  }
+
+  /**
+   * Writes a table anew in the order of one of its indexes; without a name, of that which it was clustered by before.
+   * Nobody else can read or write it meanwhile. Throws 42P01, 42704, 42809, 0A000, 57014.
+   */
+  cluster(table: string, index?: string, options: ClusterOptions = {}): Promise<VacuumReport> {
+    return this.#define((commands) => commands.cluster(table, index, options))
+  }
+
+  /**
+   * Builds indexes anew: one, those of a table and of its TOAST table, or those of all tables of a schema, then each
+   * table in a transaction of its own. Nobody else can read or write a table meanwhile. Resolves with the names of the
+   * indexes. Throws 42P01, 42704, 42809, 3F000, 23505, 0A000, 57014; 25001 for a schema in a transaction.
+   */
+  reindex(target: ReindexTarget, options: ReindexOptions = {}): Promise<string[]> {
+    if (!('schema' in target)) return this.#define((commands) => commands.reindex(target, options))
+    this.#refuseClosed()
+    const commands = this.#commands
+    return this.#queue.runOutside('REINDEX SCHEMA', async (step) => {
+      const names: string[] = []
+      for (const table of await step(() => tablesOfSchema(commands.context(), target.schema)))
+        names.push(...(await step(() => commands.reindex(table, options))))
+      return names
+    })
   }
 
   createSchema(name: string, options?: CreateSchemaOptions): Promise<void> {

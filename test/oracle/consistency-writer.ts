@@ -218,6 +218,14 @@ async function twoPhase(name: string, model: Model): Promise<void> {
   }
 }
 
+async function keepUp(current: Session, name: string): Promise<void> {
+  const kind = random.next()
+  if (kind < 0.7) await current.vacuum(name, { freeze: random.chance(0.2), indexCleanup: 'on' })
+  else if (kind < 0.8) await current.vacuum(name, { full: true })
+  else if (kind < 0.9) await current.cluster(name, `${name}_k`)
+  else await current.reindex({ table: name })
+}
+
 async function step(current: Session): Promise<void> {
   const name = random.pick(names)
   const table = current.table<Row>(name)
@@ -226,8 +234,7 @@ async function step(current: Session): Promise<void> {
   if (kind < 0.88) await change(table, model)
   else if (kind < 0.9) await share(name, model)
   else if (kind < 0.91) await twoPhase(name, model)
-  else if (kind < 0.93)
-    await current.vacuum(name, { freeze: random.chance(0.2), indexCleanup: 'on' })
+  else if (kind < 0.93) await keepUp(current, name)
   else if (kind < 0.98) await insertMany(table, model)
   else if (kind < 0.998 || model.size < 20_000) await changeSchema()
   else {

@@ -392,4 +392,90 @@ describe('vacuum', { timeout: 240_000 }, () => {
       code: '57014',
     })
   })
+
+  test('waits for who redefines the table, unless it is to leave it out', async () => {
+    const dir = temporaryDirectory('v')
+    await using cluster = await Cluster.open(dir, { create: true })
+    await using session = await cluster.connect()
+    await using other = await cluster.connect()
+    await makeItems(session)
+    await fillItems(session, new Random(6), 300)
+    let waiting: Promise<unknown> | undefined
+    let isDone = false
+    await other.transaction(async () => {
+      await other.createIndex('public.items', { columns: ['body'], name: 'late' })
+      expect(await session.vacuum('items', { skipLocked: true })).toEqual([])
+      const aborted = new AbortController()
+      const refused = session.vacuum('items', { signal: aborted.signal })
+      setTimeout(() => aborted.abort(), 100)
+      await expect(refused).rejects.toMatchObject({ code: '57014' })
+      waiting = session.vacuum('items').then((reports) => {
+        isDone = true
+        return reports
+      })
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      expect(isDone).toBe(false)
+    })
+    // It has the new index, too.
+    const [report] = (await waiting) as { indexes: { name: string }[] }[]
+    expect(report?.indexes.map(({ name }) => name)).toContain('late')
+    // And definitions wait for it, as do vacuums.
+    await Promise.all([
+      session.vacuum('items'),
+      other.vacuum('items', { freeze: true }),
+      session.dropIndex('late'),
+    ])
+  })
+
+  test('cuts the empty end off when the table is not used for a moment', async () => {
+    const dir = temporaryDirectory('v')
+    await using cluster = await Cluster.open(dir, { create: true })
+    await using session = await cluster.connect()
+    await using reader = await cluster.connect()
+    await makeItems(session)
+    await session.createTable('public.other', { columns: { id: 'int4 primary key' } })
+    const items = session.table<Item>('public.items')
+    const rows = Array.from({ length: 5000 }, (_, id) => ({ id, k: id, body: 'b'.repeat(50) }))
+    const emptyAgain = async () => {
+      await items.insertMany(rows.slice(50))
+      await session.transaction(async (tx) => {
+        for (const { id } of rows.slice(50)) await tx.delete(items, id)
+      })
+    }
+    await items.insertMany(rows.slice(0, 50))
+    await emptyAgain()
+    // A snapshot is no obstacle, only a lock is.
+    await reader.transaction(
+      async () => {
+        expect([...reader.table('public.other').scan()]).toEqual([])
+        const [report] = await session.vacuum('items')
+        expect(report?.remainingPages).toBeLessThan(3)
+      },
+      { isolation: 'repeatable read', readOnly: true },
+    )
+    await emptyAgain()
+    // The reader ends soon: that is waited for. Then it stays: it is given up.
+    for (const stays of [false, true]) {
+      let vacuuming: ReturnType<typeof session.vacuum> | undefined
+      await reader.transaction(async () => {
+        expect([...reader.table<Item>('public.items').scan()]).toHaveLength(50)
+        vacuuming = session.vacuum('items')
+        if (stays) {
+          const [report] = await vacuuming
+          expect(report?.remainingPages).toBeGreaterThan(20)
+          expect(report?.remainingPages).toBe(report?.pages)
+          expect([...reader.table<Item>('public.items').scan()]).toHaveLength(50)
+          return
+        }
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      })
+      if (stays) continue
+      const [report] = (await vacuuming) ?? []
+      expect(report?.remainingPages).toBeLessThan(3)
+      await emptyAgain()
+    }
+    const [report] = await session.vacuum('items')
+    expect(report?.remainingPages).toBeLessThan(3)
+    expect([...items.range()]).toHaveLength(50)
+  })
 })
