@@ -65,7 +65,7 @@ struct Table {
   std::vector<IndexEntryFate> ask(std::vector<IndexEntryFate> entries, uint32_t bottom_up_bytes,
                                   TransactionId* horizon) {
     begin();
-    // What is removable is looked up anew once a snapshot shows that somebody has ended.
+    // What is removable is looked up anew once a snapshot shows that a transaction has ended.
     const Snapshot* snapshot = nullptr;
     TestCluster::must(backend->statement_snapshot(&snapshot));
     TestCluster::must(
@@ -139,6 +139,9 @@ TEST(an_old_snapshot_keeps_entries) {
   EXPECT(!table.ask({{tid}}, 0, &horizon)[0].deletable);
   EXPECT(!is_valid(horizon));
   TestCluster::must(reader->commit(true, nullptr));
+  table.begin();
+  table.insert(2);
+  table.commit();
   EXPECT(table.ask({{tid}}, 0, &horizon)[0].deletable);
 }
 
