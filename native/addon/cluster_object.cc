@@ -14,6 +14,7 @@
 #include "addon/session_object.h"
 #include "addon/vacuum_object.h"
 #include "recovery/resource_managers.h"
+#include "xact/commit_timestamps.h"
 #include "xact/prepared_table.h"
 
 namespace pgdata {
@@ -36,6 +37,8 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
           InstanceMethod("preparedTransactions", &ClusterObject::prepared_transactions),
           InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
+          InstanceMethod("commitTimestamp", &ClusterObject::commit_timestamp),
+          InstanceMethod("lastCommitted", &ClusterObject::last_committed),
           InstanceMethod("statistics", &ClusterObject::statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),
           InstanceMethod("locks", &ClusterObject::locks),
@@ -203,6 +206,43 @@ Napi::Value ClusterObject::finish_prepared(const Napi::CallbackInfo& info) {
                                gid, commit, &state,
                                [&](int slot) { engine.locks().release_all(slot); });
                          });
+  });
+}
+
+namespace {
+
+Napi::Value commit_timestamp_value(Napi::Env env, const CommitTimestamp& timestamp, bool found) {
+  if (!found) return env.Null();
+  const auto object = Napi::Object::New(env);
+  object.Set("transaction", Napi::Number::New(env, value_of(timestamp.xid)));
+  object.Set("time", Napi::BigInt::New(env, int64_t{timestamp.time}));
+  object.Set("origin", Napi::Number::New(env, timestamp.origin));
+  return object;
+}
+
+}  // namespace
+
+// commitTimestamp(xid): NativeCommitTimestamp | null
+Napi::Value ClusterObject::commit_timestamp(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    CommitTimestamp timestamp;
+    bool found = false;
+    THROW_IF_ERROR(env, core_->engine().transactions().commit_timestamps().find(
+                            TransactionId{info[0].ToNumber().Uint32Value()}, &timestamp, &found));
+    return commit_timestamp_value(env, timestamp, found);
+  });
+}
+
+// lastCommitted(): NativeCommitTimestamp | null
+Napi::Value ClusterObject::last_committed(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    CommitTimestamp timestamp;
+    bool found = false;
+    THROW_IF_ERROR(env,
+                   core_->engine().transactions().commit_timestamps().last(&timestamp, &found));
+    return commit_timestamp_value(env, timestamp, found);
   });
 }
 

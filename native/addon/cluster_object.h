@@ -33,6 +33,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
   Napi::Value locks(const Napi::CallbackInfo& info);
+  Napi::Value commit_timestamp(const Napi::CallbackInfo& info);
+  Napi::Value last_committed(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);
   Napi::Value compared_pages(const Napi::CallbackInfo& info);
   // The environment ends with the cluster open (a worker was terminated): what a clean exit would have done.

@@ -194,6 +194,11 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->max_pred_locks_per_transaction = fields.integer("maxPredLocksPerTransaction");
   options->max_pred_locks_per_relation = fields.integer("maxPredLocksPerRelation");
   options->max_pred_locks_per_page = fields.integer("maxPredLocksPerPage");
+  options->wal_level = fields.text("walLevel") == "minimal" ? 0 : 1;
+  options->wal_log_hints = fields.boolean("walLogHints");
+  options->track_commit_timestamp = fields.boolean("trackCommitTimestamp");
+  options->max_worker_processes = fields.integer("maxWorkerProcesses");
+  options->max_wal_senders = fields.integer("maxWalSenders");
   return fields.status();
 }
 

@@ -217,6 +217,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("commitSubtransaction", &SessionObject::commit_subtransaction),
           InstanceMethod("abortSubtransaction", &SessionObject::abort_subtransaction),
           InstanceMethod("assignXid", &SessionObject::assign_xid),
+          InstanceMethod("transactionId", &SessionObject::transaction_id),
           InstanceMethod("advanceCommand", &SessionObject::advance_command),
           InstanceMethod("oldestXmin", &SessionObject::oldest_xmin),
           InstanceMethod("insert", &SessionObject::insert),
@@ -688,6 +689,19 @@ Napi::Value SessionObject::assign_xid(const Napi::CallbackInfo& info) {
     TransactionId xid = invalid_transaction_id;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
     return Napi::Number::New(env, value_of(xid));
+  });
+}
+
+// transactionId(): number, of the whole transaction, with its epoch
+Napi::Value SessionObject::transaction_id(const Napi::CallbackInfo& info) {
+  return call(info, 0, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    Backend& backend = *state_->backend;
+    TransactionId xid = invalid_transaction_id;
+    THROW_IF_ERROR(env, backend.assign_xid(&xid));
+    const FullTransactionId full = backend.transactions().full_xid_of(backend.top_xid());
+    return Napi::Number::New(env, static_cast<double>(full));
   });
 }
 

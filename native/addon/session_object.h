@@ -114,6 +114,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
   Napi::Value number(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);
+  Napi::Value transaction_id(const Napi::CallbackInfo& info);
   Napi::Value advance_command(const Napi::CallbackInfo& info);
   Napi::Value oldest_xmin(const Napi::CallbackInfo& info);
   Napi::Value insert(const Napi::CallbackInfo& info);

@@ -66,6 +66,7 @@ TEST(a_hint_on_a_page_changed_since_the_redo_pointer_needs_no_image) {
 TEST(a_hint_of_a_cluster_without_checksums_is_not_logged) {
   PoolFixture fixture(16, PoolFixture::Log::real);
   fixture.options.data_checksums = false;
+  fixture.options.log_hints = false;
   fixture.pool = std::make_unique<BufferPool>(*fixture.segment, *fixture.storage, fixture.wal.get(),
                                               fixture.state, fixture.options);
   ASSERT_OK(fixture.add_pages(1));

@@ -133,6 +133,8 @@ struct BufferPoolOptions {
   uint32_t buffers = 16384;  // shared_buffers / block size
   uint32_t block_size = 8192;
   bool data_checksums = true;
+  // Hints are logged with a page's first image: as with checksums, or as wal_log_hints says.
+  bool log_hints = true;
   bool read_only = false;  // never dirty, never write; hint bits are not set
   bool zero_damaged_pages = false;
 };

@@ -99,7 +99,7 @@ void BufferPool::mark_dirty_hint(BufferRef& buffer, bool standard_page) {
   constexpr uint32_t bits = BM_DIRTY | BM_JUST_DIRTIED;
   BufferDescriptor& descriptor = *buffer.descriptor_;
   if ((descriptor.state.load(std::memory_order_relaxed) & bits) == bits) return;
-  if (!local.options.data_checksums || local.wal == nullptr) {
+  if (!local.options.log_hints || local.wal == nullptr) {
     descriptor.state.fetch_or(bits, std::memory_order_relaxed);
     return;
   }

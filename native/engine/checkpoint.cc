@@ -11,6 +11,8 @@
 namespace pgdata {
 namespace {
 
+constexpr int32_t wal_level_replica = 1;
+
 Status poison(StorageServices& services, Status status) {
   if (!status.is_ok()) services.state.poison(status.report().message.c_str());
   return status;
@@ -79,7 +81,9 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   CheckPoint checkpoint = begin_record(services.wal.options());
   // A standby starts with who runs, so the oldest of them is taken before the redo pointer is fixed: who begins
   // later logs everything after it.
-  const TransactionId oldest_active = transactions.counters(kind).oldestActiveXid;
+  const bool for_standbys = !shutdown && services.wal.options().wal_level >= wal_level_replica;
+  const TransactionId oldest_active =
+      for_standbys ? transactions.counters(kind).oldestActiveXid : invalid_transaction_id;
   RETURN_IF_ERROR(services.wal.begin_checkpoint(shutdown, &checkpoint.redo));
   set_counters(transactions.counters(kind), &checkpoint);
   checkpoint.oldestActiveXid = oldest_active;
@@ -95,7 +99,7 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   RETURN_IF_ERROR(transactions.prepared().checkpoint(checkpoint.redo));
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
 
-  if (!shutdown) RETURN_IF_ERROR(transactions.log_running_transactions());
+  if (for_standbys) RETURN_IF_ERROR(transactions.log_running_transactions());
 
   Lsn end_of_log = invalid_lsn;
   RETURN_IF_ERROR(poison(

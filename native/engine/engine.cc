@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/changed_settings.h"
 #include "engine/checkpoint.h"
 #include "engine/control_file.h"
 #include "recovery/consistency_setting.h"
@@ -61,6 +62,7 @@ Status Engine::build(uint32_t timeline) {
   wal_options.system_identifier = control_.system_identifier;
   wal_options.sync_method = options_.wal_sync_method;
   wal_options.fsync = options_.fsync;
+  wal_options.wal_level = options_.wal_level;
   wal_options.full_page_writes = options_.full_page_writes;
   RETURN_IF_ERROR(parse_consistency_checking(options_.wal_consistency_checking,
                                              &wal_options.consistency_checking));
@@ -71,6 +73,7 @@ Status Engine::build(uint32_t timeline) {
   pool_options.buffers = options_.shared_buffers;
   pool_options.block_size = block_size;
   pool_options.data_checksums = control_.data_checksum_version != 0;
+  pool_options.log_hints = pool_options.data_checksums || options_.wal_log_hints;
   pool_options.read_only = options_.read_only;
 
   TransactionSystemOptions transaction_options;
@@ -145,6 +148,8 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
   if (read_only) {
     RETURN_IF_ERROR(opened->build(control.checkPointCopy.ThisTimeLineID));
     RETURN_IF_ERROR(opened->transactions_->start(counters_of(control.checkPointCopy)));
+    if (control.track_commit_timestamp != 0)
+      RETURN_IF_ERROR(opened->transactions_->track_commit_timestamps(true));
   } else {
     RecoveryPlan plan;
     RETURN_IF_ERROR(plan_recovery(files, opened->options_.data_directory, control, &plan));
@@ -167,7 +172,24 @@ Status Engine::start(const RecoveryPlan& plan) {
     RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
   }
   RETURN_IF_ERROR(lock_for_prepared());
+  RETURN_IF_ERROR(apply_settings());
   return enter_production();
+}
+
+// What replay of the log from here on needs to know is in it before anything else is.
+Status Engine::apply_settings() {
+  ReplayedSettings settings;
+  settings.max_connections = static_cast<int32_t>(options_.max_backends);
+  settings.max_worker_processes = options_.max_worker_processes;
+  settings.max_wal_senders = options_.max_wal_senders;
+  settings.max_prepared_transactions = static_cast<int32_t>(options_.max_prepared_transactions);
+  settings.max_locks_per_transaction = static_cast<int32_t>(options_.max_locks_per_transaction);
+  settings.wal_level = options_.wal_level;
+  settings.wal_log_hints = options_.wal_log_hints;
+  settings.track_commit_timestamp = options_.track_commit_timestamp;
+  RETURN_IF_ERROR(
+      log_changed_settings(files_, options_.data_directory, *services_, settings, &control_));
+  return transactions_->track_commit_timestamps(options_.track_commit_timestamp);
 }
 
 // What prepared transactions had locked when the cluster was last open stays locked.

@@ -55,6 +55,12 @@ struct EngineOptions {
   int32_t max_pred_locks_per_transaction = 64;
   int32_t max_pred_locks_per_relation = -2;
   int32_t max_pred_locks_per_page = 2;
+  int32_t wal_level = 1;  // 0 minimal, 1 replica
+  bool wal_log_hints = false;
+  bool track_commit_timestamp = false;
+  // These only concern a server that replays the log.
+  int32_t max_worker_processes = 8;
+  int32_t max_wal_senders = 10;
 };
 
 // What a new cluster is made with.
@@ -109,6 +115,7 @@ class Engine {
   Status enter_production();
   Status lock_for_prepared();
   Status contained_checkpoint(CheckpointKind kind);
+  Status apply_settings();
   void release();
 
   FileSystem& files_;

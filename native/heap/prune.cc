@@ -398,7 +398,7 @@ bool Pruner::decide_freezing(bool prunes, bool hints, bool hint_was_imaged) {
   if (hint_was_imaged) return true;
   const bool needs_image = context_.backend->services().wal.needs_full_page_image(page_.lsn());
   if (prunes) return needs_image;
-  return hints && context_.pool.options().data_checksums && needs_image;
+  return hints && context_.pool.options().log_hints && needs_image;
 }
 
 Status Pruner::apply(bool prunes, bool freezes, bool hints) {

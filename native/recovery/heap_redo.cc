@@ -543,8 +543,8 @@ Status redo_visible(RedoContext& redo) {
   RETURN_IF_ERROR(redo.read_block(1, &buffer, &action));
   if (action == RedoAction::needs_redo) {
     set_bits(buffer.page().header().pd_flags, PD_ALL_VISIBLE);
-    // Without checksums the flag needs no protection against torn writes, and the page no new LSN.
-    if (redo.services().pool.options().data_checksums) {
+    // Where hints are not logged the flag needs no protection against torn writes, and the page no new LSN.
+    if (redo.services().pool.options().log_hints) {
       redo.changed(buffer);
     } else {
       redo.services().pool.mark_dirty(buffer);

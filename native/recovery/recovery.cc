@@ -89,9 +89,6 @@ Status Replay::run(RecoveryResult* result) {
   RETURN_IF_ERROR(driver_.remove_orphans());
   RETURN_IF_ERROR(driver_.prepared().write());
   RETURN_IF_ERROR(driver_.origins().write());
-  RETURN_IF_ERROR(driver_.commit_timestamps().write());
-  transactions_.set_commit_timestamp_limits(driver_.commit_timestamps().oldest(),
-                                            driver_.commit_timestamps().newest());
   RETURN_IF_ERROR(trim_multixacts(transactions_, services_.storage.options().block_size));
   // Init forks are copied by their files.
   RETURN_IF_ERROR(services_.pool.write_all_dirty());
@@ -113,9 +110,8 @@ Status Replay::prepare() {
   driver_.latest_offsets_page =
       plan_.checkpoint.nextMulti / (services_.storage.options().block_size / sizeof(uint32_t));
   driver_.full_page_writes = plan_.checkpoint.fullPageWrites != 0;
-  driver_.commit_timestamps().begin(control_.track_commit_timestamp != 0,
-                                    plan_.checkpoint.oldestCommitTsXid,
-                                    plan_.checkpoint.newestCommitTsXid);
+  if (control_.track_commit_timestamp != 0)
+    RETURN_IF_ERROR(transactions_.track_commit_timestamps(true));
   RETURN_IF_ERROR(driver_.prepared().load(plan_.checkpoint.nextXid));
   return driver_.origins().load();
 }
@@ -295,7 +291,6 @@ Status Replay::reach_minimum(Lsn upto) {
 Status Replay::make_restart_point() {
   RETURN_IF_ERROR(driver_.prepared().write());
   RETURN_IF_ERROR(driver_.origins().write());
-  RETURN_IF_ERROR(driver_.commit_timestamps().write());
   RETURN_IF_ERROR(transactions_.write_all_dirty());
   RETURN_IF_ERROR(services_.pool.write_all_dirty());
   RETURN_IF_ERROR(services_.storage.sync_pending());

@@ -46,8 +46,7 @@ RedoDriver::RedoDriver(StorageServices& services, TransactionSystem& transaction
       control_(control),
       prepared_(services),
       origins_(services),
-      comparison_(services.pool.options().block_size),
-      commit_timestamps_(services) {}
+      comparison_(services.pool.options().block_size) {}
 
 Status RedoDriver::apply(const WalReader& reader) {
   const DecodedWalRecord& record = reader.record();

@@ -25,7 +25,6 @@
 #include "layout/control_file.h"
 #include "recovery/page_comparison.h"
 #include "recovery/prepared_transactions.h"
-#include "recovery/replayed_commit_timestamps.h"
 #include "recovery/replication_origins.h"
 #include "wal/wal_reader.h"
 #include "xact/transaction_system.h"
@@ -45,7 +44,6 @@ class RedoDriver {
   const PageComparison& comparison() const { return comparison_; }
   PreparedTransactions& prepared() { return prepared_; }
   ReplicationOrigins& origins() { return origins_; }
-  ReplayedCommitTimestamps& commit_timestamps() { return commit_timestamps_; }
 
   // Pins a block, not locked. Invalid when it is not there or was never initialised, which is remembered.
   Status find_block(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
@@ -112,7 +110,6 @@ class RedoDriver {
   PreparedTransactions prepared_;
   ReplicationOrigins origins_;
   PageComparison comparison_;
-  ReplayedCommitTimestamps commit_timestamps_;
   std::map<RelFileLocator, TransactionId> created_;
   std::set<TransactionId> map_writers_;
   std::map<BlockKey, bool> invalid_pages_;  // whether the block exists, full of zeroes

@@ -5,6 +5,7 @@
 #include "recovery/redo_driver.h"
 #include "recovery/redo_functions.h"
 #include "xact/commit_log.h"
+#include "xact/commit_timestamps.h"
 
 namespace pgdata {
 
@@ -91,22 +92,20 @@ Status redo_outcome(RedoContext& redo, bool commit, bool prepared) {
   transactions.advance_next_xid_past(xid);
   const TransactionStatus status =
       commit ? TransactionStatus::committed : TransactionStatus::aborted;
+  std::vector<TransactionId> subxacts;
   for (uint32_t i = 0; i < outcome.subxact_count; i++) {
     const auto subxact = load<TransactionId>(outcome.subxacts + i * sizeof(TransactionId));
     if (!is_normal(subxact)) return redo.corrupted("invalid subtransaction");
+    subxacts.push_back(subxact);
     transactions.advance_next_xid_past(subxact);
     RETURN_IF_ERROR(transactions.commit_log().replay_status(subxact, status));
   }
   RETURN_IF_ERROR(transactions.commit_log().replay_status(xid, status));
-  if (commit && driver.commit_timestamps().is_active()) {
-    ReplayedCommitTimestamps& timestamps = driver.commit_timestamps();
+  if (commit) {
     const bool has_origin = (outcome.xinfo & XACT_XINFO_HAS_ORIGIN) != 0;
     const TimestampTz time = has_origin ? outcome.origin_timestamp : outcome.time;
-    for (uint32_t i = 0; i < outcome.subxact_count; i++)
-      RETURN_IF_ERROR(
-          timestamps.set(load<TransactionId>(outcome.subxacts + i * sizeof(TransactionId)), time,
-                         redo.record().origin));
-    RETURN_IF_ERROR(timestamps.set(xid, time, redo.record().origin));
+    RETURN_IF_ERROR(
+        transactions.commit_timestamps().set_tree(xid, subxacts, time, redo.record().origin));
   }
   if ((outcome.xinfo & XACT_XINFO_HAS_ORIGIN) != 0)
     driver.origins().advance(redo.record().origin, outcome.origin_lsn, false);

@@ -76,8 +76,7 @@ Status redo_parameter_change(RedoContext& redo) {
   control.wal_level = change.wal_level;
   control.wal_log_hints = change.wal_log_hints;
   control.track_commit_timestamp = change.track_commit_timestamp;
-  return redo.driver().commit_timestamps().set_active(change.track_commit_timestamp != 0,
-                                                      xid_of(redo.transactions().next_full_xid()));
+  return redo.transactions().track_commit_timestamps(change.track_commit_timestamp != 0);
 }
 
 Status redo_overwrite_contrecord(RedoContext& redo) {

@@ -284,7 +284,7 @@ Status FreeSpaceMap::prepare_truncate(StorageServices& services, BlockNumber hea
   if (!buffer.is_valid()) return Status::ok;
   // Logged as a hint would be, whole.
   Change change(services, invalid_transaction_id, RmgrId::xlog, XLOG_FPI,
-                logged && pool_.options().data_checksums);
+                logged && pool_.options().log_hints);
   change.block(0, buffer, REGBUF_FORCE_IMAGE);
   change.begin();
   FsmPage(buffer.page()).clear_leaves_from(slot);

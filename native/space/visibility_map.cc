@@ -107,7 +107,7 @@ Status VisibilityMap::set(StorageServices& services, TransactionId xid, BufferRe
     Change change(services, xid, RmgrId::heap2, XLOG_HEAP2_VISIBLE, logged);
     change.block(0, map_page, 0);
     change.block(1, heap_page,
-                 pool_.options().data_checksums
+                 pool_.options().log_hints
                      ? REGBUF_STANDARD
                      : REGBUF_STANDARD | REGBUF_NO_IMAGE | REGBUF_NO_CHANGE);
     change.begin();
@@ -195,7 +195,7 @@ Status VisibilityMap::prepare_truncate(StorageServices& services, BlockNumber he
     buffer.lock(LockMode::exclusive);
     // As PostgreSQL does, with an image, so that a bit cannot come back on a page that is used again.
     Change change(services, invalid_transaction_id, RmgrId::xlog, XLOG_FPI,
-                  logged && pool_.options().data_checksums);
+                  logged && pool_.options().log_hints);
     change.block(0, buffer, REGBUF_FORCE_IMAGE);
     change.begin();
     uint8_t* map = map_of(buffer);

@@ -8,6 +8,7 @@
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
+#include "xact/commit_timestamps.h"
 #include "xact/outcome_record.h"
 #include "xact/process_array.h"
 
@@ -328,6 +329,8 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   {
     CheckpointDelay delay(*this);
     Status status = outcome.log(services_.wal, xid_, &end);
+    if (status.is_ok())
+      status = transactions_.commit_timestamps().set_tree(xid_, children, outcome.time, 0);
     if (status.is_ok() && flush) status = services_.wal.flush(end);
     if (status.is_ok()) {
       status = transactions_.set_tree(xid_, children, TransactionStatus::committed,

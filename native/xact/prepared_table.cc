@@ -11,6 +11,7 @@
 #include "layout/wal_record.h"
 #include "shmem/lwlock.h"
 #include "wal/wal_reader.h"
+#include "xact/commit_timestamps.h"
 #include "xact/outcome_record.h"
 #include "xact/process_array.h"
 #include "xact/transaction_system.h"
@@ -288,6 +289,10 @@ Status PreparedTable::record_outcome(Entry& entry, const TwoPhaseState& state, b
   transactions_.processes().begin_checkpoint_delay(entry.slot);
   Lsn end = invalid_lsn;
   Status status = outcome.log(services_.wal, invalid_transaction_id, &end);
+  if (status.is_ok() && commit) {
+    status =
+        transactions_.commit_timestamps().set_tree(state.xid, state.subxacts, outcome.time, 0);
+  }
   if (status.is_ok()) status = services_.wal.flush(end);
   if (status.is_ok()) {
     status = transactions_.set_tree(

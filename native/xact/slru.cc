@@ -304,26 +304,85 @@ Status Slru::remove_segment(uint64_t segment) {
   return status.code() == ErrorCode::undefined_file ? Status() : std::move(status);
 }
 
-Status Slru::truncate_before(uint64_t cutoff, uint64_t page_count) {
-  INVARIANT(page_count > 0);
-  cutoff -= cutoff % pages_per_segment;
-  // Half of the numbers come before any one, as with transaction ids.
+Status Slru::remove_all_segments() {
+  std::vector<uint64_t> segments;
+  RETURN_IF_ERROR(list_segments(&segments));
+  for (const uint64_t segment : segments) RETURN_IF_ERROR(remove_segment(segment));
+  // What never reached a file goes, too.
+  for (uint32_t slot = 0; slot < banks_ * slots_per_bank; ++slot) {
+    LwLockGuard guard(bank_lock(slot / slots_per_bank), LockMode::exclusive);
+    slot_at(slot).page_plus_one = 0;
+    slot_at(slot).dirty = false;
+  }
+  return Status::ok;
+}
+
+Status Slru::list_segments(std::vector<uint64_t>* segments) const {
+  segments->clear();
+  std::vector<std::string> names;
+  Status status = services_.storage.files().list(
+      services_.storage.options().data_directory + "/" + options_.directory, &names);
+  if (status.code() == ErrorCode::undefined_file) return Status::ok;
+  RETURN_IF_ERROR(std::move(status));
+  for (const std::string& name : names) {
+    if (name.size() >= 4 && name.size() <= 15 &&
+        name.find_first_not_of("0123456789ABCDEF") == std::string::npos)
+      segments->push_back(std::strtoull(name.c_str(), nullptr, 16));
+  }
+  return Status::ok;
+}
+
+namespace {
+
+// Do all pages of the segment come before `cutoff`? Half of the numbers come before any one, as with transaction ids.
+bool segment_precedes(uint64_t segment, uint64_t cutoff, uint64_t page_count) {
+  cutoff -= cutoff % Slru::pages_per_segment;
   const auto precedes_cutoff = [&](uint64_t page) {
     const uint64_t distance = (cutoff + page_count - page % page_count) % page_count;
     return distance > 0 && distance <= page_count / 2;
   };
-  std::vector<std::string> names;
-  RETURN_IF_ERROR(services_.storage.files().list(
-      services_.storage.options().data_directory + "/" + options_.directory, &names));
-  for (const std::string& name : names) {
-    if (name.size() < 4 || name.size() > 15 ||
-        name.find_first_not_of("0123456789ABCDEF") != std::string::npos)
-      continue;
-    const uint64_t segment = std::strtoull(name.c_str(), nullptr, 16);
-    const uint64_t first = segment * pages_per_segment;
-    if (precedes_cutoff(first) && precedes_cutoff(first + pages_per_segment - 1))
-      RETURN_IF_ERROR(remove_segment(segment));
+  const uint64_t first = segment * Slru::pages_per_segment;
+  return precedes_cutoff(first) && precedes_cutoff(first + Slru::pages_per_segment - 1);
+}
+
+}  // namespace
+
+Status Slru::has_segments_before(uint64_t cutoff, uint64_t page_count, bool* any) {
+  INVARIANT(page_count > 0);
+  std::vector<uint64_t> segments;
+  RETURN_IF_ERROR(list_segments(&segments));
+  *any = std::any_of(segments.begin(), segments.end(), [&](uint64_t segment) {
+    return segment_precedes(segment, cutoff, page_count);
+  });
+  return Status::ok;
+}
+
+Status Slru::truncate_before(uint64_t cutoff, uint64_t page_count) {
+  INVARIANT(page_count > 0);
+  std::vector<uint64_t> segments;
+  RETURN_IF_ERROR(list_segments(&segments));
+  for (const uint64_t segment : segments) {
+    if (segment_precedes(segment, cutoff, page_count)) RETURN_IF_ERROR(remove_segment(segment));
   }
+  return Status::ok;
+}
+
+Status Slru::page_exists(uint64_t page, bool* exists) {
+  {
+    LwLockGuard guard(bank_lock(bank_of(page)), LockMode::shared);
+    uint32_t slot = 0;
+    *exists = find_slot(page, &slot);
+  }
+  if (*exists) return Status::ok;
+  std::unique_ptr<File> file;
+  Status status = services_.storage.files().open(
+      services_.storage.options().data_directory + "/" + segment_path(page), OpenFlags::read_only,
+      &file);
+  if (status.code() == ErrorCode::undefined_file) return Status::ok;
+  RETURN_IF_ERROR(std::move(status));
+  uint64_t bytes = 0;
+  RETURN_IF_ERROR(file->size(&bytes));
+  *exists = bytes >= (page % pages_per_segment + 1) * block_size_;
   return Status::ok;
 }
 

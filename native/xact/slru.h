@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
@@ -74,11 +75,16 @@ class Slru {
   // Makes `page` a dirty page of zeroes, whatever was there, and gives it locked exclusively.
   Status zero_page(uint64_t page, SlruPage* locked);
 
+  // Is `page` in memory, or in a file that is long enough?
+  Status page_exists(uint64_t page, bool* exists);
+  // Would `truncate_before` remove anything?
+  Status has_segments_before(uint64_t cutoff, uint64_t page_count, bool* any);
   // Forgets and removes the segments all of whose pages come before `cutoff`; page numbers wrap at `page_count`.
   // Source: SimpleLruTruncate.
   Status truncate_before(uint64_t cutoff, uint64_t page_count);
   // Forgets and removes one segment, unless it is not there.
   Status remove_segment(uint64_t segment);
+  Status remove_all_segments();
 
   // The path of the segment file that holds `page`, below the data directory.
   std::string segment_path(uint64_t page) const;
@@ -92,6 +98,8 @@ class Slru {
   friend class SlruPage;
   struct Shared;
   struct Slot;
+  // The numbers of the segments that have a file.
+  Status list_segments(std::vector<uint64_t>* segments) const;
   // Finds or makes room for `page` in its bank, which is locked exclusively; a dirty victim is written.
   Status take_slot(uint64_t page, uint32_t* slot);
   Status read_page(uint32_t slot, uint64_t page, const char* what);

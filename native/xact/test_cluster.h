@@ -125,6 +125,7 @@ class TestCluster {
     BufferPoolOptions pool_options;
     pool_options.buffers = options_.buffers;
     pool_options.data_checksums = options_.data_checksums;
+    pool_options.log_hints = options_.data_checksums;
     TransactionSystemOptions transaction_options;
     transaction_options.max_backends = options_.backends;
     transaction_options.clog_buffers = options_.clog_buffers;

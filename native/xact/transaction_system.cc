@@ -9,6 +9,7 @@
 #include "shmem/lwlock.h"
 #include "wal/wal.h"
 #include "xact/commit_log.h"
+#include "xact/commit_timestamps.h"
 #include "xact/multixact.h"
 #include "xact/prepared_table.h"
 #include "xact/process_array.h"
@@ -75,8 +76,6 @@ struct TransactionSystem::Shared {
   uint32_t next_multi_offset;
   MultiXactId oldest_multi;
   Oid oldest_multi_database;
-  TransactionId oldest_commit_ts_xid;
-  TransactionId newest_commit_ts_xid;
 };
 
 struct TransactionSystem::Local {
@@ -87,6 +86,7 @@ struct TransactionSystem::Local {
         shared(reinterpret_cast<Shared*>(segment.find("transactions"))),
         processes(segment, wanted.max_backends, wanted.max_prepared_transactions),
         commit_log(segment, storage_services, wanted.clog_buffers, wanted.read_only),
+        commit_timestamps(segment, storage_services, wanted.read_only),
         subtransactions(segment, storage_services, wanted.read_only),
         multixacts(segment, storage_services, wanted.read_only),
         prepared(segment, storage_services, system, wanted.max_prepared_transactions),
@@ -99,6 +99,7 @@ struct TransactionSystem::Local {
   Shared* shared;
   ProcessArray processes;
   CommitLog commit_log;
+  CommitTimestampLog commit_timestamps;
   SubtransactionLog subtransactions;
   MultiXactLog multixacts;
   PreparedTable prepared;
@@ -114,6 +115,7 @@ void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& 
   plan.reserve("transactions", sizeof(Shared));
   ProcessArray::plan(plan, options.max_backends, options.max_prepared_transactions);
   CommitLog::plan(plan, options.clog_buffers, options.block_size);
+  CommitTimestampLog::plan(plan, options.block_size);
   SubtransactionLog::plan(plan, options.block_size);
   MultiXactLog::plan(plan, options.block_size);
   PreparedTable::plan(plan, options.max_prepared_transactions);
@@ -167,9 +169,8 @@ void TransactionSystem::load_counters(const TransactionCounters& counters, bool 
     shared.next_multi_offset = counters.nextMultiOffset;
     shared.oldest_multi = counters.oldestMulti;
     shared.oldest_multi_database = counters.oldestMultiDB;
-    shared.oldest_commit_ts_xid = counters.oldestCommitTsXid;
-    shared.newest_commit_ts_xid = counters.newestCommitTsXid;
   }
+  local_->commit_timestamps.load(counters.oldestCommitTsXid, counters.newestCommitTsXid);
   local_->processes.initialize(previous(xid_of(counters.nextXid)));
 }
 
@@ -217,9 +218,8 @@ TransactionCounters TransactionSystem::counters(CheckpointKind kind) const {
     counters.nextMultiOffset = shared.next_multi_offset;
     counters.oldestMulti = shared.oldest_multi;
     counters.oldestMultiDB = shared.oldest_multi_database;
-    counters.oldestCommitTsXid = shared.oldest_commit_ts_xid;
-    counters.newestCommitTsXid = shared.newest_commit_ts_xid;
   }
+  local_->commit_timestamps.limits(&counters.oldestCommitTsXid, &counters.newestCommitTsXid);
   counters.oldestActiveXid =
       kind == CheckpointKind::online ? local_->processes.oldest_running() : invalid_transaction_id;
   return counters;
@@ -257,6 +257,7 @@ Status TransactionSystem::assign_xid(int slot, TransactionId parent, Transaction
             "replication slots.");
   }
   RETURN_IF_ERROR(local_->commit_log.extend(assigned));
+  RETURN_IF_ERROR(local_->commit_timestamps.extend(assigned));
   RETURN_IF_ERROR(local_->subtransactions.extend(assigned));
   shared.next_xid.store(advance(full), std::memory_order_release);
   if (is_valid(parent))
@@ -350,6 +351,11 @@ Status TransactionSystem::in_overflowed_snapshot(const Snapshot& snapshot, Trans
   RETURN_IF_ERROR(local_->subtransactions.topmost_of(xid, snapshot.xmin, &topmost));
   *running = snapshot.contains(topmost);
   return Status::ok;
+}
+
+Status TransactionSystem::track_commit_timestamps(bool track) {
+  if (!track) return local_->commit_timestamps.deactivate();
+  return local_->commit_timestamps.activate(xid_of(next_full_xid()));
 }
 
 Status TransactionSystem::topmost_of(TransactionId xid, TransactionId* topmost) {
@@ -478,13 +484,18 @@ Status TransactionSystem::wait_for_commits_in_progress() const {
 
 Status TransactionSystem::write_all_dirty() {
   RETURN_IF_ERROR(local_->commit_log.pages().write_all_dirty());
+  RETURN_IF_ERROR(local_->commit_timestamps.pages().write_all_dirty());
   RETURN_IF_ERROR(local_->subtransactions.write_all_dirty());
   RETURN_IF_ERROR(local_->multixacts.write_all_dirty());
   RETURN_IF_ERROR(local_->commit_log.pages().sync());
+  RETURN_IF_ERROR(local_->commit_timestamps.pages().sync());
   return local_->multixacts.sync();
 }
 
 CommitLog& TransactionSystem::commit_log() const { return local_->commit_log; }
+CommitTimestampLog& TransactionSystem::commit_timestamps() const {
+  return local_->commit_timestamps;
+}
 MultiXactLog& TransactionSystem::multixacts() const { return local_->multixacts; }
 
 // Replay. ------------------------------------------------------------------------------------
@@ -534,12 +545,6 @@ void TransactionSystem::advance_oldest_multixact(MultiXactId oldest, Oid databas
   if (static_cast<int32_t>(shared.oldest_multi - oldest) >= 0) return;
   shared.oldest_multi = oldest;
   shared.oldest_multi_database = database;
-}
-
-void TransactionSystem::set_commit_timestamp_limits(TransactionId oldest, TransactionId newest) {
-  LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
-  local_->shared->oldest_commit_ts_xid = oldest;
-  local_->shared->newest_commit_ts_xid = newest;
 }
 
 Status TransactionSystem::log_running_transactions() {

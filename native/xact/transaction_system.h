@@ -20,6 +20,7 @@
 namespace pgdata {
 
 class CommitLog;
+class CommitTimestampLog;
 class MultiXactLog;
 class PreparedTable;
 class ProcessArray;
@@ -101,6 +102,10 @@ class TransactionSystem {
   // The transaction that `xid`, which runs, is a subtransaction of; itself when it is none.
   Status topmost_of(TransactionId xid, TransactionId* topmost);
 
+  // At start, when the log can be written again, and when replay meets a change of track_commit_timestamp: whether times
+  // of commits are kept from the next transaction on. No: those that are there are forgotten.
+  Status track_commit_timestamps(bool track);
+
   // Members of a multixact found in a row's xmax; ids out of range are data_corrupted.
   Status multixact_members(MultiXactId multi, std::vector<MultiXactMember>* members);
   // A new multixact, of at most one member that updates; logged. Whoever puts it into a row was announced by
@@ -149,8 +154,8 @@ class TransactionSystem {
   void set_next_multixact(MultiXactId next, uint32_t next_offset);
   void advance_next_multixact(MultiXactId next, uint32_t next_offset);
   void advance_oldest_multixact(MultiXactId oldest, Oid database);
-  void set_commit_timestamp_limits(TransactionId oldest, TransactionId newest);
   CommitLog& commit_log() const;
+  CommitTimestampLog& commit_timestamps() const;
   MultiXactLog& multixacts() const;
 
   // For Backend: the next xid, entered for `slot` of the process array; with a `parent`, as its subtransaction.

@@ -40,6 +40,11 @@ export interface NativeClusterOptions {
   maxPredLocksPerTransaction: number
   maxPredLocksPerRelation: number
   maxPredLocksPerPage: number
+  walLevel: 'minimal' | 'replica'
+  walLogHints: boolean
+  trackCommitTimestamp: boolean
+  maxWorkerProcesses: number
+  maxWalSenders: number
   /** What stands before the file system, in tests. */
   disk?: NativeDisk
 }
@@ -293,6 +298,8 @@ export interface NativeSession {
   abortSubtransaction(): void
   /** The id of the innermost open (sub)transaction, assigned if need be. */
   assignXid(): number
+  /** The id of the whole transaction with its epoch, assigned if need be. */
+  transactionId(): number
   advanceCommand(): void
   /** No transaction that runs has an xid, or sees one as running, that is older than this. */
   oldestXmin(): number
@@ -590,6 +597,14 @@ export interface NativeVacuum {
   cancel(): void
 }
 
+export interface NativeCommitTimestamp {
+  transaction: number
+  /** Microseconds since 2000-01-01. */
+  time: bigint
+  /** Replication origin; 0: this cluster. */
+  origin: number
+}
+
 export interface PredicateLock {
   database: number
   relation: number
@@ -622,6 +637,10 @@ export interface NativeCluster {
   preparedTransactions(): NativePreparedTransaction[]
   /** COMMIT PREPARED or ROLLBACK PREPARED; resolves when durable. Throws 42704, 55000. */
   finishPrepared(gid: string, commit: boolean): Promise<void>
+  /** When the transaction committed; null when that is not known. Throws 55000 when it is not tracked, 22023. */
+  commitTimestamp(transaction: number): NativeCommitTimestamp | null
+  /** Of the transaction that committed last. Throws 55000. */
+  lastCommitted(): NativeCommitTimestamp | null
   /** Shutdown checkpoint, then everything is released. */
   close(): Promise<void>
   /** As `close`, blocking: for a process that is about to exit. */

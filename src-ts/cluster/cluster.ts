@@ -79,6 +79,11 @@ export function nativeOptions(
     maxPredLocksPerTransaction: settings.max_pred_locks_per_transaction,
     maxPredLocksPerRelation: settings.max_pred_locks_per_relation,
     maxPredLocksPerPage: settings.max_pred_locks_per_page,
+    walLevel: settings.wal_level,
+    walLogHints: settings.wal_log_hints,
+    trackCommitTimestamp: settings.track_commit_timestamp,
+    maxWorkerProcesses: settings.max_worker_processes,
+    maxWalSenders: settings.max_wal_senders,
   }
 }
 

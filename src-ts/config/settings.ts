@@ -68,6 +68,7 @@ const block = 8192
 
 // Source of names, units and ranges: src/backend/utils/misc/guc_tables.c, PostgreSQL 18. `io_mode` is ours:
 // whether pages also stand in the operating system's cache.
+// `max_worker_processes` and `max_wal_senders` only matter to servers that replay the log; pg_control tells them.
 const definitions = {
   shared_buffers: {
     kind: 'memory',
@@ -141,6 +142,16 @@ const definitions = {
   lock_timeout: { kind: 'time', min: 0, max: 2147483647, default: 0 } satisfies TimeSetting,
   fsync: { kind: 'boolean', default: true } satisfies BooleanSetting,
   full_page_writes: { kind: 'boolean', default: true } satisfies BooleanSetting,
+  wal_level: choice(['minimal', 'replica'], 'replica'),
+  wal_log_hints: { kind: 'boolean', default: false } satisfies BooleanSetting,
+  track_commit_timestamp: { kind: 'boolean', default: false } satisfies BooleanSetting,
+  max_worker_processes: {
+    kind: 'integer',
+    min: 0,
+    max: 262143,
+    default: 8,
+  } satisfies IntegerSetting,
+  max_wal_senders: { kind: 'integer', min: 0, max: 262143, default: 10 } satisfies IntegerSetting,
   wal_sync_method: choice(
     ['adaptive', 'fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
     'adaptive',
@@ -256,6 +267,13 @@ export function resolveSettings(input: SettingsInput = {}): Settings {
       throw new PgError('42704', `unrecognized configuration parameter "${name}"`)
     }
     if (value !== undefined) settings[name] = parse(name as SettingName, value)
+  }
+  const { wal_level, max_wal_senders } = settings as Settings
+  if (wal_level === 'minimal' && max_wal_senders > 0) {
+    throw new PgError(
+      '22023',
+      'WAL streaming ("max_wal_senders" > 0) requires "wal_level" to be "replica" or "logical"',
+    )
   }
   return settings as Settings
 }

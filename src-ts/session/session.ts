@@ -1,5 +1,5 @@
 // Session: a backend: one transaction at a time, on one database.
-import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import type { NativeCluster, NativeCommitTimestamp, NativeSession } from '../binding/native.ts'
 import { bootstrapSuperuser } from '../command/command-context.ts'
 import { Commands } from '../command/commands.ts'
 import {
@@ -30,6 +30,8 @@ import {
   TransactionQueue,
   type TransactionScope,
 } from '../transaction/transaction-queue.ts'
+import { int64Of } from '../types/int64.ts'
+import { readTimestamptz } from '../types/timestamp.ts'
 import { type Key, type LockOptions, type RangeOptions, type ScanOptions, Table } from './table.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
@@ -52,6 +54,16 @@ export interface SessionEvents {
   databaseUse: DatabaseUse
 }
 
+/** When a transaction committed. */
+export interface CommitTimestamp {
+  /** Its id, without the epoch. */
+  transaction: number
+  /** A PgTimestamp where a Date would lose the microseconds. */
+  timestamp: Date
+  /** OID of the replication origin that it came from; 0: of none. */
+  origin: number
+}
+
 /** The open transaction or savepoint, as its body sees it. */
 export class Transaction {
   readonly #commands: Commands
@@ -60,6 +72,14 @@ export class Transaction {
   constructor(commands: Commands, scope: TransactionScope) {
     this.#commands = commands
     this.#scope = scope
+  }
+
+  /**
+   * The id of the whole transaction, with the number of wraparounds above its lowest 32 bits, as pg_current_xact_id()
+   * gives it: it is assigned if there is none yet. Throws 25006 in a read-only transaction.
+   */
+  transactionId(): number {
+    return this.#scope.write(() => this.#commands.context().session.transactionId()) as number
   }
 
   /**
@@ -172,8 +192,15 @@ export class Transaction {
   }
 }
 
+function commitTimestampOf(native: NativeCommitTimestamp | null): CommitTimestamp | undefined {
+  if (native === null) return undefined
+  const { transaction, time, origin } = native
+  return { transaction, timestamp: readTimestamptz(int64Of(time)), origin }
+}
+
 export class Session {
   readonly #native: NativeSession
+  readonly #cluster: NativeCluster
   readonly #database: DatabaseServices
   readonly #events: SessionEvents
   readonly #queue: TransactionQueue
@@ -188,6 +215,7 @@ export class Session {
     synchronousCommit: SynchronousCommit = 'on',
   ) {
     this.#native = native
+    this.#cluster = cluster
     this.#database = database
     this.#events = events
     this.#queue = new TransactionQueue(
@@ -403,6 +431,22 @@ export class Session {
     return this.#queue.runAlone('DROP TABLESPACE', () =>
       dropTablespace(this.#commands.context(), name, options),
     )
+  }
+
+  /**
+   * When a transaction committed, as pg_xact_commit_timestamp_origin() tells it; undefined when that is not known: it did
+   * not commit, or long ago, or while track_commit_timestamp was off. `transaction` is an id with or without its epoch.
+   * Throws 55000 when track_commit_timestamp is off, 22023 for 0.
+   */
+  commitTimestamp(transaction: number): CommitTimestamp | undefined {
+    this.#refuseClosed()
+    return commitTimestampOf(this.#cluster.commitTimestamp(transaction % 2 ** 32))
+  }
+
+  /** The transaction that committed last since the cluster was opened, as pg_last_committed_xact(). Throws 55000. */
+  lastCommitted(): CommitTimestamp | undefined {
+    this.#refuseClosed()
+    return commitTimestampOf(this.#cluster.lastCommitted())
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */

@@ -237,7 +237,8 @@ function finiteRound(value: Int64, typmod: number): Int64 {
   return value === INFINITE || value === MINUS_INFINITE ? value : roundMicroseconds(value, typmod)
 }
 
-function readTimestamptz(value: Int64): Date {
+/** A timestamptz as JavaScript gets it: a Date, or a PgTimestamp where that would lose something. */
+export function readTimestamptz(value: Int64): Date {
   if (typeof value === 'number' && value % 1000 === 0) {
     const milliseconds = value / 1000 + EPOCH_MS
     if (milliseconds <= DATE_MS_MAX && milliseconds >= -DATE_MS_MAX) return new Date(milliseconds)
