@@ -107,9 +107,8 @@ Status VisibilityMap::set(StorageServices& services, TransactionId xid, BufferRe
     Change change(services, xid, RmgrId::heap2, XLOG_HEAP2_VISIBLE, logged);
     change.block(0, map_page, 0);
     change.block(1, heap_page,
-                 pool_.options().log_hints
-                     ? REGBUF_STANDARD
-                     : REGBUF_STANDARD | REGBUF_NO_IMAGE | REGBUF_NO_CHANGE);
+                 pool_.options().log_hints ? REGBUF_STANDARD
+                                           : REGBUF_STANDARD | REGBUF_NO_IMAGE | REGBUF_NO_CHANGE);
     change.begin();
     store_byte(byte, *byte | (uint32_t{flags} << shift));
     change.data(&header, xl_heap_visible_size);

@@ -290,8 +290,7 @@ Status PreparedTable::record_outcome(Entry& entry, const TwoPhaseState& state, b
   Lsn end = invalid_lsn;
   Status status = outcome.log(services_.wal, invalid_transaction_id, &end);
   if (status.is_ok() && commit) {
-    status =
-        transactions_.commit_timestamps().set_tree(state.xid, state.subxacts, outcome.time, 0);
+    status = transactions_.commit_timestamps().set_tree(state.xid, state.subxacts, outcome.time, 0);
   }
   if (status.is_ok()) status = services_.wal.flush(end);
   if (status.is_ok()) {
