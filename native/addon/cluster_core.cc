@@ -47,6 +47,13 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
       &wait_thread_);
   // The engine was made by this environment, whose mailbox is the first.
   INVARIANT(status.is_ok());
+  engine_->transactions().on_notice([this](Status notice) {
+    {
+      const std::lock_guard<std::mutex> guard(mailbox_->mutex);
+      mailbox_->notices.push_back(std::move(notice));
+    }
+    wake_function_.NonBlockingCall();
+  });
 }
 
 uint64_t ClusterCore::watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times) {
@@ -102,8 +109,10 @@ void ClusterCore::settle(Napi::Env env) {
   const Napi::HandleScope scope(env);
   std::vector<Report> reports;
   std::vector<WaitReport> wait_reports;
+  std::vector<Status> notices;
   {
     const std::lock_guard<std::mutex> guard(mailbox_->mutex);
+    notices.swap(mailbox_->notices);
     reports.swap(mailbox_->reports);
     wait_reports.swap(mailbox_->wait_reports);
   }
@@ -126,6 +135,9 @@ void ClusterCore::settle(Napi::Env env) {
     session->resume(env, std::move(report.status));
   }
   release_event_loop(env);
+  for (const Status& notice : notices) {
+    if (!notice_handler_.IsEmpty()) notice_handler_.Call({make_error(env, notice)});
+  }
 }
 
 void ClusterCore::remove_session(SessionObject* session) {
@@ -135,6 +147,7 @@ void ClusterCore::remove_session(SessionObject* session) {
 std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
   background_->stop();
+  if (flush_thread_) engine_->transactions().on_notice(nullptr);
   // Ending a session takes it off the list.
   while (!sessions_.empty()) sessions_.back()->end();
   wait_thread_.reset();

@@ -77,6 +77,9 @@ class ClusterCore {
   uint64_t watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times);
   void forget_wait(uint64_t ticket);
 
+  // Called with each warning, as a PgError, in a turn of its own.
+  void on_notice(const Napi::Function& handler) { notice_handler_ = Napi::Persistent(handler); }
+
   void add_session(SessionObject* session) { sessions_.push_back(session); }
   void remove_session(SessionObject* session);
 
@@ -97,6 +100,7 @@ class ClusterCore {
     std::mutex mutex;
     std::vector<Report> reports;
     std::vector<WaitReport> wait_reports;
+    std::vector<Status> notices;
     ClusterCore* core;  // null once released; JavaScript thread only
   };
   static void wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*);
@@ -117,6 +121,7 @@ class ClusterCore {
   uint64_t next_ticket_ = 0;
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   std::vector<SessionObject*> sessions_;
+  Napi::FunctionReference notice_handler_;
 };
 
 // Runs `work` on a pool thread; the cluster is not closed meanwhile. connection_does_not_exist when it is being closed

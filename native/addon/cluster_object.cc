@@ -37,6 +37,10 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
           InstanceMethod("preparedTransactions", &ClusterObject::prepared_transactions),
           InstanceMethod("finishPrepared", &ClusterObject::finish_prepared),
+          InstanceMethod("idBounds", &ClusterObject::id_bounds),
+          InstanceMethod("nameOldestDatabases", &ClusterObject::name_oldest_databases),
+          InstanceMethod("truncateLogs", &ClusterObject::truncate_logs),
+          InstanceMethod("onNotice", &ClusterObject::on_notice),
           InstanceMethod("commitTimestamp", &ClusterObject::commit_timestamp),
           InstanceMethod("lastCommitted", &ClusterObject::last_committed),
           InstanceMethod("statistics", &ClusterObject::statistics),
@@ -221,6 +225,71 @@ Napi::Value commit_timestamp_value(Napi::Env env, const CommitTimestamp& timesta
 }
 
 }  // namespace
+
+// idBounds(): NativeIdBounds
+Napi::Value ClusterObject::id_bounds(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const TransactionSystem& transactions = core_->engine().transactions();
+    Oid of_xid = invalid_oid;
+    Oid of_multi = invalid_oid;
+    transactions.oldest_databases(&of_xid, &of_multi);
+    const TransactionCounters counters = transactions.counters();
+    const auto object = Napi::Object::New(env);
+    object.Set("nextXid", Napi::Number::New(env, value_of(xid_of(counters.nextXid))));
+    object.Set("nextMulti", Napi::Number::New(env, counters.nextMulti));
+    object.Set("oldestNeededMulti", Napi::Number::New(env, transactions.oldest_multixact()));
+    object.Set("oldestXidDatabase", Napi::Number::New(env, of_xid));
+    object.Set("oldestMultiDatabase", Napi::Number::New(env, of_multi));
+    object.Set("isVacuumDue", Napi::Boolean::New(env, transactions.is_vacuum_due()));
+    return object;
+  });
+}
+
+// nameOldestDatabases(ofXid, name, ofMulti, name)
+Napi::Value ClusterObject::name_oldest_databases(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    core_->engine().transactions().name_oldest_databases(
+        {info[0].ToNumber().Uint32Value(), info[1].ToString().Utf8Value()},
+        {info[2].ToNumber().Uint32Value(), info[3].ToString().Utf8Value()});
+    return env.Undefined();
+  });
+}
+
+// truncateLogs(xid, ofXid, name, multi, ofMulti, name): Promise<void>
+Napi::Value ClusterObject::truncate_logs(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    OldestIds oldest;
+    oldest.xid = TransactionId{info[0].ToNumber().Uint32Value()};
+    oldest.xid_database = {info[1].ToNumber().Uint32Value(), info[2].ToString().Utf8Value()};
+    oldest.multi = info[3].ToNumber().Uint32Value();
+    oldest.multi_database = {info[4].ToNumber().Uint32Value(), info[5].ToString().Utf8Value()};
+    if (!is_normal(oldest.xid) || oldest.multi == 0)
+      THROW_IF_ERROR(env, bad_argument("oldest ids"));
+    return run_async(env, [background = core_->background(), engine = core_->shared_engine(),
+                           oldest = std::move(oldest)]() -> Status {
+      if (!background->enter()) return Status::ok;
+      std::unique_ptr<Backend> backend;
+      Status status = Backend::create(engine->services(), engine->transactions(), 0, &backend);
+      if (status.is_ok()) status = engine->transactions().truncate_logs(oldest, backend->slot());
+      backend.reset();
+      background->leave();
+      return status;
+    });
+  });
+}
+
+// onNotice(handler: (notice: PgError) => void)
+Napi::Value ClusterObject::on_notice(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    if (!info[0].IsFunction()) THROW_IF_ERROR(env, bad_argument("handler"));
+    core_->on_notice(info[0].As<Napi::Function>());
+    return env.Undefined();
+  });
+}
 
 // commitTimestamp(xid): NativeCommitTimestamp | null
 Napi::Value ClusterObject::commit_timestamp(const Napi::CallbackInfo& info) {

@@ -33,6 +33,10 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
   Napi::Value locks(const Napi::CallbackInfo& info);
+  Napi::Value id_bounds(const Napi::CallbackInfo& info);
+  Napi::Value name_oldest_databases(const Napi::CallbackInfo& info);
+  Napi::Value truncate_logs(const Napi::CallbackInfo& info);
+  Napi::Value on_notice(const Napi::CallbackInfo& info);
   Napi::Value commit_timestamp(const Napi::CallbackInfo& info);
   Napi::Value last_committed(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);

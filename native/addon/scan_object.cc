@@ -79,6 +79,8 @@ void ScanObject::finish() {
       if (cluster.is_poisoned() || !backend.commit(false, &upto).is_ok()) backend.abort();
       session_->locks->end_transaction();
     });
+  } else if (!implicit_ && !session_->ended) {
+    session_->core->engine().state().contain([this] { session_->end_statement(); });
   }
   session_.reset();
   table_.reset();

@@ -425,6 +425,8 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments
       status = backend.commit(false, &upto);
       state_->locks->end_transaction();
       if (!status.is_ok()) throw_error(env, status);
+    } else if (!implicit) {
+      state_->end_statement();
     }
     return result;
   });

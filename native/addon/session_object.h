@@ -48,6 +48,11 @@ struct SessionState {
   Status check() const;
   // in_failed_sql_transaction once the innermost level has failed.
   Status check_not_failed() const;
+  // A read or a scan of an explicit transaction has ended.
+  void end_statement() {
+    if (backend && explicit_transaction && scans.empty() && backend->in_transaction())
+      backend->end_statement();
+  }
   // Closes the scans that began since subtransaction number `since` did.
   void finish_scans(uint64_t since);
 };

@@ -108,6 +108,7 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   // The checkpoint stands; what is left is tidying up. What fails of it only wastes space, or a little time of whoever
   // needs the next segment, and the next checkpoint tries again: as in PostgreSQL, it is no failure of this one.
   static_cast<void>(services.storage.remove_unlinked().is_ok());
+  static_cast<void>(transactions.truncate_subtransactions().is_ok());
   static_cast<void>(services.wal.remove_old_segments(checkpoint.redo, end_of_log).is_ok());
   if (!shutdown) static_cast<void>(services.wal.preallocate().is_ok());
   return Status::ok;

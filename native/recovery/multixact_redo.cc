@@ -94,24 +94,14 @@ Status redo_create(RedoContext& redo, const Geometry& geometry) {
   return Status::ok;
 }
 
-Status redo_truncate(RedoContext& redo, const Geometry& geometry) {
+Status redo_truncate(RedoContext& redo) {
   const xl_multixact_truncate* body = redo.main_data<xl_multixact_truncate>();
   if (body == nullptr) return redo.corrupted("truncation too short");
   const auto truncate = load<xl_multixact_truncate>(body);
   TransactionSystem& transactions = redo.transactions();
   transactions.advance_oldest_multixact(truncate.endTruncOff, truncate.oldestMultiDB);
-  MultiXactLog& log = transactions.multixacts();
-  const uint32_t members_per_segment = geometry.members_per_page * Slru::pages_per_segment;
-  const uint32_t last_segment = 0xFFFFFFFFu / members_per_segment;
-  uint32_t segment = truncate.startTruncMemb / members_per_segment;
-  while (segment != truncate.endTruncMemb / members_per_segment) {
-    RETURN_IF_ERROR(log.member_pages().remove_segment(segment));
-    segment = segment == last_segment ? 0 : segment + 1;
-  }
-  const MultiXactId last =
-      truncate.endTruncOff == first_multixact_id ? 0xFFFFFFFFu : truncate.endTruncOff - 1;
-  return log.offset_pages().truncate_before(last / geometry.offsets_per_page,
-                                            (uint64_t{1} << 32) / geometry.offsets_per_page);
+  return transactions.multixacts().remove_before(truncate.endTruncOff, truncate.startTruncMemb,
+                                                 truncate.endTruncMemb);
 }
 
 }  // namespace
@@ -170,7 +160,7 @@ Status multixact_redo(RedoContext& redo) {
     case XLOG_MULTIXACT_CREATE_ID:
       return redo_create(redo, geometry);
     case XLOG_MULTIXACT_TRUNCATE_ID:
-      return redo_truncate(redo, geometry);
+      return redo_truncate(redo);
     default:
       return redo.corrupted("unknown operation");
   }

@@ -223,6 +223,13 @@ Status Backend::statement_snapshot(const Snapshot** snapshot) {
   return Status::ok;
 }
 
+void Backend::end_statement() {
+  if (!snapshot_taken_ || isolation_ != IsolationLevel::read_committed) return;
+  if (!levels_.front().read_only) return;
+  transactions_.processes().clear_xmin(slot_);
+  snapshot_taken_ = false;
+}
+
 Status Backend::serializable_snapshot() {
   if (deferrable_)
     return Status::error(ErrorCode::object_not_in_prerequisite_state,
@@ -375,6 +382,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   // As PostgreSQL, which locks each id for those who wait for its end.
   state.add_transaction_lock(state.xid);
   for (const TransactionId subxact : state.subxacts) state.add_transaction_lock(subxact);
+  if (multixact_member_) state.add_oldest_multixact(transactions_.oldest_member_of(slot_));
   uint32_t entry = 0;
   RETURN_IF_ERROR(prepared.reserve(state, transactions_.full_xid_of(xid_), &entry));
   {

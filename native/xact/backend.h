@@ -124,8 +124,11 @@ class Backend {
   ComboCommands& combo_commands() { return combo_commands_; }
 
   // The snapshot for the next command: taken anew under read committed, once otherwise. Valid until the next
-  // call: a scan that outlives its command copies it. What it may see is kept until the transaction ends.
+  // call: a scan that outlives its command copies it. What it may see is kept until `end_statement`.
   Status statement_snapshot(const Snapshot** snapshot);
+  // No scan is open and no command goes on: a read-only transaction under read committed needs nothing any more of what
+  // it has seen. (Others may come back to a row by its address, which must not be another row's meanwhile.)
+  void end_statement();
   // A fresh snapshot for reading catalogs, whatever the isolation level; valid until the next call.
   Status catalog_snapshot(const Snapshot** snapshot);
 

@@ -76,6 +76,25 @@ Status CommitLog::trim(TransactionId next_xid) {
   return Status::ok;
 }
 
+Status CommitLog::truncate(TransactionId oldest, Oid database) {
+  const uint64_t cutoff = page_of(oldest);
+  bool any = false;
+  RETURN_IF_ERROR(pages_.has_segments_before(cutoff, page_count(), &any));
+  if (!any) return Status::ok;
+  xl_clog_truncate body{};
+  body.pageno = static_cast<int64_t>(cutoff);
+  body.oldestXact = oldest;
+  body.oldestXactDb = database;
+  WalRecord record;
+  record.begin(RmgrId::clog, CLOG_TRUNCATE, invalid_transaction_id);
+  record.data(&body, sizeof(body));
+  Lsn end = invalid_lsn;
+  RETURN_IF_ERROR(services_.wal.insert(record, &end));
+  // The files must not be gone before everybody knows that they are not needed.
+  RETURN_IF_ERROR(services_.wal.flush(end));
+  return pages_.truncate_before(cutoff, page_count());
+}
+
 Status CommitLog::status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn) {
   INVARIANT(is_normal(xid));
   SlruPage page;

@@ -27,6 +27,9 @@ class CommitLog {
   // At start: no transaction from `next_xid` on has an outcome yet, whatever a crash left behind.
   Status trim(TransactionId next_xid);
 
+  // Removes the files of transactions before `oldest`, which the rows of `database` hold; logged first.
+  Status truncate(TransactionId oldest, Oid database);
+
   // The status as the page has it. `*lsn`: must be durable before the status may be relied on after a crash.
   Status status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn);
   // `commit_lsn`: the end of a commit record that is not durable yet, else invalid_lsn.

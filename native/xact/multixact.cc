@@ -88,11 +88,49 @@ Status MultiXactLog::extend(MultiXactId multi, uint32_t offset, uint32_t count) 
     const uint32_t in_page = offset % per_page;
     if (in_page == 0)
       RETURN_IF_ERROR(zero_page(members_, offset / per_page, XLOG_MULTIXACT_ZERO_MEM_PAGE));
-    const uint32_t here = std::min(left, per_page - in_page);
+    uint32_t here = std::min(left, per_page - in_page);
+    // The last page is not full when the numbers begin again.
+    if (const uint32_t until_wrap = 0u - offset; until_wrap != 0) here = std::min(here, until_wrap);
     offset += here;
     left -= here;
   }
   return Status::ok;
+}
+
+Status MultiXactLog::find_offset(MultiXactId multi, uint32_t* offset, bool* known) {
+  RETURN_IF_ERROR(offsets_.page_exists(multi / offsets_per_page(), known));
+  return *known ? offset_of(multi, offset) : Status();
+}
+
+Status MultiXactLog::oldest_kept(MultiXactId* oldest, bool* any) {
+  std::vector<uint64_t> segments;
+  RETURN_IF_ERROR(offsets_.list_segments(&segments));
+  *any = false;
+  for (const uint64_t segment : segments) {
+    auto first = static_cast<MultiXactId>(segment * Slru::pages_per_segment * offsets_per_page());
+    if (first == 0) first = 1;
+    if (*any && !multixact_precedes(first, *oldest)) continue;
+    *oldest = first;
+    *any = true;
+  }
+  return Status::ok;
+}
+
+uint32_t MultiXactLog::members_per_segment() const {
+  return block_size_ / group_bytes * members_per_group * Slru::pages_per_segment;
+}
+
+Status MultiXactLog::remove_before(MultiXactId end, uint32_t start_member, uint32_t end_member) {
+  const uint32_t last_segment = 0xFFFFFFFFu / members_per_segment();
+  uint32_t segment = start_member / members_per_segment();
+  // Never the one that the next members go to.
+  while (segment != end_member / members_per_segment()) {
+    RETURN_IF_ERROR(members_.remove_segment(segment));
+    segment = segment == last_segment ? 0 : segment + 1;
+  }
+  const MultiXactId last = end == 1 ? 0xFFFFFFFFu : end - 1;
+  return offsets_.truncate_before(last / offsets_per_page(),
+                                  (uint64_t{1} << 32) / offsets_per_page());
 }
 
 Status MultiXactLog::set_offset(MultiXactId multi, uint32_t offset) {

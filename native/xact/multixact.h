@@ -30,6 +30,13 @@ class MultiXactLog {
   // Makes, and logs, the pages that `multi` and the one after it, and `count` members from `offset` on, are the first
   // to need.
   Status extend(MultiXactId multi, uint32_t offset, uint32_t count);
+  // Where the members of `multi` begin; `*known` is false when its page is not there.
+  Status find_offset(MultiXactId multi, uint32_t* offset, bool* known);
+  // The oldest multixact that has a file; `*any` is false when there is none.
+  Status oldest_kept(MultiXactId* oldest, bool* any);
+  // Removes the files of members in [start_member, end_member) and of multixacts before `end`, as far as no others are in them.
+  Status remove_before(MultiXactId end, uint32_t start_member, uint32_t end_member);
+  uint32_t members_per_segment() const;
   // Writes the members of `multi`, and where the next one's will begin.
   Status record(MultiXactId multi, uint32_t offset, std::span<const MultiXactMember> members);
   // At start: where the members of `next` will begin, which releases before 18.2 did not write.

@@ -144,8 +144,11 @@ Status PreparedTable::enter() {
     for (const TransactionId subxact : one.state.subxacts)
       RETURN_IF_ERROR(transactions_.set_parent(subxact, one.state.xid));
     publish(index, one.state, invalid_lsn, invalid_lsn);
-    transactions_.announce_all_multixacts(entries_[index].slot);
     for (const TwoPhaseRecord& record : one.state.records) {
+      if (record.rmid == TWOPHASE_RM_MULTIXACT_ID && record.data.size() == sizeof(MultiXactId)) {
+        transactions_.announce_oldest_member(entries_[index].slot,
+                                             pgdata::load<MultiXactId>(record.data.data()));
+      }
       if (record.rmid != TWOPHASE_RM_LOCK_ID || record.data.size() != sizeof(TwoPhaseLockRecord))
         continue;
       const auto lock = pgdata::load<TwoPhaseLockRecord>(record.data.data());

@@ -293,6 +293,8 @@ Status Slru::remove_segment(uint64_t segment) {
     entry.page_plus_one = 0;
     entry.dirty = false;
   }
+  // Whoever syncs files now may be about to open this one.
+  LwLockGuard running(shared_->sync_running, LockMode::exclusive);
   {
     LwLockGuard guard(shared_->sync_lock, LockMode::exclusive);
     uint64_t* const end = shared_->unsynced_segments + shared_->unsynced_count;

@@ -77,6 +77,8 @@ class Slru {
 
   // Is `page` in memory, or in a file that is long enough?
   Status page_exists(uint64_t page, bool* exists);
+  // The numbers of the segments that have a file.
+  Status list_segments(std::vector<uint64_t>* segments) const;
   // Would `truncate_before` remove anything?
   Status has_segments_before(uint64_t cutoff, uint64_t page_count, bool* any);
   // Forgets and removes the segments all of whose pages come before `cutoff`; page numbers wrap at `page_count`.
@@ -98,8 +100,6 @@ class Slru {
   friend class SlruPage;
   struct Shared;
   struct Slot;
-  // The numbers of the segments that have a file.
-  Status list_segments(std::vector<uint64_t>* segments) const;
   // Finds or makes room for `page` in its bank, which is locked exclusively; a dirty victim is written.
   Status take_slot(uint64_t page, uint32_t* slot);
   Status read_page(uint32_t slot, uint64_t page, const char* what);

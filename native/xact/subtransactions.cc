@@ -60,6 +60,14 @@ Status SubtransactionLog::extend(TransactionId xid) {
   return pages_.zero_page(value_of(xid) / xids_per_page(), &page);
 }
 
+Status SubtransactionLog::truncate(TransactionId oldest) {
+  // The page of the oldest itself may not be there yet.
+  const uint32_t before = value_of(oldest) - 1;
+  const TransactionId last{before < value_of(first_normal_transaction_id) ? 0xFFFFFFFFu : before};
+  return pages_.truncate_before(value_of(last) / xids_per_page(),
+                                (uint64_t{1} << 32) / xids_per_page());
+}
+
 Status SubtransactionLog::set_parent(TransactionId xid, TransactionId parent) {
   INVARIANT(is_normal(parent));
   INVARIANT(precedes(parent, xid));

@@ -33,6 +33,9 @@ class SubtransactionLog {
   // parent that is not older.
   Status topmost_of(TransactionId xid, TransactionId oldest, TransactionId* topmost);
 
+  // Removes files of transactions before `oldest`, which nobody asks about any more.
+  Status truncate(TransactionId oldest);
+
   // Checkpoint.
   Status write_all_dirty() { return pages_.write_all_dirty(); }
 

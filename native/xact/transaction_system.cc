@@ -1,8 +1,10 @@
 // TransactionSystem: counters, and the parts that keep outcomes, joined.
 #include "xact/transaction_system.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "base/invariant.h"
 #include "layout/wal_xlog_records.h"
@@ -22,10 +24,10 @@ namespace {
 
 // OIDs that one XLOG_NEXTOID record allows to be given out (VAR_OID_PREFETCH).
 constexpr uint32_t oid_prefetch = 8192;
-// How long before the oldest xid would seem to lie in the future new ones are refused.
-constexpr uint32_t xid_stop_margin = 3'000'000;
-// How long before the oldest multixact would seem to lie in the future new ones are refused.
-constexpr uint32_t multixact_stop_margin = 3'000'000;
+// Segment files of members that must be left before a new multixact warns (OFFSET_WARN_SEGMENTS).
+constexpr uint32_t member_warn_segments = 20;
+// NAMEDATALEN.
+constexpr size_t name_bytes_max = 64;
 constexpr const char* announced_range = "announced multixacts";
 
 FullTransactionId advance(FullTransactionId full) {
@@ -41,13 +43,17 @@ TransactionId previous(TransactionId xid) {
   return TransactionId{before < 3 ? 0xFFFFFFFFu : before};
 }
 
-TransactionId stop_limit_for(TransactionId oldest) {
-  uint32_t wrap = value_of(oldest) + (0xFFFFFFFFu >> 1);
-  if (wrap < 3) wrap += 3;
-  uint32_t stop = wrap - xid_stop_margin;
-  if (stop < 3) stop -= 3;
-  return TransactionId{stop};
-}
+struct DatabaseName {
+  Oid oid;
+  char name[name_bytes_max];
+
+  void set(const NamedDatabase& database) {
+    oid = database.oid;
+    const size_t size = std::min(database.name.size(), name_bytes_max - 1);
+    std::memcpy(name, database.name.data(), size);
+    name[size] = 0;
+  }
+};
 
 // The last outcome this thread asked for and may rely on. Rows beside each other were mostly written by one
 // transaction. `system` tells TransactionSystems apart that lived at one address.
@@ -66,7 +72,7 @@ struct TransactionSystem::Shared {
   std::atomic<FullTransactionId> next_xid;
   TransactionId oldest_xid;
   Oid oldest_xid_database;
-  TransactionId xid_stop_limit;
+  XidLimits xid_limits;
   alignas(64) LwLock oid_lock;
   Oid next_oid;
   uint32_t logged_oids;  // that may be given out before another record is due
@@ -76,6 +82,15 @@ struct TransactionSystem::Shared {
   uint32_t next_multi_offset;
   MultiXactId oldest_multi;
   Oid oldest_multi_database;
+  MultiXactLimits multi_limits;
+  // Where the members of the oldest multixact begin, and the limit that sets; not when its page is not there.
+  bool member_limit_known;
+  uint32_t oldest_member;
+  uint32_t member_stop;
+  alignas(64) LwLock truncation_lock;  // one truncation of the logs at a time; taken before all others
+  LwLock names_lock;
+  DatabaseName xid_database_name;
+  DatabaseName multi_database_name;
 };
 
 struct TransactionSystem::Local {
@@ -103,6 +118,7 @@ struct TransactionSystem::Local {
   SubtransactionLog subtransactions;
   MultiXactLog multixacts;
   PreparedTable prepared;
+  std::function<void(Status)> on_notice;
   uint32_t slots() const { return options.max_backends + options.max_prepared_transactions; }
 
   // By slot; 0 is none (OldestMemberMXactId, OldestVisibleMXactId).
@@ -167,9 +183,9 @@ void TransactionSystem::load_counters(const TransactionCounters& counters, bool 
     LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
     shared.next_multi = counters.nextMulti;
     shared.next_multi_offset = counters.nextMultiOffset;
-    shared.oldest_multi = counters.oldestMulti;
-    shared.oldest_multi_database = counters.oldestMultiDB;
+    shared.member_limit_known = false;
   }
+  set_oldest_multixact(counters.oldestMulti, counters.oldestMultiDB);
   local_->commit_timestamps.load(counters.oldestCommitTsXid, counters.newestCommitTsXid);
   local_->processes.initialize(previous(xid_of(counters.nextXid)));
 }
@@ -187,6 +203,7 @@ Status TransactionSystem::start(const TransactionCounters& counters) {
   load_counters(counters, false);
   if (local_->options.read_only) return Status::ok;
   RETURN_IF_ERROR(local_->multixacts.start(counters.nextMulti, counters.nextMultiOffset));
+  RETURN_IF_ERROR(find_member_limit());
   const TransactionId next_xid = xid_of(counters.nextXid);
   RETURN_IF_ERROR(local_->commit_log.trim(next_xid));
   TransactionId oldest;
@@ -235,7 +252,16 @@ void TransactionSystem::set_oldest_xid(TransactionId oldest, Oid database) {
   LwLockGuard guard(shared.xid_lock, LockMode::exclusive);
   shared.oldest_xid = oldest;
   shared.oldest_xid_database = database;
-  shared.xid_stop_limit = stop_limit_for(oldest);
+  shared.xid_limits = xid_limits(oldest, local_->options.autovacuum_freeze_max_age);
+}
+
+void TransactionSystem::set_oldest_multixact(MultiXactId oldest, Oid database) {
+  Shared& shared = *local_->shared;
+  LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+  shared.oldest_multi = oldest;
+  shared.oldest_multi_database = database;
+  shared.multi_limits =
+      multixact_limits(oldest, local_->options.autovacuum_multixact_freeze_max_age);
 }
 
 Status TransactionSystem::assign_xid(int slot, TransactionId parent, TransactionId* xid) {
@@ -245,17 +271,9 @@ Status TransactionSystem::assign_xid(int slot, TransactionId parent, Transaction
   LwLockGuard guard(shared.xid_lock, LockMode::exclusive);
   const FullTransactionId full = shared.next_xid.load(std::memory_order_relaxed);
   const TransactionId assigned = xid_of(full);
-  if (!precedes(assigned, shared.xid_stop_limit)) {
-    return Status::error(
-               ErrorCode::program_limit_exceeded,
-               "database is not accepting commands that assign new transaction IDs to avoid "
-               "wraparound data loss in database with OID %u",
-               shared.oldest_xid_database)
-        .with_hint(
-            "Execute a database-wide VACUUM in that database.\n"
-            "You might also need to commit or roll back old prepared transactions, or drop stale "
-            "replication slots.");
-  }
+  const XidLimits limits = shared.xid_limits;
+  const Oid oldest_database = shared.oldest_xid_database;
+  if (!precedes(assigned, limits.stop)) return xids_exhausted(named(oldest_database, true));
   RETURN_IF_ERROR(local_->commit_log.extend(assigned));
   RETURN_IF_ERROR(local_->commit_timestamps.extend(assigned));
   RETURN_IF_ERROR(local_->subtransactions.extend(assigned));
@@ -266,8 +284,170 @@ Status TransactionSystem::assign_xid(int slot, TransactionId parent, Transaction
     local_->processes.set_xid(slot, assigned);
   *xid = assigned;
   guard.release();
+  if (!precedes(assigned, limits.warn)) [[unlikely]] {
+    notify(few_xids_left(named(oldest_database, true),
+                         value_of(limits.wrap) - value_of(assigned)));
+  }
   // Before the xid is on any page: of a slot that lists too many, pg_subtrans alone tells that it runs.
   return is_valid(parent) ? local_->subtransactions.set_parent(assigned, parent) : Status();
+}
+
+NamedDatabase TransactionSystem::named(Oid database, bool of_xid) const {
+  Shared& shared = *local_->shared;
+  LwLockGuard guard(shared.names_lock, LockMode::shared);
+  const DatabaseName& known = of_xid ? shared.xid_database_name : shared.multi_database_name;
+  return {database, known.oid == database ? known.name : ""};
+}
+
+void TransactionSystem::on_notice(std::function<void(Status)> handler) {
+  local_->on_notice = std::move(handler);
+}
+
+void TransactionSystem::notify(Status notice) const {
+  if (local_->on_notice) local_->on_notice(std::move(notice));
+}
+
+void TransactionSystem::oldest_databases(Oid* of_xid, Oid* of_multi) const {
+  Shared& shared = *local_->shared;
+  {
+    LwLockGuard guard(shared.xid_lock, LockMode::shared);
+    *of_xid = shared.oldest_xid_database;
+  }
+  LwLockGuard guard(shared.multi_lock, LockMode::shared);
+  *of_multi = shared.oldest_multi_database;
+}
+
+void TransactionSystem::name_oldest_databases(const NamedDatabase& of_xid,
+                                              const NamedDatabase& of_multi) {
+  {
+    LwLockGuard guard(local_->shared->names_lock, LockMode::exclusive);
+    local_->shared->xid_database_name.set(of_xid);
+    local_->shared->multi_database_name.set(of_multi);
+  }
+  warn_of_limits();
+}
+
+void TransactionSystem::warn_of_limits() const {
+  Shared& shared = *local_->shared;
+  const TransactionId next_xid = xid_of(next_full_xid());
+  XidLimits limits;
+  MultiXactLimits multi_limits;
+  MultiXactId next_multi = 0;
+  Oid of_xid = invalid_oid;
+  Oid of_multi = invalid_oid;
+  oldest_databases(&of_xid, &of_multi);
+  {
+    LwLockGuard guard(shared.xid_lock, LockMode::shared);
+    limits = shared.xid_limits;
+  }
+  {
+    LwLockGuard guard(shared.multi_lock, LockMode::shared);
+    multi_limits = shared.multi_limits;
+    next_multi = shared.next_multi;
+  }
+  if (!precedes(next_xid, limits.warn)) {
+    notify(few_xids_left_at_limit(named(of_xid, true), value_of(limits.wrap) - value_of(next_xid)));
+  }
+  if (!multixact_precedes(next_multi, multi_limits.warn))
+    notify(few_multixacts_left(named(of_multi, false), multi_limits.wrap - next_multi));
+}
+
+bool TransactionSystem::is_vacuum_due() const {
+  Shared& shared = *local_->shared;
+  LwLockGuard guard(shared.xid_lock, LockMode::shared);
+  const TransactionId next_xid = xid_of(shared.next_xid.load(std::memory_order_relaxed));
+  return !precedes(next_xid, shared.xid_limits.vacuum);
+}
+
+// Source: SetOffsetVacuumLimit.
+Status TransactionSystem::find_member_limit() {
+  Shared& shared = *local_->shared;
+  MultiXactId oldest = 0;
+  uint32_t offset = 0;
+  bool known = true;
+  {
+    LwLockGuard guard(shared.multi_lock, LockMode::shared);
+    oldest = shared.oldest_multi;
+    offset = shared.next_multi_offset;
+    known = oldest == shared.next_multi;
+  }
+  if (!known) RETURN_IF_ERROR(local_->multixacts.find_offset(oldest, &offset, &known));
+  if (!known) return Status::ok;
+  LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
+  shared.member_limit_known = true;
+  shared.oldest_member = offset;
+  shared.member_stop = member_stop_limit(offset, local_->multixacts.members_per_segment());
+  return Status::ok;
+}
+
+Status TransactionSystem::truncate_logs(const OldestIds& oldest, int slot) {
+  Shared& shared = *local_->shared;
+  INVARIANT(is_normal(oldest.xid));
+  INVARIANT(oldest.multi != 0);
+  RETURN_IF_ERROR(local_->services.state.check());
+  {
+    LwLockGuard guard(shared.truncation_lock, LockMode::exclusive);
+    const TransactionCounters before = counters();
+    if (!precedes(oldest.xid, before.oldestXid)) {
+      local_->commit_timestamps.advance_oldest(oldest.xid);
+      RETURN_IF_ERROR(local_->commit_log.truncate(oldest.xid, oldest.xid_database.oid));
+      RETURN_IF_ERROR(local_->commit_timestamps.truncate(oldest.xid));
+    }
+    RETURN_IF_ERROR(truncate_multixacts(oldest.multi, oldest.multi_database.oid, slot));
+    if (!precedes(oldest.xid, before.oldestXid))
+      set_oldest_xid(oldest.xid, oldest.xid_database.oid);
+    if (!multixact_precedes(oldest.multi, before.oldestMulti)) {
+      set_oldest_multixact(oldest.multi, oldest.multi_database.oid);
+      RETURN_IF_ERROR(find_member_limit());
+    }
+  }
+  name_oldest_databases(oldest.xid_database, oldest.multi_database);
+  return Status::ok;
+}
+
+// Source: TruncateMultiXact.
+Status TransactionSystem::truncate_multixacts(MultiXactId oldest, Oid database, int slot) {
+  MultiXactLog& log = local_->multixacts;
+  const TransactionCounters before = counters();
+  if (!multixact_precedes(before.oldestMulti, oldest)) return Status::ok;
+  MultiXactId kept = 0;
+  bool any = false;
+  RETURN_IF_ERROR(log.oldest_kept(&kept, &any));
+  if (!any || multixact_precedes(before.oldestMulti, kept)) return Status::ok;
+  const auto begin_of = [&](MultiXactId multi, uint32_t* offset, bool* known) {
+    *offset = before.nextMultiOffset;
+    *known = true;
+    return multi == before.nextMulti ? Status() : log.find_offset(multi, offset, known);
+  };
+  uint32_t start_member = 0;
+  uint32_t end_member = 0;
+  bool known = false;
+  RETURN_IF_ERROR(begin_of(before.oldestMulti, &start_member, &known));
+  if (!known) return Status::ok;
+  RETURN_IF_ERROR(begin_of(oldest, &end_member, &known));
+  if (!known) return Status::ok;
+
+  const xl_multixact_truncate body{database, before.oldestMulti, oldest, start_member, end_member};
+  WalRecord record;
+  record.begin(RmgrId::multixact, XLOG_MULTIXACT_TRUNCATE_ID, invalid_transaction_id);
+  record.data(&body, sizeof(body));
+  // A checkpoint in between would have a replay that begins there miss files that are half gone.
+  local_->processes.begin_checkpoint_delay(slot);
+  Lsn end = invalid_lsn;
+  Status status = local_->services.wal.insert(record, &end);
+  if (status.is_ok()) status = local_->services.wal.flush(end);
+  if (status.is_ok()) {
+    set_oldest_multixact(oldest, database);
+    status = log.remove_before(oldest, start_member, end_member);
+  }
+  local_->processes.end_checkpoint_delay(slot);
+  if (!status.is_ok()) local_->services.state.poison("multixacts could not be truncated");
+  return status;
+}
+
+Status TransactionSystem::truncate_subtransactions() {
+  if (local_->options.read_only) return Status::ok;
+  return local_->subtransactions.truncate(oldest_xmin());
 }
 
 Status TransactionSystem::status_of(TransactionId xid, TransactionStatus* status, Lsn* lsn) {
@@ -393,9 +573,13 @@ void TransactionSystem::hand_over_multixact_use(int from, int to) {
                                    std::memory_order_relaxed);
 }
 
-void TransactionSystem::announce_all_multixacts(int slot) {
+MultiXactId TransactionSystem::oldest_member_of(int slot) const {
+  return local_->oldest_members[slot].load(std::memory_order_relaxed);
+}
+
+void TransactionSystem::announce_oldest_member(int slot, MultiXactId oldest) {
   LwLockGuard guard(local_->shared->multi_lock, LockMode::exclusive);
-  local_->oldest_members[slot].store(local_->shared->oldest_multi, std::memory_order_relaxed);
+  local_->oldest_members[slot].store(oldest, std::memory_order_relaxed);
 }
 
 MultiXactId TransactionSystem::oldest_multixact() const {
@@ -415,25 +599,30 @@ Status TransactionSystem::create_multixact(TransactionId xid,
   INVARIANT(!members.empty());
   RETURN_IF_ERROR(local_->services.state.check());
   uint32_t offset = 0;
+  MultiXactLimits limits;
+  Oid oldest_database = invalid_oid;
+  bool few_members = false;
+  uint32_t members_left = 0;
   {
     LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
     *multi = shared.next_multi;
-    const MultiXactId stop = shared.oldest_multi + (0xFFFFFFFFu >> 1) - multixact_stop_margin;
-    if (!multixact_precedes(*multi, stop)) {
-      return Status::error(
-                 ErrorCode::program_limit_exceeded,
-                 "database is not accepting commands that assign new MultiXactIds to avoid "
-                 "wraparound data loss in database with OID %u",
-                 shared.oldest_multi_database)
-          .with_hint(
-              "Execute a database-wide VACUUM in that database.\n"
-              "You might also need to commit or roll back old prepared transactions, or drop "
-              "stale replication slots.");
-    }
+    limits = shared.multi_limits;
+    oldest_database = shared.oldest_multi_database;
+    if (!multixact_precedes(*multi, limits.stop))
+      return multixacts_exhausted(named(oldest_database, false));
     // Offset 0 means that there is none, so the first members begin at 1.
     const uint32_t first = shared.next_multi_offset;
     offset = first == 0 ? 1 : first;
     const uint32_t count = static_cast<uint32_t>(members.size()) + (first == 0 ? 1 : 0);
+    const uint32_t left = shared.member_stop - first;
+    if (shared.member_limit_known) {
+      if (members_reach(shared.member_stop, first, count))
+        return members_exhausted(oldest_database, count, left - 1);
+      few_members = members_reach(
+          shared.member_stop, first,
+          count + local_->multixacts.members_per_segment() * member_warn_segments);
+      members_left = left + count;
+    }
     RETURN_IF_ERROR(local_->multixacts.extend(*multi, first, count));
     shared.next_multi = next_multixact(*multi);
     shared.next_multi_offset = first + count;
@@ -445,7 +634,13 @@ Status TransactionSystem::create_multixact(TransactionId xid,
   record.data(members.data(), members.size_bytes());
   Status status = local_->services.wal.insert(record, nullptr);
   if (status.is_ok()) status = local_->multixacts.record(*multi, offset, members);
-  if (!status.is_ok()) local_->services.state.poison("a multixact could not be written");
+  if (!status.is_ok()) {
+    local_->services.state.poison("a multixact could not be written");
+    return status;
+  }
+  if (!multixact_precedes(*multi, limits.warn))
+    notify(few_multixacts_left(named(oldest_database, false), limits.wrap - *multi));
+  if (few_members) notify(few_members_left(oldest_database, members_left));
   return status;
 }
 
@@ -540,11 +735,7 @@ void TransactionSystem::advance_next_multixact(MultiXactId next, uint32_t next_o
 }
 
 void TransactionSystem::advance_oldest_multixact(MultiXactId oldest, Oid database) {
-  Shared& shared = *local_->shared;
-  LwLockGuard guard(shared.multi_lock, LockMode::exclusive);
-  if (static_cast<int32_t>(shared.oldest_multi - oldest) >= 0) return;
-  shared.oldest_multi = oldest;
-  shared.oldest_multi_database = database;
+  if (multixact_precedes(counters().oldestMulti, oldest)) set_oldest_multixact(oldest, database);
 }
 
 Status TransactionSystem::log_running_transactions() {

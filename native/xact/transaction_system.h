@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "layout/wal_transaction_records.h"
 #include "shmem/segment.h"
 #include "xact/snapshot.h"
+#include "xact/wraparound_limits.h"
 
 namespace pgdata {
 
@@ -39,6 +41,17 @@ struct TransactionSystemOptions {
   uint32_t max_prepared_transactions = 0;
   uint32_t clog_buffers = 64;  // pages
   bool read_only = false;
+  // Ids of that age are due to be frozen.
+  uint32_t autovacuum_freeze_max_age = 200'000'000;
+  uint32_t autovacuum_multixact_freeze_max_age = 400'000'000;
+};
+
+// The oldest ids that any database may still hold unfrozen, and the databases that do.
+struct OldestIds {
+  TransactionId xid = invalid_transaction_id;
+  NamedDatabase xid_database;
+  MultiXactId multi = 0;
+  NamedDatabase multi_database;
 };
 
 // The counters that a checkpoint records and a start restores. Fields as in CheckPoint,
@@ -120,8 +133,10 @@ class TransactionSystem {
   void end_multixact_use(int slot);
   // PREPARE TRANSACTION: what `from` announced goes on for `to`.
   void hand_over_multixact_use(int from, int to);
-  // A prepared transaction of an earlier time may be a member of any multixact that there is.
-  void announce_all_multixacts(int slot);
+  // What `announce_multixact_member` noted for the slot's transaction, 0 if nothing; and that of a transaction that was
+  // prepared before the start.
+  MultiXactId oldest_member_of(int slot) const;
+  void announce_oldest_member(int slot, MultiXactId oldest);
   // No transaction that runs is a member of an older multixact, or looks one up.
   MultiXactId oldest_multixact() const;
 
@@ -134,6 +149,20 @@ class TransactionSystem {
 
   // The oldest xid that any table may still hold unfrozen, and the database that does: sets how far xids may go.
   void set_oldest_xid(TransactionId oldest, Oid database);
+  // Nothing older is needed any more: truncates pg_xact, pg_commit_ts and pg_multixact, logged, and moves the limits on. What
+  // is not newer than the oldest ids so far changes nothing. `slot` is the caller's, which delays checkpoints meanwhile.
+  // Source: vac_truncate_clog in src/backend/commands/vacuum.c.
+  Status truncate_logs(const OldestIds& oldest, int slot);
+  // Are ids due to be frozen, or is the database of the oldest one unknown? Then the limits are looked at after each vacuum.
+  bool is_vacuum_due() const;
+  // The databases of the oldest ids.
+  void oldest_databases(Oid* of_xid, Oid* of_multi) const;
+  // Their names, for messages; warns of limits that have been reached.
+  void name_oldest_databases(const NamedDatabase& of_xid, const NamedDatabase& of_multi);
+  // Who gets warnings, on any thread and under no lock. Set while nobody else uses this.
+  void on_notice(std::function<void(Status)> handler);
+  // Checkpoint: pg_subtrans is not needed before the oldest snapshot.
+  Status truncate_subtransactions();
 
   // Checkpoint: after its redo pointer is fixed and before it writes pages, and again before it writes its
   // record, waits for those that logged something and have not yet done it (commits, truncations).
@@ -174,6 +203,12 @@ class TransactionSystem {
   struct Shared;
   struct Local;
   Status in_overflowed_snapshot(const Snapshot& snapshot, TransactionId xid, bool* running);
+  NamedDatabase named(Oid database, bool of_xid) const;
+  void notify(Status notice) const;
+  void set_oldest_multixact(MultiXactId oldest, Oid database);
+  Status find_member_limit();
+  Status truncate_multixacts(MultiXactId oldest, Oid database, int slot);
+  void warn_of_limits() const;
   void load_counters(const TransactionCounters& counters, bool initializing);
   std::unique_ptr<Local> local_;
   SerializableTransactions* serializable_ = nullptr;

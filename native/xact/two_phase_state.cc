@@ -77,6 +77,11 @@ void TwoPhaseState::add_transaction_lock(TransactionId of) {
       {TWOPHASE_RM_LOCK_ID, 0, std::string(reinterpret_cast<const char*>(&lock), sizeof(lock))});
 }
 
+void TwoPhaseState::add_oldest_multixact(MultiXactId oldest) {
+  records.push_back({TWOPHASE_RM_MULTIXACT_ID, 0,
+                     std::string(reinterpret_cast<const char*>(&oldest), sizeof(oldest))});
+}
+
 std::string TwoPhaseState::format() const {
   xl_xact_prepare header{};
   header.magic = TWOPHASE_MAGIC;

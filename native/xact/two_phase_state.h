@@ -46,6 +46,8 @@ struct TwoPhaseState {
   // Records of locks that it holds.
   void add_relation_lock(Oid of_database, Oid relation, int32_t level);
   void add_transaction_lock(TransactionId of);
+  // It may be a member of multixacts from `oldest` on.
+  void add_oldest_multixact(MultiXactId oldest);
 
   // The main data of the PREPARE record.
   std::string format() const;

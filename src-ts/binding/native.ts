@@ -4,6 +4,8 @@
 // number, a string or a short descriptor. Native calls throw PgError; those that may wait for the disk or
 // for another transaction return a promise.
 
+import type { PgError } from '../errors/pg-error.ts'
+
 /** A file number in a database in a tablespace (PostgreSQL's RelFileLocator). */
 export interface Locator {
   spcOid: number
@@ -597,6 +599,19 @@ export interface NativeVacuum {
   cancel(): void
 }
 
+/** Transaction ids and multixacts in use, without their epochs. */
+export interface NativeIdBounds {
+  nextXid: number
+  nextMulti: number
+  /** No transaction that runs is a member of an older multixact, or looks one up. */
+  oldestNeededMulti: number
+  /** The databases that hold the oldest ids. */
+  oldestXidDatabase: number
+  oldestMultiDatabase: number
+  /** Ids are due to be frozen. */
+  isVacuumDue: boolean
+}
+
 export interface NativeCommitTimestamp {
   transaction: number
   /** Microseconds since 2000-01-01. */
@@ -637,6 +652,20 @@ export interface NativeCluster {
   preparedTransactions(): NativePreparedTransaction[]
   /** COMMIT PREPARED or ROLLBACK PREPARED; resolves when durable. Throws 42704, 55000. */
   finishPrepared(gid: string, commit: boolean): Promise<void>
+  idBounds(): NativeIdBounds
+  /** Names of the databases that hold the oldest ids, for messages. Warns when ids are about to run out. */
+  nameOldestDatabases(ofXid: number, xidName: string, ofMulti: number, multiName: string): void
+  /** No database holds older ids: truncates pg_xact, pg_commit_ts and pg_multixact, and moves the limits on. */
+  truncateLogs(
+    xid: number,
+    ofXid: number,
+    xidName: string,
+    multi: number,
+    ofMulti: number,
+    multiName: string,
+  ): Promise<void>
+  /** Called with each warning. */
+  onNotice(handler: (notice: PgError) => void): void
   /** When the transaction committed; null when that is not known. Throws 55000 when it is not tracked, 22023. */
   commitTimestamp(transaction: number): NativeCommitTimestamp | null
   /** Of the transaction that committed last. Throws 55000. */

@@ -8,6 +8,7 @@ import { pgDatabase } from '../catalog/pg_database.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
+import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { CatalogStore } from '../relation/catalog-store.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
@@ -33,6 +34,11 @@ export interface OpenOptions {
   int8?: CodecOptions['int8']
   /** What json and jsonb are in JavaScript: the parsed value or the text. Default 'value'. */
   json?: CodecOptions['json']
+  /**
+   * Called with each warning, in a turn of its own: a PgError of class 01. Default: process.emitWarning, with the first of
+   * each kind.
+   */
+  onNotice?: (notice: PgError) => void
   /** For tests of the engine: what stands before the file system, failing operations or recording them. */
   disk?: NativeDisk
 }
@@ -100,6 +106,17 @@ export interface PreparedTransaction {
 
 // The point from which PostgreSQL counts microseconds, in milliseconds since 1970.
 const postgresEpoch = Date.UTC(2000, 0, 1)
+
+// Warnings that repeat are told once: they come with every transaction.
+function emitFirstWarnings(): (notice: PgError) => void {
+  const told = new Set<string>()
+  return ({ code, message, hint }) => {
+    const kind = message.replace(/\d+/g, '')
+    if (told.has(kind)) return
+    told.add(kind)
+    process.emitWarning(message, { type: 'PgWarning', code, ...(hint && { detail: hint }) })
+  }
+}
 
 let openings = 0
 /** A number for an opening, with which it can be given up. */
@@ -198,7 +215,9 @@ export class Cluster {
       )
       const { int8, json } = options
       const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
-      return new Cluster(dataDirectory, settings, native, lock, codecOptions)
+      const cluster = new Cluster(dataDirectory, settings, native, lock, codecOptions)
+      if (!readOnly) cluster.#listenToNotices(options.onNotice ?? emitFirstWarnings())
+      return cluster
     } catch (error) {
       lock?.release()
       throw error
@@ -210,8 +229,29 @@ export class Cluster {
   /** A session on one database. Throws 3D000 when there is no such database, 55000 when it takes no connections. */
   async connect(options: ConnectOptions = {}): Promise<Session> {
     this.#refuseClosed()
-    const name = options.database ?? 'postgres'
-    const database = this.#database(name)
+    return this.#session(this.#database(options.database ?? 'postgres'), options)
+  }
+
+  /**
+   * Vacuums all databases, also those that take no connections, as autovacuum does before ids run out; resolves with
+   * what was done, by database. See Session.vacuum.
+   */
+  async vacuum(options: VacuumOptions = {}): Promise<Map<string, VacuumReport[]>> {
+    this.#refuseClosed()
+    const probe = this.#native.session(0)
+    const names = [...this.#shared.scan(probe, pgDatabase)]
+      .filter(({ datconnlimit }) => datconnlimit !== invalidDatabase)
+      .map(({ datname }) => datname)
+    probe.close()
+    const reports = new Map<string, VacuumReport[]>()
+    for (const name of names) {
+      await using session = this.#session(this.#database(name, true))
+      reports.set(name, await session.vacuum(options))
+    }
+    return reports
+  }
+
+  #session(database: DatabaseServices, options: ConnectOptions = {}): Session {
     const session: Session = new Session(
       this.#native.session(database.oid),
       database,
@@ -330,6 +370,24 @@ export class Cluster {
     }
   }
 
+  #listenToNotices(onNotice: (notice: PgError) => void): void {
+    this.#native.onNotice(onNotice)
+    const { oldestXidDatabase, oldestMultiDatabase } = this.#native.idBounds()
+    const probe = this.#native.session(0)
+    try {
+      const nameOf = (oid: number) =>
+        this.#shared.findOne(probe, pgDatabase, 'pg_database_oid_index', [oid])?.datname ?? ''
+      this.#native.nameOldestDatabases(
+        oldestXidDatabase,
+        nameOf(oldestXidDatabase),
+        oldestMultiDatabase,
+        nameOf(oldestMultiDatabase),
+      )
+    } finally {
+      probe.close()
+    }
+  }
+
   async #finishPrepared(gid: string, commit: boolean): Promise<void> {
     this.#refuseClosed()
     const prepared = this.#native.preparedTransactions().find((each) => each.gid === gid)
@@ -342,12 +400,12 @@ export class Cluster {
     if (this.#closed !== undefined) throw new PgError('08003', 'the cluster is closed')
   }
 
-  #database(name: string): DatabaseServices {
+  #database(name: string, forUpkeep = false): DatabaseServices {
     const probe = this.#native.session(0)
     try {
       const row = this.#shared.findOne(probe, pgDatabase, 'pg_database_datname_index', [name])
       if (row === undefined) throw new PgError('3D000', `database "${name}" does not exist`)
-      if (!row.datallowconn) {
+      if (!row.datallowconn && !forUpkeep) {
         throw new PgError('55000', `database "${name}" is not currently accepting connections`)
       }
       if (row.datconnlimit === invalidDatabase) {

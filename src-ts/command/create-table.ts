@@ -31,6 +31,7 @@ import {
   typeAddress,
 } from './dependency.ts'
 import { type DropOptions, dropObject } from './drop-object.ts'
+import { olderId } from './id-order.ts'
 import { insertIndexRows, newConstraintRow } from './index-rows.ts'
 import { newOid, newRelationOid } from './new-oid.ts'
 import {
@@ -133,7 +134,7 @@ export function createTable(
     relhasindex: keys.length > 0,
     relreplident: 'd',
     // Nobody who may write the table has an older one.
-    relfrozenxid: Math.min(xid, session.oldestXmin()),
+    relfrozenxid: olderId(xid, session.oldestXmin()),
     relminmxid: datminmxid,
     reloptions,
   })

@@ -5,6 +5,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { buildIndex, reopen } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
 import { currentDatabase } from './current-database.ts'
+import { olderId } from './id-order.ts'
 import { classRowOf, indexesOf, refuseUnusableIndexes, replaceFile } from './new-file.ts'
 import type { ClassRow } from './relation-rows.ts'
 import { openTable } from './table-name.ts'
@@ -21,7 +22,7 @@ export function truncate(context: CommandContext, names: readonly string[]): voi
   refuseReferenced(context, tables)
   const xid = session.assignXid()
   const horizons = {
-    relfrozenxid: Math.min(xid, session.oldestXmin()),
+    relfrozenxid: olderId(xid, session.oldestXmin()),
     relminmxid: currentDatabase(context).datminmxid,
   }
   for (const table of tables.values()) truncateTable(context, table, horizons)

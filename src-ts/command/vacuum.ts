@@ -17,7 +17,9 @@ import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
+import { invalidDatabase } from './create-database.ts'
 import { currentDatabase } from './current-database.ts'
+import { idPrecedes } from './id-order.ts'
 import type { ClassRow } from './relation-rows.ts'
 import { displayName, findRelation } from './table-name.ts'
 
@@ -195,7 +197,7 @@ export async function vacuum(
       if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
     }
   }
-  await run.step(updateDatabaseBounds)
+  await updateDatabaseBounds(run)
   return reports
 }
 
@@ -449,11 +451,6 @@ async function lockSoon(
   return false
 }
 
-/** Modulo-2^32 order of transaction ids and multixacts. */
-export function idPrecedes(left: number, right: number): boolean {
-  return ((left - right) | 0) < 0
-}
-
 // vac_update_relstats.
 function updateTableRow(
   context: CommandContext,
@@ -505,26 +502,90 @@ function overwriteClassRow(
   return { ...located.row, ...changes }
 }
 
-// vac_update_datfrozenxid: the database's bounds are those of its oldest table.
-function updateDatabaseBounds(context: CommandContext): void {
-  const { session, catalogs } = context
+/** The oldest ids that any database holds, and the databases that do. */
+interface OldestIds {
+  xid: number
+  xidDatabase: { oid: number; name: string }
+  multi: number
+  multiDatabase: { oid: number; name: string }
+}
+
+async function updateDatabaseBounds(run: VacuumRun): Promise<void> {
+  const { cluster, oldest } = await run.step((context) => {
+    const isChanged = overwriteDatabaseBounds(context)
+    const { cluster } = context
+    return { cluster, oldest: isChanged ? oldestIds(context) : undefined }
+  })
+  if (oldest === undefined) return
+  const { xid, xidDatabase, multi, multiDatabase } = oldest
+  await cluster.truncateLogs(
+    xid,
+    xidDatabase.oid,
+    xidDatabase.name,
+    multi,
+    multiDatabase.oid,
+    multiDatabase.name,
+  )
+}
+
+// vac_update_datfrozenxid: the database's bounds are those of its oldest table. Whether the cluster's may have changed.
+function overwriteDatabaseBounds(context: CommandContext): boolean {
+  const { session, catalogs, cluster } = context
+  const bounds = cluster.idBounds()
   let datfrozenxid = session.oldestXmin()
-  let datminmxid: number | undefined
+  let datminmxid = bounds.oldestNeededMulti
   for (const { relkind, relfrozenxid, relminmxid } of catalogs.scan(session, pgClass)) {
     if (!'rmt'.includes(relkind)) continue
-    if (relfrozenxid >= firstNormalXid && idPrecedes(relfrozenxid, datfrozenxid))
-      datfrozenxid = relfrozenxid
-    if (relminmxid > 0 && (datminmxid === undefined || idPrecedes(relminmxid, datminmxid)))
-      datminmxid = relminmxid
+    if (relfrozenxid >= firstNormalXid) {
+      // A bound in the future is damaged: nothing can be said of the database then.
+      if (idPrecedes(bounds.nextXid, relfrozenxid)) return false
+      if (idPrecedes(relfrozenxid, datfrozenxid)) datfrozenxid = relfrozenxid
+    }
+    if (relminmxid > 0) {
+      if (idPrecedes(bounds.nextMulti, relminmxid)) return false
+      if (idPrecedes(relminmxid, datminmxid)) datminmxid = relminmxid
+    }
   }
   const old = currentDatabase(context)
+  const isNewer = (now: number, before: number, next: number) =>
+    now !== before && (idPrecedes(before, now) || idPrecedes(next, before))
   const changes = {
-    ...(idPrecedes(old.datfrozenxid, datfrozenxid) && { datfrozenxid }),
-    ...(datminmxid !== undefined && idPrecedes(old.datminmxid, datminmxid) && { datminmxid }),
+    ...(isNewer(datfrozenxid, old.datfrozenxid, bounds.nextXid) && { datfrozenxid }),
+    ...(isNewer(datminmxid, old.datminmxid, bounds.nextMulti) && { datminmxid }),
   }
-  if (Object.keys(changes).length === 0) return
+  if (Object.keys(changes).length === 0) {
+    // ForceTransactionIdLimitUpdate.
+    const [oldest] = catalogs.locate(session, pgDatabase, 'pg_database_oid_index', [
+      bounds.oldestXidDatabase,
+    ])
+    return bounds.isVacuumDue || oldest === undefined
+  }
   const [located] = catalogs.locate(session, pgDatabase, 'pg_database_oid_index', [old.oid])
   if (located === undefined)
     throw new PgError('3D000', `database with OID ${old.oid} does not exist`)
   catalogs.updateInPlace(session, pgDatabase, located.tid, changes)
+  return true
+}
+
+// vac_truncate_clog: the cluster's bounds are those of its oldest database. Undefined when one of them makes no sense.
+function oldestIds(context: CommandContext): OldestIds | undefined {
+  const { session, catalogs, cluster } = context
+  const { nextXid, nextMulti } = cluster.idBounds()
+  let oldest: OldestIds | undefined
+  for (const row of catalogs.scan(session, pgDatabase)) {
+    const { oid, datname: name, datfrozenxid, datminmxid, datconnlimit } = row
+    if (datconnlimit === invalidDatabase) continue
+    if (idPrecedes(nextXid, datfrozenxid) || idPrecedes(nextMulti, datminmxid)) return undefined
+    oldest ??= {
+      xid: datfrozenxid,
+      xidDatabase: { oid, name },
+      multi: datminmxid,
+      multiDatabase: { oid, name },
+    }
+    if (idPrecedes(datfrozenxid, oldest.xid))
+      oldest = { ...oldest, xid: datfrozenxid, xidDatabase: { oid, name } }
+    if (idPrecedes(datminmxid, oldest.multi))
+      oldest = { ...oldest, multi: datminmxid, multiDatabase: { oid, name } }
+  }
+  return oldest
 }
