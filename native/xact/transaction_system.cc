@@ -87,7 +87,8 @@ struct TransactionSystem::Shared {
   bool member_limit_known;
   uint32_t oldest_member;
   uint32_t member_stop;
-  alignas(64) LwLock truncation_lock;  // one truncation of the logs at a time; taken before all others
+  alignas(64) LwLock
+      truncation_lock;  // one truncation of the logs at a time; taken before all others
   LwLock names_lock;
   DatabaseName xid_database_name;
   DatabaseName multi_database_name;
@@ -285,8 +286,7 @@ Status TransactionSystem::assign_xid(int slot, TransactionId parent, Transaction
   *xid = assigned;
   guard.release();
   if (!precedes(assigned, limits.warn)) [[unlikely]] {
-    notify(few_xids_left(named(oldest_database, true),
-                         value_of(limits.wrap) - value_of(assigned)));
+    notify(few_xids_left(named(oldest_database, true), value_of(limits.wrap) - value_of(assigned)));
   }
   // Before the xid is on any page: of a slot that lists too many, pg_subtrans alone tells that it runs.
   return is_valid(parent) ? local_->subtransactions.set_parent(assigned, parent) : Status();
@@ -618,9 +618,9 @@ Status TransactionSystem::create_multixact(TransactionId xid,
     if (shared.member_limit_known) {
       if (members_reach(shared.member_stop, first, count))
         return members_exhausted(oldest_database, count, left - 1);
-      few_members = members_reach(
-          shared.member_stop, first,
-          count + local_->multixacts.members_per_segment() * member_warn_segments);
+      few_members =
+          members_reach(shared.member_stop, first,
+                        count + local_->multixacts.members_per_segment() * member_warn_segments);
       members_left = left + count;
     }
     RETURN_IF_ERROR(local_->multixacts.extend(*multi, first, count));

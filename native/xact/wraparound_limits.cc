@@ -76,9 +76,7 @@ bool members_reach(uint32_t boundary, uint32_t start, uint32_t count) {
   return finish >= boundary && finish < start;
 }
 
-Status xids_exhausted(const NamedDatabase& oldest) {
-  return exhausted("transaction IDs", oldest);
-}
+Status xids_exhausted(const NamedDatabase& oldest) { return exhausted("transaction IDs", oldest); }
 
 Status multixacts_exhausted(const NamedDatabase& oldest) {
   return exhausted("MultiXactIds", oldest);

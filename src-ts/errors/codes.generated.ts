@@ -3,6 +3,7 @@
 // The SQLSTATE of each condition that this library raises.
 export const sqlstates = {
   successful_completion: '00000',
+  warning: '01000',
   connection_exception: '08000',
   connection_does_not_exist: '08003',
   feature_not_supported: '0A000',
@@ -87,6 +88,7 @@ export type ConditionName = keyof typeof sqlstates
 // The name of the condition of each SQLSTATE.
 export const conditionNames: Readonly<Record<string, ConditionName | undefined>> = {
   '00000': 'successful_completion',
+  '01000': 'warning',
   '08000': 'connection_exception',
   '08003': 'connection_does_not_exist',
   '0A000': 'feature_not_supported',

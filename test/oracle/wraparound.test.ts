@@ -71,7 +71,9 @@ function warning(message: string, what: string) {
 }
 
 // The handler of warnings is called in a turn of its own.
-async function told(notices: PgError[]): Promise<{ code: string; message: string; hint: string | undefined }[]> {
+async function told(
+  notices: PgError[],
+): Promise<{ code: string; message: string; hint: string | undefined }[]> {
   await new Promise((resolve) => setTimeout(resolve, 20))
   return notices.splice(0).map(({ code, message, hint }) => ({ code, message, hint }))
 }
@@ -102,7 +104,10 @@ test('xids: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 }, asy
   expect([...session.table<Row>('t').scan()].map(({ id }) => id)).toEqual([1, 2, 3, 4])
   // One database is not enough, since another one is as old.
   await session.vacuum(freezeAll)
-  await expect(insert(session, 5)).rejects.toMatchObject({ ...refusal, message: expect.any(String) })
+  await expect(insert(session, 5)).rejects.toMatchObject({
+    ...refusal,
+    message: expect.any(String),
+  })
   expect(files(directory, 'pg_xact')).toContain('0000')
   expect(files(directory, 'pg_commit_ts')).toContain('0000')
   notices.length = 0
@@ -236,7 +241,9 @@ test('PostgreSQL replays our truncations, and we its', { timeout: 120_000 }, asy
   expect(oldestXid).toBeGreaterThan(4 * xidsPerFile)
 })
 
-test('a read-only transaction keeps nothing between its statements', { timeout: 60_000 }, async () => {
+test('a read-only transaction keeps nothing between its statements', {
+  timeout: 60_000,
+}, async () => {
   const directory = await clusterWithTable()
   await using cluster = await Cluster.open(directory, { settings })
   await using reader = await cluster.connect()
