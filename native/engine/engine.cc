@@ -84,7 +84,7 @@ Status Engine::build(uint32_t timeline) {
 
   PredicateOptions predicate_options;
   predicate_options.block_size = block_size;
-  predicate_options.max_backends = options_.max_backends;
+  predicate_options.max_backends = options_.max_backends + options_.max_prepared_transactions;
   predicate_options.max_pred_locks_per_transaction = options_.max_pred_locks_per_transaction;
   predicate_options.max_pred_locks_per_relation = options_.max_pred_locks_per_relation;
   predicate_options.max_pred_locks_per_page = options_.max_pred_locks_per_page;
@@ -267,7 +267,10 @@ Status Engine::checkpoint() {
   if (!in_production_)
     return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
   RETURN_IF_ERROR(state_->check());
-  return contained_checkpoint(CheckpointKind::online);
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online));
+  // What cannot be removed only takes room.
+  static_cast<void>(predicate_locks_->truncate_serial_log().is_ok());
+  return Status::ok;
 }
 
 // Nobody else would catch what a failed invariant throws on a thread of our own, or at the end of the environment.

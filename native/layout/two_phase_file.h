@@ -57,4 +57,25 @@ static_assert(sizeof(TwoPhaseLockRecord) == 20);
 static_assert(std::has_unique_object_representations_v<TwoPhaseLockRecord>,
               "padding bytes must not reach the disk");
 
+// What a serializable transaction has read: one record of it, then one of each SIREAD lock.
+//
+//   offset  size  field   meaning
+//        0     4  type    TWOPHASEPREDICATERECORD_XACT or _LOCK
+//        4     4  fields  xmin of its snapshot       | database
+//        8     4          flags (SXACT_FLAG_...)     | relation
+//       12     4          0                          | block, or 0xFFFFFFFF: the whole relation
+//       16     4          0                          | line pointer, or 0: the whole page
+//       20     4          0                          | 0
+//
+// Source: TwoPhasePredicateRecord in src/include/storage/predicate_internals.h.
+inline constexpr uint32_t TWOPHASEPREDICATERECORD_XACT = 0;
+inline constexpr uint32_t TWOPHASEPREDICATERECORD_LOCK = 1;
+struct TwoPhasePredicateRecord {
+  uint32_t type = TWOPHASEPREDICATERECORD_XACT;
+  uint32_t fields[5] = {};
+};
+static_assert(sizeof(TwoPhasePredicateRecord) == 24);
+static_assert(std::has_unique_object_representations_v<TwoPhasePredicateRecord>,
+              "padding bytes must not reach the disk");
+
 }  // namespace pgdata

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "base/invariant.h"
+#include "layout/two_phase_file.h"
 #include "predicate/predicate_transaction.h"
+#include "xact/two_phase_state.h"
 
 namespace pgdata {
 
@@ -92,6 +94,39 @@ PredicateLocks::PredicateLocks(Segment& segment, StorageServices& services,
 
 std::unique_ptr<SerializableTransaction> PredicateLocks::make_session(int slot) {
   return std::make_unique<PredicateTransaction>(*this, slot);
+}
+
+Status PredicateLocks::recover_prepared(const TwoPhaseState& state) {
+  const auto corrupted = [&] {
+    return Status::error(ErrorCode::data_corrupted,
+                         "invalid predicate lock of prepared transaction %u", value_of(state.xid));
+  };
+  Ref<Xact> xact;
+  for (const TwoPhaseRecord& record : state.records) {
+    if (record.rmid != TWOPHASE_RM_PREDICATELOCK_ID) continue;
+    if (record.data.size() != sizeof(TwoPhasePredicateRecord)) return corrupted();
+    const auto body = load<TwoPhasePredicateRecord>(record.data.data());
+    const uint32_t* fields = body.fields;
+    if (body.type == TWOPHASEPREDICATERECORD_XACT && !xact) {
+      if (!is_normal(TransactionId{fields[0]})) return corrupted();
+      RETURN_IF_ERROR(recover_xact(state.xid, TransactionId{fields[0]}, fields[1], &xact));
+    } else if (body.type == TWOPHASEPREDICATERECORD_LOCK && xact) {
+      RETURN_IF_ERROR(create_lock({fields[0], fields[1], fields[2], fields[3]}, xact));
+    } else {
+      return corrupted();
+    }
+  }
+  return Status::ok;
+}
+
+void PredicateLocks::end_prepared(TransactionId xid, bool committed) {
+  Ref<Xact> xact;
+  {
+    LwLockGuard guard(shared_->xact_lock, LockMode::shared);
+    xact = find_xact(xid);
+  }
+  // That it wrote something is not remembered, so it counts as if it had.
+  if (xact) release(xact, committed, true);
 }
 
 void PredicateLocks::page_split(Oid database, Oid relation, BlockNumber from, BlockNumber to) {

@@ -46,6 +46,10 @@ class PredicateLocks final : public SerializableTransactions {
 
   // For a Backend with this slot of the process array.
   std::unique_ptr<SerializableTransaction> make_session(int slot) override;
+  Status recover_prepared(const TwoPhaseState& state) override;
+  void end_prepared(TransactionId xid, bool committed) override;
+  // Checkpoint: removes what of pg_serial nobody will ask for. Source: CheckPointPredicate.
+  Status truncate_serial_log() { return serial_.truncate(); }
 
   // Is any serializable transaction running? Who holds the lock of a page may rely on "no": nobody can take a
   // predicate lock on that page meanwhile.
@@ -133,6 +137,7 @@ class PredicateLocks final : public SerializableTransactions {
   bool makes_dangerous(const Xact& reader, const Xact& writer) const;
   void set_new_global_xmin();
   void add_to_global_xmin(TransactionId xmin);
+  Status recover_xact(TransactionId xid, TransactionId xmin, uint32_t flags, Ref<Xact>* recovered);
 
   Status summarize_oldest();
   void clear_old_locks();

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "base/invariant.h"
+#include "layout/two_phase_file.h"
 #include "xact/process_array.h"
+#include "xact/two_phase_state.h"
 
 namespace pgdata {
 
@@ -15,14 +17,40 @@ PredicateTransaction::~PredicateTransaction() {
 }
 
 Status PredicateTransaction::fail(Status status) {
-  failed_ = true;
+  if (failed_level_ == 0 || level_ < failed_level_) failed_level_ = level_;
   return status;
+}
+
+void PredicateTransaction::end_level(uint32_t level, bool rolled_back) {
+  if (failed_level_ >= level) failed_level_ = rolled_back ? 0 : level - 1;
+  level_ = level - 1;
+}
+
+void PredicateTransaction::add_prepare_records(TwoPhaseState* state) {
+  if (!me_) return;
+  const auto add = [&](const TwoPhasePredicateRecord& record) {
+    state->records.push_back({TWOPHASE_RM_PREDICATELOCK_ID, 0,
+                              std::string(reinterpret_cast<const char*>(&record), sizeof(record))});
+  };
+  add({TWOPHASEPREDICATERECORD_XACT,
+       {value_of(me().xmin), me().flags.load(std::memory_order_relaxed), 0, 0, 0}});
+  LwLockGuard list(locks_.shared_->list_lock, LockMode::shared);
+  for (Ref<SireadLock> lock = me().locks.first; lock; lock = locks_.locks_[lock].of_xact.next) {
+    const Tag tag = locks_.targets_[locks_.locks_[lock].target].tag;
+    add({TWOPHASEPREDICATERECORD_LOCK, {tag.database, tag.relation, tag.page, tag.item, 0}});
+  }
+}
+
+void PredicateTransaction::handed_over() {
+  me_ = {};
+  local_.clear();
+  failed_level_ = 0;
 }
 
 Status PredicateTransaction::begin(bool read_only, Snapshot* snapshot) {
   INVARIANT(!me_);
   wrote_ = false;
-  failed_ = false;
+  failed_level_ = 0;
   return begin_tracking(read_only, snapshot);
 }
 
@@ -109,7 +137,7 @@ Status PredicateTransaction::before_commit() {
   if (!me_) return Status::ok;
   Shared& shared = *locks_.shared_;
   LwLockGuard guard(shared.xact_lock, LockMode::exclusive);
-  if (failed_ || has(SXACT_FLAG_DOOMED))
+  if (failed_level_ != 0 || has(SXACT_FLAG_DOOMED))
     return serialization_failure_because("identification as a pivot, during commit attempt");
   // Committing would make this the one that commits first, after a pivot that has a conflict in from another. The
   // pivot goes: this one has written and makes progress, and the pivot would fail again if the other one went.
@@ -135,7 +163,7 @@ Status PredicateTransaction::before_commit() {
 }
 
 void PredicateTransaction::end(bool committed) {
-  failed_ = false;
+  failed_level_ = 0;
   if (!me_) return;
   const Ref<Xact> ended = me_;
   me_ = {};

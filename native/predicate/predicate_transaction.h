@@ -6,8 +6,8 @@
 //     transaction.conflict_out(xid)                    // for a write that the snapshot does not see
 //   transaction.conflict_in(relation, &tid, block)     // before writing, with the page locked exclusively
 //
-// Used by its session's thread only. After an error the transaction can only be rolled back, and `before_commit` sees
-// to it. Source: src/backend/storage/lmgr/predicate.c, PostgreSQL 18.
+// Used by its session's thread only. After an error the savepoint it was raised in, or the transaction, can only be
+// rolled back, and `before_commit` sees to it. Source: src/backend/storage/lmgr/predicate.c, PostgreSQL 18.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,10 @@ class PredicateTransaction final : public SerializableTransaction {
   void check_snapshot(SnapshotVerdict* verdict) override;
   void assigned_xid(TransactionId xid) override;
   Status before_commit() override;
+  void enter_level(uint32_t level) override { level_ = level; }
+  void end_level(uint32_t level, bool rolled_back) override;
+  void add_prepare_records(TwoPhaseState* state) override;
+  void handed_over() override;
   void end(bool committed) override;
 
   // Is reading the relation to be noted? Learns of it when the snapshot has become safe.
@@ -102,7 +106,9 @@ class PredicateTransaction final : public SerializableTransaction {
   int slot_;
   predicate::Ref<predicate::Xact> me_;
   bool wrote_ = false;
-  bool failed_ = false;
+  // Of savepoints, from 1; and that of the outermost one in which an error was raised, 0 if none was.
+  uint32_t level_ = 1;
+  uint32_t failed_level_ = 0;
   Snapshot snapshot_;  // to know who is concurrent
   std::unordered_map<Tag, LocalLock, TagHash> local_;
 };

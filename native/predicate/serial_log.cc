@@ -93,6 +93,25 @@ Status SerialLog::find(TransactionId xid, CommitSeq* commit) {
   return Status::ok;
 }
 
+Status SerialLog::truncate() {
+  uint64_t cutoff = 0;
+  {
+    LwLockGuard guard(state_->lock, LockMode::exclusive);
+    if (!state_->has_head_page) return Status::ok;
+    cutoff = state_->head_page;
+    const bool tail_is_before_head =
+        is_valid(state_->tail_xid) &&
+        page_precedes(page_of(state_->tail_xid), state_->head_page, entries_per_page_);
+    if (tail_is_before_head) {
+      cutoff = page_of(state_->tail_xid);
+    } else if (!is_valid(state_->head_xid)) {
+      // All that is there is behind the oldest snapshot: what comes next begins with new pages.
+      state_->has_head_page = false;
+    }
+  }
+  return pages_.truncate_before(cutoff, 0xFFFFFFFFu / entries_per_page_ + 1ull);
+}
+
 void SerialLog::set_oldest_xmin(TransactionId xmin) {
   LwLockGuard guard(state_->lock, LockMode::exclusive);
   // The head's page stays initialised: a later xid may lie on it.

@@ -28,6 +28,8 @@ class SerialLog {
   Status find(TransactionId xid, CommitSeq* commit);
   // What ended before `xmin` will not be asked for again; nothing at all when it is invalid.
   void set_oldest_xmin(TransactionId xmin);
+  // Removes files of pages that are not needed.
+  Status truncate();
 
  private:
   struct State;

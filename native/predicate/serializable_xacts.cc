@@ -173,6 +173,34 @@ void PredicateLocks::add_to_global_xmin(TransactionId xmin) {
   }
 }
 
+// Source: predicatelock_twophase_recover.
+Status PredicateLocks::recover_xact(TransactionId xid, TransactionId xmin, uint32_t flags,
+                                    Ref<Xact>* recovered) {
+  LwLockGuard guard(shared_->xact_lock, LockMode::exclusive);
+  const Ref<Xact> ref = take_xact();
+  if (!ref) return Status::error(ErrorCode::out_of_memory, "out of shared memory");
+  Xact& xact = xacts_[ref];
+  xact.prepare_seq = recovery_commit_seq;
+  xact.last_commit_before_snapshot = recovery_commit_seq;
+  xact.xmin = xmin;
+  // With whom it had conflicts is not known, so it counts as if it had them in and out.
+  xact.set((flags & SXACT_FLAG_READ_ONLY) | SXACT_FLAG_PREPARED | SXACT_FLAG_SUMMARY_CONFLICT_IN |
+           SXACT_FLAG_SUMMARY_CONFLICT_OUT);
+  enter_xid(ref, xid);
+  if (!xact.has(SXACT_FLAG_READ_ONLY)) ++shared_->writable_count;
+  // Nobody else runs yet, so it may go back.
+  const TransactionId global = shared_->global_xmin.load(std::memory_order_relaxed);
+  if (is_valid(global) && !precedes(xmin, global)) {
+    if (xmin == global) ++shared_->global_xmin_count;
+  } else {
+    shared_->global_xmin.store(xmin, std::memory_order_relaxed);
+    shared_->global_xmin_count = 1;
+    serial_.set_oldest_xmin(xmin);
+  }
+  *recovered = ref;
+  return Status::ok;
+}
+
 void PredicateLocks::set_new_global_xmin() {
   TransactionId oldest = invalid_transaction_id;
   uint32_t count = 0;

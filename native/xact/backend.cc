@@ -78,6 +78,7 @@ Status Backend::begin(IsolationLevel level, bool read_only, bool deferrable) {
   INVARIANT(pending_deletes_.empty());
   levels_.emplace_back();
   levels_.back().read_only = read_only;
+  if (level == IsolationLevel::serializable) serializable_->enter_level(1);
   return Status::ok;
 }
 
@@ -88,6 +89,7 @@ Status Backend::begin_subtransaction(bool read_only) {
   read_only_ = read_only_ || read_only;
   levels_.back().read_only = read_only_;
   xid_ = invalid_transaction_id;
+  if (isolation_ == IsolationLevel::serializable) serializable_->enter_level(level());
   return Status::ok;
 }
 
@@ -105,6 +107,7 @@ Status Backend::commit_subtransaction() {
   }
   const uint32_t inner = level();
   leave_level();
+  if (isolation_ == IsolationLevel::serializable) serializable_->end_level(inner, false);
   for (PendingDelete& pending : pending_deletes_)
     pending.level = std::min(pending.level, inner - 1);
   return Status::ok;
@@ -122,6 +125,7 @@ void Backend::abort_subtransaction() {
   if (!services_.state.is_poisoned()) remove_relation_files(services_, created);
   std::erase_if(pending_deletes_,
                 [&](const PendingDelete& pending) { return pending.level >= level(); });
+  if (isolation_ == IsolationLevel::serializable) serializable_->end_level(level(), true);
   leave_level();
 }
 
@@ -289,6 +293,16 @@ Status Backend::create_storage(RelFileLocator relation, bool logged) {
   return services_.wal.insert(record, nullptr);
 }
 
+Status Backend::create_init_fork(RelFileLocator relation) {
+  INVARIANT(in_transaction_);
+  RETURN_IF_ERROR(services_.storage.create(relation, ForkNumber::init));
+  const xl_smgr_create header{relation, static_cast<int32_t>(ForkNumber::init)};
+  WalRecord record;
+  record.begin(RmgrId::storage, XLOG_SMGR_CREATE | XLR_SPECIAL_REL_UPDATE, xid_);
+  record.data(&header, sizeof(header));
+  return services_.wal.insert(record, nullptr);
+}
+
 void Backend::drop_storage_at_commit(RelFileLocator relation) {
   INVARIANT(in_transaction_);
   pending_deletes_.push_back({relation, true, level()});
@@ -360,13 +374,16 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
 Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   INVARIANT(in_transaction_);
   INVARIANT(levels_.size() == 1);
-  if (is_watched_)
-    return Status::error(ErrorCode::feature_not_supported,
-                         "cannot PREPARE a serializable transaction");
   RETURN_IF_ERROR(services_.state.check());
   PreparedTable& prepared = transactions_.prepared();
   // Whoever prepares has an id, even one who wrote nothing.
+  const bool is_first = !is_valid(top_xid_);
   RETURN_IF_ERROR(assign_level_xids());
+  if (is_watched_) {
+    if (is_first) serializable_->assigned_xid(top_xid_);
+    // From here on it can always be committed.
+    RETURN_IF_ERROR(serializable_->before_commit());
+  }
   TwoPhaseState state;
   state.xid = xid_;
   state.database = database_;
@@ -382,6 +399,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   // As PostgreSQL, which locks each id for those who wait for its end.
   state.add_transaction_lock(state.xid);
   for (const TransactionId subxact : state.subxacts) state.add_transaction_lock(subxact);
+  if (is_watched_) serializable_->add_prepare_records(&state);
   if (multixact_member_) state.add_oldest_multixact(transactions_.oldest_member_of(slot_));
   uint32_t entry = 0;
   RETURN_IF_ERROR(prepared.reserve(state, transactions_.full_xid_of(xid_), &entry));
@@ -407,6 +425,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   // Never in between is it in no slot.
   transactions_.processes().hand_over_to_prepared(slot_);
   transactions_.hand_over_multixact_use(slot_, prepared.slot_of(entry));
+  if (is_watched_) serializable_->handed_over();
   forget_transaction();
   return Status::ok;
 }

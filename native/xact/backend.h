@@ -147,6 +147,9 @@ class Backend {
   // also says).
   // Creates the main fork; `logged` with XLOG_SMGR_CREATE.
   Status create_storage(RelFileLocator relation, bool logged);
+  // The init fork of a relation whose main fork was created in this transaction and is not logged: what the relation is
+  // made anew from after a crash. Logged, and goes with the main fork.
+  Status create_init_fork(RelFileLocator relation);
   void drop_storage_at_commit(RelFileLocator relation);
 
  private:

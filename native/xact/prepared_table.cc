@@ -14,6 +14,7 @@
 #include "xact/commit_timestamps.h"
 #include "xact/outcome_record.h"
 #include "xact/process_array.h"
+#include "xact/serializable.h"
 #include "xact/transaction_system.h"
 
 namespace pgdata {
@@ -156,6 +157,8 @@ Status PreparedTable::enter() {
       locks_at_start_.push_back(
           {one.state.gid, lock.locktag_field1, lock.locktag_field2, lock.lockmode});
     }
+    if (SerializableTransactions* const serializable = transactions_.serializable_transactions())
+      RETURN_IF_ERROR(serializable->recover_prepared(one.state));
     LwLockGuard guard(shared_->lock, LockMode::exclusive);
     entries_[index].on_disk = true;
   }
@@ -332,6 +335,8 @@ Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState*
   RETURN_IF_ERROR(record_outcome(entry, *state, commit));
   transactions_.processes().end_transaction(
       entry.slot, state->xid, state->subxacts.empty() ? state->xid : state->subxacts.back());
+  if (SerializableTransactions* const serializable = transactions_.serializable_transactions())
+    serializable->end_prepared(state->xid, commit);
   remove_relation_files(services_, commit ? state->commit_files : state->abort_files);
   if (when_over) when_over(entry.slot);
   const FullTransactionId xid = entry.xid;

@@ -6,6 +6,7 @@
 // Source for the role: the calls of xact.c, snapmgr.c and varsup.c into src/backend/storage/lmgr/predicate.c, PostgreSQL 18.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/status.h"
@@ -13,6 +14,8 @@
 #include "xact/snapshot.h"
 
 namespace pgdata {
+
+struct TwoPhaseState;
 
 class SerializableTransaction {
  public:
@@ -32,6 +35,13 @@ class SerializableTransaction {
   virtual void assigned_xid(TransactionId xid) = 0;
   // The last chance to fail. serialization_failure when committing could complete an anomaly.
   virtual Status before_commit() = 0;
+  // A savepoint began, or the transaction (level 1); it ended. What failed in one that is rolled back has failed no more.
+  virtual void enter_level(uint32_t level) = 0;
+  virtual void end_level(uint32_t level, bool rolled_back) = 0;
+  // After `before_commit`, when the transaction is not committed but prepared: what a restart must know of it; and then
+  // that it goes on without its session.
+  virtual void add_prepare_records(TwoPhaseState* state) = 0;
+  virtual void handed_over() = 0;
   // It is over, committed or rolled back, and has left the process array. Also ends the watching of a transaction that
   // was never begun, or that will begin anew.
   virtual void end(bool committed) = 0;
@@ -39,6 +49,10 @@ class SerializableTransaction {
 
 class SerializableTransactions {
  public:
+  // At start: a transaction that was prepared before. Nothing when it was not serializable.
+  virtual Status recover_prepared(const TwoPhaseState& state) = 0;
+  // A prepared transaction is over, and has left the process array.
+  virtual void end_prepared(TransactionId xid, bool committed) = 0;
   virtual std::unique_ptr<SerializableTransaction> make_session(int slot) = 0;
 
  protected:
