@@ -115,6 +115,12 @@ Napi::Value ClusterObject::relation(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, read_table_definition(info[0].As<Napi::Object>(), &definition));
     std::shared_ptr<Table> table;
     THROW_IF_ERROR(env, Table::create(std::move(definition), core_->engine().block_size(), &table));
+    const TableDefinition& made = table->definition();
+    BufferPool& pool = core_->engine().services().pool;
+    std::vector<RelFileLocator> files{made.locator};
+    if (made.has_toast) files.insert(files.end(), {made.toast_locator, made.toast_index_locator});
+    for (const TableIndexDefinition& index : made.indexes) files.push_back(index.locator);
+    for (const RelFileLocator& file : files) pool.set_logged(file, made.logged);
     return RelationObject::make(env, std::move(table));
   });
 }
@@ -268,16 +274,19 @@ Napi::Value ClusterObject::truncate_logs(const Napi::CallbackInfo& info) {
     oldest.multi_database = {info[4].ToNumber().Uint32Value(), info[5].ToString().Utf8Value()};
     if (!is_normal(oldest.xid) || oldest.multi == 0)
       THROW_IF_ERROR(env, bad_argument("oldest ids"));
-    return run_async(env, [background = core_->background(), engine = core_->shared_engine(),
-                           oldest = std::move(oldest)]() -> Status {
-      if (!background->enter()) return Status::ok;
-      std::unique_ptr<Backend> backend;
-      Status status = Backend::create(engine->services(), engine->transactions(), 0, &backend);
-      if (status.is_ok()) status = engine->transactions().truncate_logs(oldest, backend->slot());
-      backend.reset();
-      background->leave();
-      return status;
-    });
+    return run_async(env,
+                     [background = core_->background(), engine = core_->shared_engine(),
+                      oldest = std::move(oldest)]() -> Status {
+                       if (!background->enter()) return Status::ok;
+                       std::unique_ptr<Backend> backend;
+                       Status status =
+                           Backend::create(engine->services(), engine->transactions(), 0, &backend);
+                       if (status.is_ok())
+                         status = engine->transactions().truncate_logs(oldest, backend->slot());
+                       backend.reset();
+                       background->leave();
+                       return status;
+                     });
   });
 }
 

@@ -1102,8 +1102,9 @@ Napi::Value SessionObject::create_storage(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, check_transaction());
     RelFileLocator locator;
     THROW_IF_ERROR(env, read_locator(info[0], &locator));
-    const bool logged = info[1].ToString().Utf8Value() == "p";
-    THROW_IF_ERROR(env, state_->backend->create_storage(locator, logged));
+    const std::string persistence = info[1].ToString().Utf8Value();
+    THROW_IF_ERROR(env, state_->backend->create_storage(locator, persistence == "p"));
+    if (persistence == "u") THROW_IF_ERROR(env, state_->backend->create_init_fork(locator));
     return env.Undefined();
   });
 }

@@ -29,6 +29,12 @@ Status build_empty_btree(StorageServices& services, TransactionId xid, const Btr
   return Status::ok;
 }
 
+Status build_btree_init_fork(StorageServices& services, TransactionId xid,
+                             const BtreeIndex& index) {
+  if (index.logged()) return Status::ok;
+  return build_empty_btree(services, xid, index, ForkNumber::init);
+}
+
 bool keys_are_identical(const std::byte* left, const std::byte* right) {
   const IndexTupleHeader& a = index_tuple_header(left);
   const IndexTupleHeader& b = index_tuple_header(right);

@@ -22,6 +22,8 @@ namespace pgdata {
 // indexes), and logs it.
 Status build_empty_btree(StorageServices& services, TransactionId xid, const BtreeIndex& index,
                          ForkNumber fork);
+// Of an unlogged index writes what it begins as after a crash.
+Status build_btree_init_fork(StorageServices& services, TransactionId xid, const BtreeIndex& index);
 
 struct BtreeBuildResult {
   uint64_t tuples = 0;

@@ -177,6 +177,9 @@ class BufferPool {
   // A hint-bit change under a shared lock: marks dirty; with checksums on, logs XLOG_FPI_FOR_HINT first when
   // this is the page's first change since the checkpoint's redo pointer. Silently does nothing when read-only or the log cannot take it.
   void mark_dirty_hint(BufferRef& buffer, bool standard_page);
+  // Hints are not logged on pages of a relation that is not: replay would make pages of a file that it empties. To be said
+  // before the relation is used, by every process.
+  void set_logged(RelFileLocator relation, bool logged);
   // Exclusive lock held, page already modified and logged (or not to be logged). Use Change instead wherever it can serve.
   void mark_dirty(BufferRef& buffer);
 

@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "buffer/buffer_descriptor.h"
@@ -45,6 +48,13 @@ struct BufferPool::Local {
   std::byte* pages;
   BufferMapping mapping;
   PaddedLwLock* extension_locks;
+  // Those that `set_logged` said are not.
+  std::mutex unlogged_mutex;
+  std::set<std::tuple<Oid, Oid, Oid>> unlogged;
+  bool is_unlogged(RelFileLocator relation) {
+    const std::lock_guard<std::mutex> guard(unlogged_mutex);
+    return unlogged.contains({relation.spcOid, relation.dbOid, relation.relNumber});
+  }
 
   BufferDescriptor& descriptor(int32_t index) const { return descriptors[index]; }
   int32_t index_of(const BufferDescriptor& descriptor) const {

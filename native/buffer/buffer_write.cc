@@ -88,6 +88,15 @@ void BufferPool::mark_dirty(BufferRef& buffer) {
     state.fetch_or(bits, std::memory_order_seq_cst);
 }
 
+void BufferPool::set_logged(RelFileLocator relation, bool logged) {
+  const std::lock_guard<std::mutex> guard(local_->unlogged_mutex);
+  const std::tuple key{relation.spcOid, relation.dbOid, relation.relNumber};
+  if (logged)
+    local_->unlogged.erase(key);
+  else
+    local_->unlogged.insert(key);
+}
+
 // BM_IO_IN_PROGRESS is held from marking the page dirty until its LSN is set. So no checkpoint that
 // fixes its redo pointer before the image is logged overlooks the page, and nobody writes the page
 // before the image; PostgreSQL delays the checkpoint instead.
@@ -111,7 +120,8 @@ void BufferPool::mark_dirty_hint(BufferRef& buffer, bool standard_page) {
   if (!descriptor.try_begin_io(BM_VALID, 0, bits, 0, &before)) return;
   // A redo pointer that is still the old one below belongs to a checkpoint that will see us dirty.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (local.wal->needs_full_page_image(buffer.page().lsn())) {
+  if (local.wal->needs_full_page_image(buffer.page().lsn()) &&
+      !local.is_unlogged(descriptor.tag().relation())) {
     alignas(direct_io_alignment) std::byte copy[block_size_max];
     copy_shared_page(copy, buffer.page().bytes(), local.options.block_size);
     const BufferTag tag = descriptor.tag();

@@ -28,6 +28,8 @@ IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const
     : backend_(backend),
       table_(std::move(table)),
       heap_(heap),
+      btree_(btree),
+      xid_(xid),
       definition_(definition),
       versions_(backend, heap, oldest_xmin_of(backend, heap)),
       builder_(backend.services(), xid, btree),
@@ -105,7 +107,7 @@ Status IndexRebuild::add(const HeapVersion& version) {
 
 Status IndexRebuild::finish() {
   RETURN_IF_ERROR(builder_.finish(&result_));
-  if (!result_.duplicate) return Status::ok;
+  if (!result_.duplicate) return build_btree_init_fork(backend_.services(), xid_, btree_);
   if (definition_ == nullptr)
     return Status::error(ErrorCode::data_corrupted, "a chunk of a value is there twice in \"%s\"",
                          heap_.name.c_str());

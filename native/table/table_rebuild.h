@@ -60,6 +60,8 @@ class IndexRebuild final : public Rebuild {
   Backend& backend_;
   std::shared_ptr<Table> table_;
   const HeapRelation& heap_;
+  const BtreeIndex& btree_;
+  const TransactionId xid_;
   // Null for the TOAST table's, whose keys are the first two columns.
   const TableIndexDefinition* definition_;
   HeapVersions versions_;

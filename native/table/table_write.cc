@@ -299,7 +299,9 @@ Status TableWriter::build_toast_index(Table& table) {
   INVARIANT(table.toast() != nullptr);
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
-  return build_empty_btree(backend_.services(), xid, table.toast()->index(), ForkNumber::main);
+  const BtreeIndex& index = table.toast()->index();
+  RETURN_IF_ERROR(build_empty_btree(backend_.services(), xid, index, ForkNumber::main));
+  return build_btree_init_fork(backend_.services(), xid, index);
 }
 
 }  // namespace pgdata

@@ -21,20 +21,18 @@ export function locatorOf(context: CommandContext, row: ClassRow): Locator {
   }
 }
 
-/** Makes empty files, which go if the transaction does. Throws 0A000 for relations that are not logged. */
+/**
+ * Makes empty files, which go if the transaction does; of an unlogged relation also what it begins as after a crash. Throws
+ * 0A000 for temporary relations.
+ */
 export function createFiles(context: CommandContext, relations: readonly ClassRow[]): void {
   for (const row of relations) {
-    // An unlogged relation needs an init fork, from which it is emptied after a crash.
-    if (row.relpersistence !== 'p') {
-      throw new PgError(
-        '0A000',
-        'making files of unlogged and temporary relations is not supported',
-        {
-          table: row.relname,
-        },
-      )
+    if (row.relpersistence === 't') {
+      throw new PgError('0A000', 'making files of temporary relations is not supported', {
+        table: row.relname,
+      })
     }
-    context.session.createStorage(locatorOf(context, row), row.relpersistence)
+    context.session.createStorage(locatorOf(context, row), row.relpersistence as 'p' | 'u')
   }
 }
 

@@ -73,7 +73,7 @@ export interface CreateTableOptions {
   tablespace?: string
   /** Percent of a page that inserting fills. */
   fillfactor?: number
-  /** Not supported yet: raises 0A000. */
+  /** Its changes are not logged: quicker to write, empty after a crash. */
   unlogged?: boolean
   ifNotExists?: boolean
 }

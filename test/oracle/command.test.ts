@@ -494,9 +494,6 @@ test('what a transaction defines is its own until it commits, and goes when it d
     expect(await session.createTable('made', { columns: {}, ifNotExists: true })).toBe(false)
     await session.dropTable('made')
     await session.dropTable('made', { ifExists: true })
-    await expect(session.createTable('z', { columns: {}, unlogged: true })).rejects.toMatchObject({
-      code: '0A000',
-    })
     const made = cluster.connect({ database: 'none' })
     await expect(made).rejects.toMatchObject({ code: '3D000' })
   } finally {
@@ -542,7 +539,7 @@ test('we define, truncate and drop what stock made, and leave what we do not kno
     await expect(session.dropTable('child')).rejects.toEqual(refused('0A000'))
     await expect(session.truncate('parent')).rejects.toEqual(refused('0A000'))
     await expect(session.truncate('viewed')).rejects.toEqual(refused('0A000'))
-    await expect(session.truncate('volatile')).rejects.toEqual(refused('0A000'))
+    await session.truncate('volatile')
     await session.createIndex('parent', { columns: ['t', { column: 'id', desc: true }] })
     await session.dropTable('free')
     await session.dropDatabase('theirs')
