@@ -154,6 +154,7 @@ std::shared_ptr<Engine> ClusterCore::release() {
   if (flush_thread_) {
     flush_thread_.reset();
     settle(env_);
+    notice_handler_.Reset();
     mailbox_->core = nullptr;
     wake_function_.Release();
   }
