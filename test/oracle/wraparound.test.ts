@@ -134,7 +134,7 @@ test('xids: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 }, asy
       expect(age).toBeLessThan(1000)
     }
     expect(oldestXid | 0).toBe(Math.min(...databases.map(({ xid }) => xid)))
-    expect(oldestXid).toBe(binding.readControlFile(directory).oldestXid)
+    expect(oldestXid).toBe(binding.readControlFile(image).oldestXid)
     const client = await oracle.client()
     const { rows } = await client.query('select id from t order by id')
     expect(rows.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5])
