@@ -132,7 +132,7 @@ test.each(['fast', 'immediate'] as const)("stock's: %s stop", { timeout: 60_000 
   await oracle.start({ autovacuum: 'off' })
   const client = await oracle.client()
   await client.query('create unlogged table u (id int primary key, text text)')
-  await client.query('create index on u (text)')
+  await client.query('create index on u (id desc)')
   await client.query('create table logged (id int primary key)')
   await client.query(
     "insert into u select i, 'row ' || i from generate_series(0, 499) i where i <> 7",

@@ -15,7 +15,7 @@ const settings = { track_commit_timestamp: true }
 const freezeAll = { freeze: true, vacuum_failsafe_age: 2 ** 31 - 1 }
 // Every id is older than that many: 2^31 - 1 after the oldest, which is 3 or a little more, they would seem to lie ahead.
 const nearStop = BigInt(Math.floor((2 ** 31 - 3_100_000) / xidsPerFile) * xidsPerFile)
-const pastStop = nearStop + BigInt(xidsPerFile)
+const pastStop = BigInt(Math.ceil((2 ** 31 - 2_999_000) / xidsPerFile) * xidsPerFile)
 
 interface Row {
   id: number
@@ -114,9 +114,15 @@ test('xids: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 }, asy
 
   const reports = await cluster.vacuum(freezeAll)
   expect([...reports.keys()].sort()).toEqual(['postgres', 'template0', 'template1'])
-  expect(await told(notices)).toEqual([])
+  // Until the last one is done.
+  for (const { code, message } of await told(notices))
+    expect([code, message]).toEqual([
+      '01000',
+      expect.stringMatching(/^database "template[01]" must be vacuumed within \d+ transactions$/),
+    ])
   await insert(session, 5)
   expect(await told(notices)).toEqual([])
+  await cluster.checkpoint()
   expect(files(directory, 'pg_xact')).toHaveLength(1)
   expect(files(directory, 'pg_commit_ts')).toHaveLength(1)
   // What the disk holds now is what a crash would leave.
@@ -167,6 +173,7 @@ test('multixacts: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 
     await shareRow(cluster, 1)
   }
   const nearStopMulti = Math.floor((2 ** 31 - 3_050_000) / multisPerFile) * multisPerFile
+  const pastStopMulti = Math.ceil((2 ** 31 - 2_999_000) / multisPerFile) * multisPerFile
   setNextIds(directory, { nextMulti: nearStopMulti })
   const notices: PgError[] = []
   const onNotice = (notice: PgError) => notices.push(notice)
@@ -180,7 +187,7 @@ test('multixacts: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 
   ])
   await cluster.close()
 
-  setNextIds(directory, { nextMulti: nearStopMulti + multisPerFile })
+  setNextIds(directory, { nextMulti: pastStopMulti })
   cluster = await Cluster.open(directory, { settings, onNotice })
   await expect(shareRow(cluster, 3)).rejects.toMatchObject({
     code: '54000',
@@ -204,14 +211,14 @@ test('multixacts: a warning, a refusal, a rescue by vacuum', { timeout: 120_000 
     await oracle.start({ autovacuum: 'off' })
     const { databases, oldestMulti } = await numbers(oracle)
     expect(Math.min(...databases.map(({ multi }) => multi))).toBe(oldestMulti)
-    expect(oldestMulti).toBe(nearStopMulti + multisPerFile)
+    expect(oldestMulti).toBe(pastStopMulti)
     const client = await oracle.client()
     const { rows } = await client.query('select id from t order by id for update')
     expect(rows.map(({ id }) => id)).toEqual([1, 2, 3])
   }
   await using recovered = await Cluster.open(crashedTwice, { settings })
   await shareRow(recovered, 1)
-  expect(binding.readControlFile(crashedTwice).oldestMulti).toBe(nearStopMulti + multisPerFile)
+  expect(binding.readControlFile(crashedTwice).oldestMulti).toBe(pastStopMulti)
 })
 
 test('PostgreSQL replays our truncations, and we its', { timeout: 120_000 }, async () => {
@@ -236,9 +243,9 @@ test('PostgreSQL replays our truncations, and we its', { timeout: 120_000 }, asy
     expect([...session.table<Row>('t').scan()]).toEqual([{ id: 1 }])
   }
   await oracle.start({ track_commit_timestamp: 'on' })
-  const { databases, oldestXid } = await numbers(oracle)
-  expect(oldestXid).toBe(Math.min(...databases.map(({ xid }) => xid)))
-  expect(oldestXid).toBeGreaterThan(4 * xidsPerFile)
+  // As after its own recovery, pg_control learns of it with the next vacuum.
+  for (const { xid } of (await numbers(oracle)).databases)
+    expect(xid).toBeGreaterThan(4 * xidsPerFile)
 })
 
 test('a read-only transaction keeps nothing between its statements', {
@@ -248,22 +255,24 @@ test('a read-only transaction keeps nothing between its statements', {
   await using cluster = await Cluster.open(directory, { settings })
   await using reader = await cluster.connect()
   await using writer = await cluster.connect()
+  // More than one batch of a scan.
+  await writer.table<Row>('t').insertMany([...Array(50_000).keys()].map((i) => ({ id: 10 + i })))
   const table = reader.table<Row>('t')
   const removed = async (id: number) => {
     await writer.transaction(async (tx) => tx.delete(writer.table<Row>('t'), id))
     const [report] = await writer.vacuum('t')
-    return report?.tuplesRemoved
+    return [report?.tuplesRemoved, report?.tuplesNotYetRemovable]
   }
   await reader.transaction(
     async () => {
       expect(table.get(1)).toEqual({ id: 1 })
-      expect(await removed(1)).toBe(1)
+      expect(await removed(1)).toEqual([1, 0])
       const scan = table.scan()[Symbol.iterator]()
       expect(scan.next().value).toEqual({ id: 2 })
-      expect(await removed(2)).toBe(0)
+      expect(await removed(2)).toEqual([0, 1])
       scan.return?.()
-      expect(await removed(3)).toBe(2)
-      expect([...table.scan()]).toEqual([])
+      expect((await removed(3))[1]).toBe(0)
+      expect([...table.scan()]).toHaveLength(50_000)
     },
     { readOnly: true },
   )
