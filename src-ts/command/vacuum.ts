@@ -225,7 +225,7 @@ async function vacuumFully(
     const isThere = await run.step((context) => findClassRow(context, oid) !== undefined)
     if (isThere) reports.push(await run.rewrite(oid, signal))
   }
-  await run.step(updateDatabaseBounds)
+  await updateDatabaseBounds(run)
   return reports
 }
 
