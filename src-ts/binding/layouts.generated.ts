@@ -321,6 +321,8 @@ export const TWOPHASE_RM_PREDICATELOCK_ID = 4
 export const LOCKTAG_RELATION = 0
 export const LOCKTAG_TRANSACTION = 5
 export const ExclusiveLock = 7
+export const TWOPHASEPREDICATERECORD_XACT = 0
+export const TWOPHASEPREDICATERECORD_LOCK = 1
 export const VARTAG_INDIRECT = 1
 export const VARTAG_EXPANDED_RO = 2
 export const VARTAG_EXPANDED_RW = 3
@@ -1350,6 +1352,12 @@ export const TwoPhaseLockRecord = {
   locktag_type: { offset: 14, size: 1 },
   locktag_lockmethodid: { offset: 15, size: 1 },
   lockmode: { offset: 16, size: 4 },
+} as const
+
+export const TwoPhasePredicateRecord = {
+  size: 24,
+  type: { offset: 0, size: 4 },
+  fields: { offset: 4, size: 20 },
 } as const
 
 export const varatt_external = {
