@@ -66,7 +66,7 @@ export function tablesOfSchema(context: CommandContext, schema: string): number[
     .filter(
       ({ oid, relkind, relpersistence, relnamespace }) =>
         'rm'.includes(relkind) &&
-        relpersistence === 'p' &&
+        relpersistence !== 't' &&
         oid >= firstNormalOid &&
         relnamespace === namespace,
     )
