@@ -23,9 +23,8 @@ using test::BtreeFixture;
 using test::definition_of;
 using test::index_of;
 using test::must;
+using test::test_xid;
 using test::TestType;
-
-constexpr TransactionId test_xid{100};
 
 ItemPointer tid_of(uint32_t number) {
   return ItemPointer(BlockNumber{number / 100}, static_cast<OffsetNumber>(number % 100 + 1));

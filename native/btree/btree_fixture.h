@@ -21,6 +21,15 @@
 
 namespace pgdata::test {
 
+inline constexpr TransactionId test_xid{100};
+
+// A row as an index of one int4 column knows it.
+struct Entry {
+  int32_t key;
+  ItemPointer tid;
+  friend auto operator<=>(const Entry&, const Entry&) = default;
+};
+
 inline constexpr RelFileLocator index_relation{default_tablespace_oid, 5, 16400};
 
 inline void must(const Status& status) {

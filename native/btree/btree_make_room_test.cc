@@ -24,17 +24,11 @@ namespace {
 
 using test::BtreeFixture;
 using test::definition_of;
+using test::Entry;
 using test::index_of;
 using test::must;
+using test::test_xid;
 using test::TestType;
-
-constexpr TransactionId test_xid{100};
-
-struct Entry {
-  int32_t key;
-  ItemPointer tid;
-  friend auto operator<=>(const Entry&, const Entry&) = default;
-};
 
 // Knows what is dead, and gives all of it away that it is asked about.
 class Upkeep final : public IndexUpkeep {

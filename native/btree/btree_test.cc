@@ -25,10 +25,9 @@ using test::BtreeFixture;
 using test::definition_of;
 using test::index_of;
 using test::must;
+using test::test_xid;
 using test::TestColumn;
 using test::TestType;
-
-constexpr TransactionId test_xid{100};
 
 // A value in a form that C++ itself can order.
 struct Value {

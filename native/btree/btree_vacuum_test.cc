@@ -23,17 +23,11 @@ namespace {
 
 using test::BtreeFixture;
 using test::definition_of;
+using test::Entry;
 using test::index_of;
 using test::must;
+using test::test_xid;
 using test::TestType;
-
-constexpr TransactionId test_xid{100};
-
-struct Entry {
-  int32_t key;
-  ItemPointer tid;
-  friend auto operator<=>(const Entry&, const Entry&) = default;
-};
 
 class Upkeep final : public IndexUpkeep {
  public:

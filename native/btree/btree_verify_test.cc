@@ -19,9 +19,9 @@ using test::BtreeFixture;
 using test::definition_of;
 using test::index_of;
 using test::must;
+using test::test_xid;
 using test::TestType;
 
-constexpr TransactionId test_xid{100};
 constexpr uint32_t page_size = 1024;
 
 void build_tree(BtreeFixture& fixture, const BtreeIndex& index, uint32_t rows) {

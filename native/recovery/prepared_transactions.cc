@@ -7,19 +7,19 @@
 #include <vector>
 
 #include "base/crc32c.h"
+#include "layout/wal_transaction_records.h"
+#include "xact/two_phase_state.h"
 
 namespace pgdata {
 
 namespace {
 
 constexpr const char* directory = "pg_twophase";
-constexpr uint32_t TWOPHASE_MAGIC = 0x57F94534;
-constexpr size_t header_bytes = 72;
 constexpr size_t file_name_length = 16;
 
 // Whether `bytes` (without checksum) begin as the state of `xid` must.
 bool is_state(const std::byte* bytes, size_t size, TransactionId xid) {
-  return size >= header_bytes && load<uint32_t>(bytes) == TWOPHASE_MAGIC &&
+  return size >= sizeof(xl_xact_prepare) && load<uint32_t>(bytes) == TWOPHASE_MAGIC &&
          load<uint32_t>(bytes + 4) == size + sizeof(uint32_t) &&
          load<TransactionId>(bytes + 8) == xid;
 }
@@ -109,15 +109,11 @@ Status PreparedTransactions::settle(TransactionSystem& transactions, Transaction
     if (!is_valid(*oldest)) *oldest = xid_of(full);
     transactions.advance_next_xid_past(xid_of(full));
     prepared_xids_.insert(xid_of(full));
-    const char* bytes = state.bytes.data();
-    const auto subxacts = pgdata::load<uint32_t>(bytes + 28);
-    const size_t at = header_bytes + max_align(pgdata::load<uint16_t>(bytes + 54));
-    if (subxacts > (state.bytes.size() - header_bytes) / sizeof(TransactionId) ||
-        at + subxacts * sizeof(TransactionId) > state.bytes.size())
+    TwoPhaseState parsed;
+    if (!TwoPhaseState::parse(state.bytes, &parsed).is_ok())
       return Status::error(Status::data_corrupted, "corrupted two-phase state for transaction %u",
                            value_of(xid_of(full)));
-    for (uint32_t i = 0; i < subxacts; i++) {
-      const auto subxact = pgdata::load<TransactionId>(bytes + at + i * sizeof(TransactionId));
+    for (const TransactionId subxact : parsed.subxacts) {
       transactions.advance_next_xid_past(subxact);
       prepared_xids_.insert(subxact);
     }

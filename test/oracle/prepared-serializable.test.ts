@@ -38,16 +38,22 @@ function prepare(session: Session, gid: string, id: number): Promise<void> {
   )
 }
 
-test('others give way to one that is prepared', { timeout: 60_000 }, async () => {
-  const directory = temporaryDirectory('ps')
-  await using cluster = await Cluster.open(directory, { create: true, settings })
-  await using first = await cluster.connect()
-  await using second = await cluster.connect()
+// A transaction of `second` that has read what transaction "p", prepared by `first`, changes.
+async function openBesidePrepared(first: Session, second: Session): Promise<OpenTransaction> {
   await makeTable(first)
   const other = new OpenTransaction(second, serializable)
   await other.begun
   expect([...second.table<Row>('t').scan()]).toHaveLength(2)
   await prepare(first, 'p', 1)
+  return other
+}
+
+test('others give way to one that is prepared', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory('ps')
+  await using cluster = await Cluster.open(directory, { create: true, settings })
+  await using first = await cluster.connect()
+  await using second = await cluster.connect()
+  const other = await openBesidePrepared(first, second)
   // The prepared one has read what this one is about to change, and the other way round.
   await expect(other.tx.update(second.table<Row>('t'), 2, { value: 1 })).rejects.toMatchObject(
     conflict,
@@ -66,11 +72,7 @@ test('an error in a savepoint that is rolled back is forgotten', { timeout: 60_0
   await using cluster = await Cluster.open(directory, { create: true, settings })
   await using first = await cluster.connect()
   await using second = await cluster.connect()
-  await makeTable(first)
-  const other = new OpenTransaction(second, serializable)
-  await other.begun
-  expect([...second.table<Row>('t').scan()]).toHaveLength(2)
-  await prepare(first, 'p', 1)
+  const other = await openBesidePrepared(first, second)
   await expect(
     other.tx.savepoint((savepoint) => savepoint.update(second.table<Row>('t'), 2, { value: 1 })),
   ).rejects.toMatchObject(conflict)
