@@ -22,6 +22,13 @@ export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
 export type { Session, Transaction } from './session/session.ts'
 export type {
+  ClusterStatistics,
+  DatabaseStatistics,
+  IndexStatistics,
+  IoStatistics,
+  TableStatistics,
+} from './session/statistics-views.ts'
+export type {
   AggregateRequest,
   AggregateResult,
   InsertManyOptions,

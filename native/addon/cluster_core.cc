@@ -144,6 +144,10 @@ void ClusterCore::remove_session(SessionObject* session) {
   sessions_.erase(std::remove(sessions_.begin(), sessions_.end(), session), sessions_.end());
 }
 
+void ClusterCore::flush_statistics() {
+  for (SessionObject* session : sessions_) session->flush_statistics();
+}
+
 std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
   background_->stop();

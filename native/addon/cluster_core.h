@@ -82,6 +82,8 @@ class ClusterCore {
 
   void add_session(SessionObject* session) { sessions_.push_back(session); }
   void remove_session(SessionObject* session);
+  // What they have counted is added to the statistics of all.
+  void flush_statistics();
 
   // Ends the sessions, stops the flush thread and takes the engine out, for closing it elsewhere.
   std::shared_ptr<Engine> release();

@@ -40,6 +40,15 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value commit_timestamp(const Napi::CallbackInfo& info);
   Napi::Value last_committed(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);
+  Napi::Value flush_statistics(const Napi::CallbackInfo& info);
+  Napi::Value relation_statistics(const Napi::CallbackInfo& info);
+  Napi::Value database_statistics(const Napi::CallbackInfo& info);
+  Napi::Value cluster_statistics(const Napi::CallbackInfo& info);
+  Napi::Value report_vacuum(const Napi::CallbackInfo& info);
+  Napi::Value report_autovacuum_start(const Napi::CallbackInfo& info);
+  Napi::Value report_archived(const Napi::CallbackInfo& info);
+  Napi::Value drop_database_statistics(const Napi::CallbackInfo& info);
+  Napi::Value reset_statistics(const Napi::CallbackInfo& info);
   Napi::Value compared_pages(const Napi::CallbackInfo& info);
   // The environment ends with the cluster open (a worker was terminated): what a clean exit would have done.
   static void close_at_exit(void* core);

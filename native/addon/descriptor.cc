@@ -247,6 +247,7 @@ Status read_table_definition(const Napi::Object& object, TableDefinition* defini
     definition->has_toast = true;
     definition->toast_oid = toast_fields.number("oid");
     definition->toast_locator = toast_fields.locator("locator");
+    definition->toast_index_oid = toast_fields.number("indexOid");
     definition->toast_index_locator = toast_fields.locator("indexLocator");
     RETURN_IF_ERROR(toast_fields.status());
   }

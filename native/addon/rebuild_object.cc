@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "addon/environment.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 
@@ -58,6 +59,7 @@ Napi::Value RebuildObject::step(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *session_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, session_->check());
+    const CountingScope counting(session_->counters());
     const bool is_same_transaction = session_->explicit_transaction &&
                                      session_->transaction == transaction_ && !session_->failed &&
                                      session_->subtransaction == subtransaction_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "addon/environment.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 
@@ -41,6 +42,7 @@ Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
   return guarded(env, *session_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, session_->check());
+    const CountingScope counting(session_->counters());
     if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
       THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state,
                                         "the transaction of the scan has ended"));

@@ -11,6 +11,7 @@
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
 #include "engine/database_files.h"
+#include "statistics/counting.h"
 #include "table/table_operation.h"
 #include "table/table_rebuild.h"
 #include "vacuum/vacuum_cutoffs.h"
@@ -237,6 +238,9 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("logDurable", &SessionObject::log_durable),
           InstanceMethod("buildToastIndex", &SessionObject::build_toast_index),
           InstanceMethod("removesAllRows", &SessionObject::removes_all_rows),
+          InstanceMethod("countTruncated", &SessionObject::count_truncated),
+          InstanceMethod("statisticsCreated", &SessionObject::statistics_created),
+          InstanceMethod("statisticsDropped", &SessionObject::statistics_dropped),
           InstanceMethod("transferPredicateLocks", &SessionObject::transfer_predicate_locks),
           InstanceMethod("copyDatabase", &SessionObject::copy_database),
           InstanceMethod("dropDatabaseFiles", &SessionObject::drop_database_files),
@@ -263,6 +267,9 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
   const Napi::Object object = environment(env).session_class.New({});
   SessionObject* made = Unwrap(object);
   if (backend) {
+    // Session 0 is a look into the shared catalogs, not somebody's.
+    if (backend->counters() != nullptr && database != invalid_oid)
+      backend->counters()->begin_session();
     made->state_->writer = std::make_unique<TableWriter>(*backend);
     made->state_->locks = std::make_unique<LockSession>(engine.locks(), engine.transactions(),
                                                         backend->slot(), core->mailbox());
@@ -299,6 +306,7 @@ Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments
   THROW_IF_ERROR(env, state_->check());
   return guarded(env, *state_->core, [&]() -> Napi::Value {
     if (info.Length() != arguments) THROW_IF_ERROR(env, bad_argument("number of arguments"));
+    const CountingScope counting(state_->counters());
     return body();
   });
 }
@@ -327,6 +335,9 @@ void SessionObject::watch(Napi::Env env) {
 
 void SessionObject::resume(Napi::Env env, Status status) {
   if (waiting_ == nullptr) return;
+  const CountingScope counting(state_->counters());
+  if (status.code() == ErrorCode::deadlock_detected && state_->counters() != nullptr)
+    state_->counters()->count_deadlock();
   Napi::Value value = env.Undefined();
   try {
     if (status.is_ok()) status = state_->core->check();
@@ -1206,6 +1217,41 @@ Napi::Value SessionObject::build_toast_index(const Napi::CallbackInfo& info) {
     if (table == nullptr || table->toast() == nullptr)
       THROW_IF_ERROR(env, bad_argument("relation"));
     THROW_IF_ERROR(env, state_->writer->build_toast_index(*table));
+    return env.Undefined();
+  });
+}
+
+// countTruncated(relation)
+Napi::Value SessionObject::count_truncated(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    if (SessionCounters* const counters = state_->counters())
+      counters->count_truncated(table->definition().oid, table->definition().locator);
+    return env.Undefined();
+  });
+}
+
+// statisticsCreated(relation: oid): they go if the savepoint or transaction is rolled back
+Napi::Value SessionObject::statistics_created(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    if (SessionCounters* const counters = state_->counters())
+      counters->created(info[0].ToNumber().Uint32Value(), false);
+    return env.Undefined();
+  });
+}
+
+// statisticsDropped(relation: oid): they go at commit
+Napi::Value SessionObject::statistics_dropped(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    if (SessionCounters* const counters = state_->counters())
+      counters->dropped(info[0].ToNumber().Uint32Value(), false);
     return env.Undefined();
   });
 }

@@ -45,6 +45,8 @@ struct SessionState {
   uint32_t lock_timeout_ms = 0;
   uint32_t deadlock_timeout_ms = 1000;
 
+  // Null where nobody counts.
+  SessionCounters* counters() const { return backend ? backend->counters() : nullptr; }
   Status check() const;
   // in_failed_sql_transaction once the innermost level has failed.
   Status check_not_failed() const;
@@ -69,6 +71,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   void end();
   // Goes on with the operation that waited for a lock, or settles its promise with the error that ended the wait.
   void resume(Napi::Env env, Status status);
+  void flush_statistics() {
+    if (SessionCounters* const counters = state_->counters()) counters->flush();
+  }
 
  private:
   using Result = std::function<Napi::Value(Napi::Env, LockingOperation&)>;
@@ -139,6 +144,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value log_durable(const Napi::CallbackInfo& info);
   Napi::Value build_toast_index(const Napi::CallbackInfo& info);
   Napi::Value removes_all_rows(const Napi::CallbackInfo& info);
+  Napi::Value count_truncated(const Napi::CallbackInfo& info);
+  Napi::Value statistics_created(const Napi::CallbackInfo& info);
+  Napi::Value statistics_dropped(const Napi::CallbackInfo& info);
   Napi::Value transfer_predicate_locks(const Napi::CallbackInfo& info);
   Napi::Value copy_database(const Napi::CallbackInfo& info);
   Napi::Value drop_database_files(const Napi::CallbackInfo& info);

@@ -5,6 +5,7 @@
 
 #include "addon/descriptor.h"
 #include "addon/environment.h"
+#include "statistics/counting.h"
 #include "vacuum/truncate_heap.h"
 #include "xact/process_array.h"
 
@@ -106,6 +107,7 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
         std::unique_ptr<Backend> backend;
         RETURN_IF_ERROR(
             Backend::create(engine.services(), engine.transactions(), state->database, &backend));
+        const CountingScope counting(backend->counters());
         LazyVacuum vacuum(*backend, target, settings, state->progress);
         return vacuum.run(outcome.get());
       },

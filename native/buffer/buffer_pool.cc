@@ -181,9 +181,41 @@ Status BufferPool::Local::pin_or_claim(const BufferTag& tag, BufferStrategy* str
   return status;
 }
 
+IoContext BufferPool::Local::context_of(const BufferStrategy* strategy) {
+  if (strategy == nullptr) return IoContext::normal;
+  switch (strategy->ring_->kind) {
+    case StrategyKind::normal:
+      return IoContext::normal;
+    case StrategyKind::bulk_read:
+      return IoContext::bulkread;
+    case StrategyKind::bulk_write:
+      return IoContext::bulkwrite;
+    case StrategyKind::vacuum:
+      return IoContext::vacuum;
+  }
+  return IoContext::normal;
+}
+
+void BufferPool::Local::count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const {
+  SessionCounters* const counters = current_counters();
+  if (counters == nullptr) return;
+  const bool in_bytes = op >= IoOp::extend;
+  counters->count_io(IoObject::relation, context_of(strategy), op, in_bytes ? 1 : blocks,
+                     in_bytes ? blocks * int64_t{options.block_size} : 0);
+}
+
+inline void BufferPool::Local::count_read(RelFileLocator relation, const BufferStrategy* strategy,
+                                          bool is_hit) const {
+  SessionCounters* const counters = current_counters();
+  if (counters == nullptr) return;
+  counters->count_block(relation, is_hit);
+  if (is_hit) counters->count_io(IoObject::relation, context_of(strategy), IoOp::hit, 1, 0);
+}
+
 // Reading. -----------------------------------------------------------------------------------
 
-Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode, std::byte* bytes) {
+Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode,
+                                     const BufferStrategy* strategy, std::byte* bytes) {
   const RelFileLocator relation = tag.relation();
   const ForkNumber fork = tag.fork_number();
   if (mode == ReadMode::normal_no_log) {
@@ -196,6 +228,7 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode, std::b
   }
   RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
   shared->reads.fetch_add(1, std::memory_order_relaxed);
+  count_io(strategy, IoOp::read, 1);
   return verify_block(tag, mode, bytes);
 }
 
@@ -249,8 +282,9 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
     descriptor(indexes[i]).end_io(valid ? BM_VALID : 0, 0);
     descriptor(indexes[i]).unpin();
   }
-  if (!read_together) return read_block(tag, ReadMode::normal, bytes[0]);
+  if (!read_together) return read_block(tag, ReadMode::normal, strategy, bytes[0]);
   shared->reads.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  count_io(strategy, IoOp::read, count);
   return verify_block(tag, ReadMode::normal, bytes[0]);
 }
 
@@ -287,6 +321,7 @@ Status BufferPool::read(RelFileLocator relation, ForkNumber fork, BlockNumber bl
     buffer->pool_ = this;
     buffer->descriptor_ = &descriptor;
     buffer->page_ = local.page(index);
+    local.count_read(relation, strategy, !mine);
     if (!mine) [[likely]] {
       descriptor.count_hit();
     } else if (mode == ReadMode::zero_and_lock) {
@@ -298,7 +333,7 @@ Status BufferPool::read(RelFileLocator relation, ForkNumber fork, BlockNumber bl
     } else {
       Status status = in_sequence && mode == ReadMode::normal
                           ? local.read_ahead(tag, strategy, index)
-                          : local.read_block(tag, mode, buffer->page_.bytes());
+                          : local.read_block(tag, mode, strategy, buffer->page_.bytes());
       descriptor.end_io(status.is_ok() ? BM_VALID : 0, 0);
       if (!status.is_ok()) buffer->release();
       return status;
@@ -412,6 +447,7 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
   for (uint32_t i = mapped; i < taken; ++i) local.free_victim(victims[i]);
   if (!status.is_ok()) return status;
   local.shared->extends.fetch_add(count, std::memory_order_relaxed);
+  local.count_io(strategy, IoOp::extend, count);
   *first = BlockNumber{end};
   return Status::ok;
 }
@@ -429,6 +465,7 @@ Status BufferPool::extend_to(RelFileLocator relation, ForkNumber fork, uint32_t 
   if (end >= blocks) return Status::ok;
   RETURN_IF_ERROR(local.storage.extend(relation, fork, BlockNumber{end}, blocks - end));
   local.shared->extends.fetch_add(blocks - end, std::memory_order_relaxed);
+  local.count_io(nullptr, IoOp::extend, blocks - end);
   return Status::ok;
 }
 
@@ -441,6 +478,7 @@ BufferStatistics BufferPool::statistics() const {
   statistics.extends = local.shared->extends.load(std::memory_order_relaxed);
   statistics.writes = local.shared->writes.load(std::memory_order_relaxed);
   statistics.evictions = local.shared->evictions.load(std::memory_order_relaxed);
+  statistics.allocations = local.shared->allocations.load(std::memory_order_relaxed);
   return statistics;
 }
 

@@ -145,6 +145,7 @@ struct BufferStatistics {
   uint64_t extends = 0;
   uint64_t writes = 0;
   uint64_t evictions = 0;
+  uint64_t allocations = 0;  // buffers that were given to a page
 };
 
 class BufferPool {

@@ -13,6 +13,7 @@
 #include "buffer/buffer_descriptor.h"
 #include "buffer/buffer_mapping.h"
 #include "buffer/buffer_pool.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 
@@ -25,6 +26,7 @@ struct BufferPool::Shared {
   std::atomic<uint64_t> extends;
   std::atomic<uint64_t> writes;
   std::atomic<uint64_t> evictions;
+  std::atomic<uint64_t> allocations;
 };
 
 // The buffers a strategy has used, to be used again in turn, and how far its scan has come.
@@ -77,7 +79,8 @@ struct BufferPool::Local {
   // Gives a victim this tag, with one pin and BM_IO_IN_PROGRESS, unless another buffer has it
   // already: then that one is pinned, and the victim set free.
   int32_t map_victim(const BufferTag& tag, int32_t victim, bool* mapped);
-  Status read_block(const BufferTag& tag, ReadMode mode, std::byte* bytes);
+  Status read_block(const BufferTag& tag, ReadMode mode, const BufferStrategy* strategy,
+                    std::byte* bytes);
   Status verify_block(const BufferTag& tag, ReadMode mode, std::byte* bytes);
   // As read_block into a claimed buffer, together with blocks after it that are not in the pool,
   // which are left there unpinned.
@@ -95,6 +98,11 @@ struct BufferPool::Local {
   }
   void free_victim(int32_t victim) const { descriptor(victim).unpin(); }
 
+  // Counting, with whoever runs on this thread.
+  static IoContext context_of(const BufferStrategy* strategy);
+  void count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const;
+  void count_read(RelFileLocator relation, const BufferStrategy* strategy, bool is_hit) const;
+
   // Writing (buffer_write.cc).
   enum class BeginWrite : uint8_t { begun, not_needed, busy };
   // Pinned by the caller: takes BM_IO_IN_PROGRESS of a dirty buffer and copies its page. Does not
@@ -104,7 +112,7 @@ struct BufferPool::Local {
   Status write_copies(const BufferTag& first, std::byte* const* copies, int count);
   void end_write(BufferDescriptor& descriptor, bool written);
   // One buffer that the caller has pinned; `*busy` when it would have had to wait.
-  Status write_one(BufferDescriptor& descriptor, bool* busy);
+  Status write_one(BufferDescriptor& descriptor, const BufferStrategy* strategy, bool* busy);
 
   struct DirtyBuffer {
     BufferTag tag;

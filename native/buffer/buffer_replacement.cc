@@ -136,7 +136,7 @@ Status BufferPool::Local::take_victim(BufferStrategy* strategy, int32_t* victim)
         }
       }
       bool busy = false;
-      Status status = write_one(claimed, &busy);
+      Status status = write_one(claimed, strategy, &busy);
       if (!status.is_ok() || busy) {
         claimed.unpin();
         if (!status.is_ok()) return status;
@@ -151,7 +151,9 @@ Status BufferPool::Local::take_victim(BufferStrategy* strategy, int32_t* victim)
         continue;
       }
       shared->evictions.fetch_add(1, std::memory_order_relaxed);
+      count_io(strategy, from_ring ? IoOp::reuse : IoOp::evict, 1);
     }
+    if (!from_ring) shared->allocations.fetch_add(1, std::memory_order_relaxed);
     if (ring != nullptr) ring->buffers[ring->current] = index;
     *victim = index;
     return Status::ok;

@@ -189,13 +189,15 @@ void BufferPool::Local::end_write(BufferDescriptor& written, bool is_written) {
   written.end_io(0, is_written ? BM_DIRTY | BM_CHECKPOINT_NEEDED : 0);
 }
 
-Status BufferPool::Local::write_one(BufferDescriptor& written, bool* busy) {
+Status BufferPool::Local::write_one(BufferDescriptor& written, const BufferStrategy* strategy,
+                                    bool* busy) {
   alignas(direct_io_alignment) std::byte copy[block_size_max];
   const BeginWrite begun = begin_write(written, false, copy);
   *busy = begun == BeginWrite::busy;
   if (begun != BeginWrite::begun) return Status::ok;
   std::byte* copies[] = {copy};
   Status status = write_copies(written.tag(), copies, 1);
+  if (status.is_ok()) count_io(strategy, IoOp::write, 1);
   end_write(written, status.is_ok());
   return status;
 }
@@ -244,6 +246,7 @@ Status BufferPool::Local::write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t
     }
     if (count == 0) continue;
     Status status = write_copies(run[0]->tag(), copies, count);
+    if (status.is_ok()) count_io(nullptr, IoOp::write, count);
     for (int i = 0; i < count; ++i) {
       end_write(*run[i], status.is_ok());
       run[i]->unpin();
@@ -311,7 +314,7 @@ Status BufferPool::write_some(uint32_t count, uint32_t* written) {
     if (!descriptor.pin_if_mapped(0, &pinned_state)) continue;
     bool busy = true;
     Status status;
-    if ((pinned_state & BM_DIRTY) != 0) status = local.write_one(descriptor, &busy);
+    if ((pinned_state & BM_DIRTY) != 0) status = local.write_one(descriptor, nullptr, &busy);
     descriptor.unpin();
     RETURN_IF_ERROR(std::move(status));
     if (!busy) ++*written;

@@ -24,6 +24,7 @@
 namespace pgdata {
 
 class PredicateLocks;
+class Statistics;
 
 // What every change of stored data needs.
 struct StorageServices {
@@ -33,6 +34,8 @@ struct StorageServices {
   BufferPool& pool;
   // Who moves rows or index entries tells these. Null where no transaction is serializable, as in recovery.
   PredicateLocks* predicate_locks = nullptr;
+  // Null where nobody counts: reading offline, tests of single rooms.
+  Statistics* statistics = nullptr;
 };
 
 class Change {

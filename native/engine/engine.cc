@@ -15,6 +15,7 @@
 #include "engine/control_file.h"
 #include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
+#include "statistics/statistics_file.h"
 #include "xact/prepared_table.h"
 #include "xact/process_array.h"
 
@@ -100,6 +101,7 @@ Status Engine::build(uint32_t timeline) {
   TransactionSystem::plan(plan, transaction_options);
   if (!options_.read_only) PredicateLocks::plan(plan, predicate_options);
   LockTable::plan(plan, lock_options);
+  if (!options_.read_only) Statistics::plan(plan);
   // Until other processes can attach, the segment needs no name, and so can never be left behind.
   RETURN_IF_ERROR(Segment::create("", plan, &segment_));
   state_ = new (segment_->find(state_range)) ClusterState();
@@ -117,6 +119,8 @@ Status Engine::build(uint32_t timeline) {
   pool_ = std::make_unique<BufferPool>(
       *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, pool_options);
   services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
+  if (!options_.read_only) statistics_ = std::make_unique<Statistics>(*segment_);
+  services_->statistics = statistics_.get();
   transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
   if (!options_.read_only) {
     predicate_locks_ =
@@ -166,8 +170,10 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
 Status Engine::start(const RecoveryPlan& plan) {
   RETURN_IF_ERROR(remove_temporary_files(*services_));
   if (plan.needed) {
+    RETURN_IF_ERROR(discard_statistics(files_, options_.data_directory, *statistics_));
     RETURN_IF_ERROR(replay(plan));
   } else {
+    RETURN_IF_ERROR(restore_statistics(files_, options_.data_directory, *statistics_));
     RETURN_IF_ERROR(wal_->continue_log(control_.checkPoint, control_.checkPointCopy.redo));
     RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
   }
@@ -298,9 +304,37 @@ Status Engine::close() {
   if (in_production_) {
     status = state_->check();
     if (status.is_ok()) status = contained_checkpoint(CheckpointKind::shutdown);
+    // The cluster is shut down cleanly, whatever becomes of its counters.
+    if (status.is_ok()) static_cast<void>(save_statistics().is_ok());
   }
   release();
   return status;
+}
+
+void Engine::add_running_statistics(FixedStatistics* fixed) const {
+  const WalStatistics wal = wal_->statistics();
+  fixed->wal.wal_records += static_cast<int64_t>(wal.records);
+  fixed->wal.wal_fpi += static_cast<int64_t>(wal.full_page_images);
+  fixed->wal.wal_bytes += static_cast<int64_t>(wal.bytes);
+  fixed->bgwriter.buf_alloc += static_cast<int64_t>(pool_->statistics().allocations);
+}
+
+void Engine::reset_statistics() {
+  statistics_->reset();
+  // What the parts count on is taken off.
+  FixedStatistics running{};
+  add_running_statistics(&running);
+  statistics_->change_fixed([&](FixedStatistics& fixed) {
+    fixed.wal.wal_records -= running.wal.wal_records;
+    fixed.wal.wal_fpi -= running.wal.wal_fpi;
+    fixed.wal.wal_bytes -= running.wal.wal_bytes;
+    fixed.bgwriter.buf_alloc -= running.bgwriter.buf_alloc;
+  });
+}
+
+Status Engine::save_statistics() {
+  statistics_->change_fixed([&](FixedStatistics& fixed) { add_running_statistics(&fixed); });
+  return write_statistics(files_, options_.data_directory, *statistics_);
 }
 
 void Engine::abandon() {
@@ -318,6 +352,7 @@ void Engine::release() {
   pool_.reset();
   wal_.reset();
   storage_.reset();
+  statistics_.reset();
   state_ = nullptr;
   segment_.reset();
   if (directory_lock_ >= 0) ::close(directory_lock_);

@@ -25,6 +25,7 @@
 #include "recovery/recovery.h"
 #include "shmem/cluster_state.h"
 #include "shmem/segment.h"
+#include "statistics/statistics.h"
 #include "wal/wal.h"
 #include "xact/transaction_system.h"
 
@@ -92,6 +93,11 @@ class Engine {
   // Null when the directory is open for reading only.
   PredicateLocks* predicate_locks() { return predicate_locks_.get(); }
   LockTable& locks() { return *locks_; }
+  // Null when the directory is open for reading only.
+  Statistics* statistics() { return statistics_.get(); }
+  // To a copy of them: what is counted by the parts themselves until the cluster is closed.
+  void add_running_statistics(FixedStatistics* fixed) const;
+  void reset_statistics();
   ClusterState& state() { return *state_; }
   uint32_t block_size() const { return control_.blcksz; }
   // What recovery compared with the images of records that carry them for that.
@@ -116,6 +122,7 @@ class Engine {
   Status lock_for_prepared();
   Status contained_checkpoint(CheckpointKind kind);
   Status apply_settings();
+  Status save_statistics();
   void release();
 
   FileSystem& files_;
@@ -127,6 +134,7 @@ class Engine {
   std::mutex checkpoint_mutex_;
   std::unique_ptr<Segment> segment_;
   ClusterState* state_ = nullptr;  // in the segment
+  std::unique_ptr<Statistics> statistics_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<BufferPool> pool_;

@@ -251,6 +251,8 @@ Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values
   change.block_data(0, tuple.bytes + heap_tuple_header_size, length - heap_tuple_header_size);
   RETURN_IF_ERROR(change.finish());
   choice.keep(std::move(buffer));
+  if (SessionCounters* const counters = backend.counters())
+    counters->count_inserted(relation.oid, relation.locator, 1);
   return Status::ok;
 }
 
@@ -356,6 +358,8 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
     choice.keep(std::move(buffer));
     done += here;
   }
+  if (SessionCounters* const counters = backend.counters())
+    counters->count_inserted(relation.oid, relation.locator, static_cast<int64_t>(done));
   return Status::ok;
 }
 
@@ -391,6 +395,8 @@ Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
   change.data(&record, xl_heap_delete_size);
   RETURN_IF_ERROR(change.finish());
   old.buffer.unlock();
+  if (SessionCounters* const counters = backend.counters())
+    counters->count_deleted(relation.oid, relation.locator);
 
   if (!relation.is_toast && (header.t_infomask & HEAP_HASEXTERNAL) != 0) {
     // The pin keeps the old row's values in place.
@@ -634,6 +640,8 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   change.block_data(0, tuple.bytes + header.t_hoff + ends.prefix,
                     length - header.t_hoff - ends.prefix - ends.suffix);
   RETURN_IF_ERROR(change.finish());
+  if (SessionCounters* const counters = backend.counters())
+    counters->count_updated(relation.oid, relation.locator, hot, !same_page);
   return Status::ok;
 }
 

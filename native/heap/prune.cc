@@ -135,6 +135,8 @@ class Pruner {
   Status run(PageFreeze* page_freeze, PruneResult* result);
   // Whether the page was frozen as a whole, so that only what its plans kept is left.
   bool froze() const { return froze_; }
+  // Line pointers that became dead, and count as dead rows still.
+  int newly_dead() const { return static_cast<int>(dead_.count); }
 
  private:
   static constexpr int8_t no_verdict = -1;
@@ -512,6 +514,10 @@ Status prune_on_access(const ReadContext& context, const HeapRelation& relation,
     PruneResult result;
     Pruner pruner(context, relation, buffer, nullptr);
     status = pruner.run(nullptr, &result);
+    SessionCounters* const counters = context.backend->counters();
+    const int gone = result.deleted - pruner.newly_dead();
+    if (counters != nullptr && gone > 0)
+      counters->count_pruned(relation.oid, relation.locator, gone);
   }
   buffer.unlock();
   return status;

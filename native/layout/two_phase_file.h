@@ -57,6 +57,38 @@ static_assert(sizeof(TwoPhaseLockRecord) == 20);
 static_assert(std::has_unique_object_representations_v<TwoPhaseLockRecord>,
               "padding bytes must not reach the disk");
 
+// What it changed of one relation, for the cumulative statistics.
+//
+//   offset  size  field                   meaning
+//        0     8  tuples_inserted         rows
+//        8     8  tuples_updated
+//       16     8  tuples_deleted
+//       24     8  inserted_pre_truncdrop  of them, before it was emptied
+//       32     8  updated_pre_truncdrop
+//       40     8  deleted_pre_truncdrop
+//       48     4  id                      of the relation
+//       52     1  shared                  a shared catalog
+//       53     1  truncdropped            it was emptied or dropped
+//       54     2  padding                 0
+//
+// Source: src/backend/utils/activity/pgstat_relation.c.
+struct TwoPhasePgStatRecord {
+  int64_t tuples_inserted = 0;
+  int64_t tuples_updated = 0;
+  int64_t tuples_deleted = 0;
+  int64_t inserted_pre_truncdrop = 0;
+  int64_t updated_pre_truncdrop = 0;
+  int64_t deleted_pre_truncdrop = 0;
+  uint32_t id = 0;
+  uint8_t shared = 0;
+  uint8_t truncdropped = 0;
+  uint16_t padding = 0;
+};
+static_assert(sizeof(TwoPhasePgStatRecord) == 56);
+static_assert(offsetof(TwoPhasePgStatRecord, truncdropped) == 53);
+static_assert(std::has_unique_object_representations_v<TwoPhasePgStatRecord>,
+              "padding bytes must not reach the disk");
+
 // What a serializable transaction has read: one record of it, then one of each SIREAD lock.
 //
 //   offset  size  field   meaning

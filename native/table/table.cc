@@ -80,8 +80,8 @@ Status Table::build(uint32_t block_size) {
   heap_->fillfactor = definition_.fillfactor;
   if (definition_.has_toast) {
     RETURN_IF_ERROR(ToastTable::create(definition_.toast_oid, definition_.toast_locator,
-                                       definition_.toast_index_locator, definition_.logged,
-                                       block_size, &toast_));
+                                       definition_.toast_index_oid, definition_.toast_index_locator,
+                                       definition_.logged, block_size, &toast_));
     heap_->toast = &toast_->store();
   }
   indexed_attributes_.assign(static_cast<size_t>(natts()), false);

@@ -64,6 +64,7 @@ struct TableDefinition {
   bool has_toast = false;
   Oid toast_oid = invalid_oid;
   RelFileLocator toast_locator;
+  Oid toast_index_oid = invalid_oid;
   RelFileLocator toast_index_locator;
 };
 

@@ -20,6 +20,10 @@ namespace pgdata {
 
 namespace {
 
+SessionCounters* counters_of(const ReadContext& context) {
+  return context.backend == nullptr ? nullptr : context.backend->counters();
+}
+
 Status check_index(const Table& table, size_t index) {
   INVARIANT(index < table.indexes().size());
   const Table::Index& wanted = table.indexes()[index];
@@ -28,6 +32,29 @@ Status check_index(const Table& table, size_t index) {
                                         "index \"%s\" cannot be used",
                                         wanted.definition.name.c_str())
                               .with_detail(wanted.unusable_because));
+}
+
+// An index's entry was followed; `found`: to a row that is visible.
+void count_entry(const ReadContext& context, const BtreeIndex& btree, bool found) {
+  SessionCounters* const counters = counters_of(context);
+  if (counters == nullptr) return;
+  counters->count_returned(btree.definition().oid, btree.relation(), 1);
+  if (found) counters->count_fetched(btree.definition().oid, btree.relation());
+}
+
+void count_index_scan(const ReadContext& context, const BtreeIndex& btree) {
+  if (SessionCounters* const counters = counters_of(context))
+    counters->count_scan(btree.definition().oid, btree.relation());
+}
+
+void count_heap_scan(const ReadContext& context, const HeapRelation& heap) {
+  if (SessionCounters* const counters = counters_of(context))
+    counters->count_scan(heap.oid, heap.locator);
+}
+
+void count_heap_rows(const ReadContext& context, const HeapRelation& heap, uint64_t rows) {
+  if (SessionCounters* const counters = counters_of(context))
+    counters->count_returned(heap.oid, heap.locator, static_cast<int64_t>(rows));
 }
 
 // The visible row among the versions that an index's entries lead to.
@@ -40,6 +67,7 @@ Status fetch_visible(const ReadView& view, const Table& table, Visibility& visib
     bool all_dead = false;
     RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), matches.tids[i], visibility, buffer,
                                     tuple, found, &all_dead));
+    count_entry(view.context, btree, *found);
     if (all_dead) dead.push_back(matches.tids[i]);
   }
   if (dead.empty()) [[likely]]
@@ -70,6 +98,7 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
     bool found = false;
     if (!has_null) {
       BtreeMatches matches;
+      count_index_scan(view.context, btree);
       RETURN_IF_ERROR(
           btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
       RETURN_IF_ERROR(
@@ -89,6 +118,7 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
           bool all_dead = false;
           RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), tid, visibility, &buffer,
                                           &tuple, &found, &all_dead));
+          count_entry(view.context, btree, found);
           if (all_dead) scan.kill(tid);
         }
         RETURN_IF_ERROR(scan.mark_killed());
@@ -174,7 +204,16 @@ class HeapTableScan final : public TableScan {
     if (!begun_) {
       begun_ = true;
       RETURN_IF_ERROR(scan_.begin());
+      count_heap_scan(context_, output_.table().heap());
     }
+    uint64_t rows = 0;
+    Status status = fill(writer, &rows);
+    count_heap_rows(context_, output_.table().heap(), rows);
+    return status;
+  }
+
+ private:
+  Status fill(RowWriter* writer, uint64_t* rows) {
     while (!writer->is_full()) {
       if (!has_tuple_) {
         RETURN_IF_ERROR(scan_.next(&tuple_, &has_tuple_));
@@ -183,6 +222,7 @@ class HeapTableScan final : public TableScan {
           writer->finish(true);
           return Status::ok;
         }
+        ++*rows;
       }
       RETURN_IF_ERROR(output_.deform(tuple_));
       bool fits = false;
@@ -194,7 +234,6 @@ class HeapTableScan final : public TableScan {
     return Status::ok;
   }
 
- private:
   ReadContext context_;
   Snapshot snapshot_;
   FilteredOutput output_;
@@ -237,6 +276,8 @@ class IndexTableScan final : public TableScan {
   }
 
   Status next(RowWriter* writer) override {
+    if (!counted_) count_index_scan(context_, btree_);
+    counted_ = true;
     while (!writer->is_full()) {
       if (!has_tuple_) {
         ItemPointer tid;
@@ -250,6 +291,7 @@ class IndexTableScan final : public TableScan {
         bool all_dead = false;
         RETURN_IF_ERROR(heap_hot_search(context_, table_->heap(), tid, visibility_, &buffer_,
                                         &tuple_, &has_tuple_, &all_dead));
+        count_entry(context_, btree_, has_tuple_);
         if (all_dead) scan_->kill(tid);
         if (!has_tuple_) continue;
       }
@@ -364,6 +406,7 @@ class IndexTableScan final : public TableScan {
   std::vector<BtreeCondition> conditions_;
   std::unique_ptr<BtreeScan> scan_;
   bool needs_recheck_ = false;
+  bool counted_ = false;
   BufferRef buffer_;
   HeapTuple tuple_;
   bool has_tuple_ = false;
@@ -605,6 +648,13 @@ Status count_by_index(const ReadView& view, const Table& table, uint64_t* rows, 
   *counted =
       std::includes(looked_at.begin(), looked_at.end(), afterwards.begin(), afterwards.end());
   *rows = total + entries;
+  // As an index-only scan counts itself.
+  if (SessionCounters* const counters = counters_of(view.context);
+      counters != nullptr && *counted) {
+    counters->count_scan(smallest->definition().oid, smallest->relation());
+    counters->count_returned(smallest->definition().oid, smallest->relation(),
+                             static_cast<int64_t>(*rows));
+  }
   return Status::ok;
 }
 
@@ -635,9 +685,12 @@ Status aggregate_rows(const ReadView& view, Table& table,
     uint64_t rows = 0;
     bool counted = false;
     RETURN_IF_ERROR(table.with_names(count_by_index(view, table, &rows, &counted)));
-    if (!counted)
+    if (!counted) {
+      count_heap_scan(view.context, table.heap());
       RETURN_IF_ERROR(
           heap_count(view.context, table.heap(), *view.snapshot, &table.page_counts(), &rows));
+      count_heap_rows(view.context, table.heap(), rows);
+    }
     for (Accumulator& accumulator : accumulators) {
       accumulator.add_rows(rows);
       results->push_back(accumulator.value());
@@ -648,11 +701,14 @@ Status aggregate_rows(const ReadView& view, Table& table,
   std::unique_ptr<bool[]> nulls(new bool[static_cast<size_t>(table.natts()) + 1]);
   HeapScan scan(view.context, table.heap(), *view.snapshot);
   RETURN_IF_ERROR(scan.begin());
+  count_heap_scan(view.context, table.heap());
   HeapTuple tuple;
   bool found = false;
+  uint64_t rows = 0;
   for (;;) {
     RETURN_IF_ERROR(scan.next(&tuple, &found));
     if (!found) break;
+    rows++;
     if (needed != 0)
       RETURN_IF_ERROR(deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, needed,
                                         values.data(), nulls.get()));
@@ -663,6 +719,7 @@ Status aggregate_rows(const ReadView& view, Table& table,
     }
     for (Accumulator& accumulator : accumulators) accumulator.add(values.data(), nulls.get());
   }
+  count_heap_rows(view.context, table.heap(), rows);
   for (const Accumulator& accumulator : accumulators) results->push_back(accumulator.value());
   return Status::ok;
 }

@@ -59,10 +59,17 @@ std::unique_ptr<IndexRebuild> IndexRebuild::of_toast(Backend& backend, std::shar
 
 Status IndexRebuild::step(uint32_t pages, bool* done) {
   *done = false;
-  if (!std::exchange(begun_, true)) RETURN_IF_ERROR(versions_.begin());
+  SessionCounters* const counters = backend_.counters();
+  if (!std::exchange(begun_, true)) {
+    RETURN_IF_ERROR(versions_.begin());
+    if (counters != nullptr) counters->count_scan(heap_.oid, heap_.locator);
+  }
   for (; pages > 0; pages--) {
     bool found = false;
     RETURN_IF_ERROR(versions_.next_page(&found));
+    if (counters != nullptr)
+      counters->count_returned(heap_.oid, heap_.locator,
+                               static_cast<int64_t>(versions_.versions().size()));
     if (!found) {
       *done = true;
       return finish();

@@ -28,8 +28,8 @@ Attribute fixed4(Oid type, const char* name) {
 
 }  // namespace
 
-Status ToastTable::create(Oid oid, RelFileLocator heap, RelFileLocator index, bool logged,
-                          uint32_t block_size, std::unique_ptr<ToastTable>* table) {
+Status ToastTable::create(Oid oid, RelFileLocator heap, Oid index_oid, RelFileLocator index,
+                          bool logged, uint32_t block_size, std::unique_ptr<ToastTable>* table) {
   std::unique_ptr<ToastTable> made(new ToastTable());
   Attribute data;
   data.atttypid = bytea_type;
@@ -44,6 +44,7 @@ Status ToastTable::create(Oid oid, RelFileLocator heap, RelFileLocator index, bo
   made->heap_->is_toast = true;
 
   BtreeDefinition definition;
+  definition.oid = index_oid;
   definition.relation = index;
   definition.name = name + "_index";
   definition.columns.attributes = {made->desc_.attributes[0], made->desc_.attributes[1]};
@@ -89,10 +90,19 @@ Status ToastTable::lookup(const ReadContext& context, Oid value_id,
                           std::vector<ItemPointer>* tids) {
   const BtreeCondition condition{0, BtreeOperator::equal, value_id, false};
   BtreeScan scan(context.pool, *index_, {&condition, 1}, ScanDirection::forward);
+  SessionCounters* const counters =
+      context.backend == nullptr ? nullptr : context.backend->counters();
+  const Oid oid = index_->definition().oid;
+  if (counters != nullptr) counters->count_scan(oid, index_->relation());
   for (;;) {
     std::span<const ItemPointer> batch;
     RETURN_IF_ERROR(scan.next_batch(&batch));
     if (batch.empty()) return Status::ok;
+    // Whoever looks a value up fetches each of its chunks.
+    for (size_t i = 0; counters != nullptr && i < batch.size(); i++)
+      counters->count_fetched(oid, index_->relation());
+    if (counters != nullptr)
+      counters->count_returned(oid, index_->relation(), static_cast<int64_t>(batch.size()));
     tids->insert(tids->end(), batch.begin(), batch.end());
   }
 }

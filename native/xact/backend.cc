@@ -40,6 +40,9 @@ Backend::Backend(StorageServices& services, TransactionSystem& transactions, Oid
 Status Backend::create(StorageServices& services, TransactionSystem& transactions, Oid database,
                        std::unique_ptr<Backend>* backend) {
   std::unique_ptr<Backend> made(new Backend(services, transactions, database));
+  if (services.statistics != nullptr)
+    made->counters_ =
+        std::make_unique<SessionCounters>(*services.statistics, BackendType::backend, database);
   RETURN_IF_ERROR(transactions.processes().take_slot(database, &made->slot_));
   if (transactions.serializable_transactions() != nullptr)
     made->serializable_ = transactions.serializable_transactions()->make_session(made->slot_);
@@ -79,6 +82,7 @@ Status Backend::begin(IsolationLevel level, bool read_only, bool deferrable) {
   levels_.emplace_back();
   levels_.back().read_only = read_only;
   if (level == IsolationLevel::serializable) serializable_->enter_level(1);
+  if (counters_) counters_->begin();
   return Status::ok;
 }
 
@@ -90,6 +94,7 @@ Status Backend::begin_subtransaction(bool read_only) {
   levels_.back().read_only = read_only_;
   xid_ = invalid_transaction_id;
   if (isolation_ == IsolationLevel::serializable) serializable_->enter_level(level());
+  if (counters_) counters_->begin_level();
   return Status::ok;
 }
 
@@ -107,6 +112,7 @@ Status Backend::commit_subtransaction() {
   }
   const uint32_t inner = level();
   leave_level();
+  if (counters_) counters_->end_level(true);
   if (isolation_ == IsolationLevel::serializable) serializable_->end_level(inner, false);
   for (PendingDelete& pending : pending_deletes_)
     pending.level = std::min(pending.level, inner - 1);
@@ -126,6 +132,7 @@ void Backend::abort_subtransaction() {
   std::erase_if(pending_deletes_,
                 [&](const PendingDelete& pending) { return pending.level >= level(); });
   if (isolation_ == IsolationLevel::serializable) serializable_->end_level(level(), true);
+  if (counters_) counters_->end_level(false);
   leave_level();
 }
 
@@ -333,6 +340,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
     }
     transactions_.processes().clear_xmin(slot_);
     if (is_watched_) serializable_->end(true);
+    if (counters_) counters_->end(true);
     forget_transaction();
     return Status::ok;
   }
@@ -345,6 +353,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   outcome.force_sync_commit = force_sync_commit_;
   outcome.subxacts = std::move(levels_.front().children);
   outcome.files = dropped;
+  if (counters_) outcome.stats = counters_->drops(true);
   const std::vector<TransactionId>& children = outcome.subxacts;
   Lsn end = invalid_lsn;
   {
@@ -365,6 +374,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   }
   transactions_.processes().end_transaction(slot_, xid_, children.empty() ? xid_ : children.back());
   if (is_watched_) serializable_->end(true);
+  if (counters_) counters_->end(true);
   if (!flush) *flush_upto = end;
   remove_relation_files(services_, dropped);
   forget_transaction();
@@ -400,6 +410,11 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   state.add_transaction_lock(state.xid);
   for (const TransactionId subxact : state.subxacts) state.add_transaction_lock(subxact);
   if (is_watched_) serializable_->add_prepare_records(&state);
+  if (counters_) {
+    for (const TwoPhasePgStatRecord& changes : counters_->changes()) state.add_changes(changes);
+    state.commit_stats = counters_->drops(true);
+    state.abort_stats = counters_->drops(false);
+  }
   if (multixact_member_) state.add_oldest_multixact(transactions_.oldest_member_of(slot_));
   uint32_t entry = 0;
   RETURN_IF_ERROR(prepared.reserve(state, transactions_.full_xid_of(xid_), &entry));
@@ -426,6 +441,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   transactions_.processes().hand_over_to_prepared(slot_);
   transactions_.hand_over_multixact_use(slot_, prepared.slot_of(entry));
   if (is_watched_) serializable_->handed_over();
+  if (counters_) counters_->handed_over();
   forget_transaction();
   return Status::ok;
 }
@@ -436,6 +452,7 @@ void Backend::record_abort() {
   outcome.time = current_timestamp();
   outcome.subxacts = levels_.back().children;
   outcome.files = pending_files(false);
+  if (counters_) outcome.stats = counters_->drops(false);
   Status status = outcome.log(services_.wal, xid_, nullptr);
   if (status.is_ok()) {
     status =
@@ -457,6 +474,7 @@ void Backend::abort() {
     transactions_.processes().clear_xmin(slot_);
   }
   if (is_watched_) serializable_->end(false);
+  if (counters_) counters_->end(false);
   if (!services_.state.is_poisoned()) remove_relation_files(services_, pending_files(false));
   forget_transaction();
 }
@@ -466,6 +484,7 @@ void Backend::abort() {
 void Backend::abandon() {
   transactions_.processes().abandon_transaction(slot_);
   if (is_watched_) services_.state.contain([this] { serializable_->end(false); });
+  if (counters_) counters_->end(false);
   forget_transaction();
 }
 

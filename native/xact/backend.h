@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "change/change.h"
+#include "statistics/session_counters.h"
 #include "xact/combo_commands.h"
 #include "xact/prepared_table.h"
 #include "xact/removal_test.h"
@@ -54,6 +55,8 @@ class Backend {
   Oid database() const { return database_; }
   // Of the process array; also of the lock table.
   int slot() const { return slot_; }
+  // What it has done; null where nobody counts.
+  SessionCounters* counters() const { return counters_.get(); }
 
   bool in_transaction() const { return in_transaction_; }
   bool read_only() const { return read_only_; }
@@ -182,6 +185,7 @@ class Backend {
   StorageServices& services_;
   TransactionSystem& transactions_;
   Oid database_;
+  std::unique_ptr<SessionCounters> counters_;
   int slot_ = -1;
   bool in_transaction_ = false;
   bool read_only_ = false;

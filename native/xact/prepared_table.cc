@@ -10,6 +10,7 @@
 #include "base/invariant.h"
 #include "layout/wal_record.h"
 #include "shmem/lwlock.h"
+#include "statistics/session_counters.h"
 #include "wal/wal_reader.h"
 #include "xact/commit_timestamps.h"
 #include "xact/outcome_record.h"
@@ -337,6 +338,10 @@ Status PreparedTable::finish(const std::string& gid, bool commit, TwoPhaseState*
       entry.slot, state->xid, state->subxacts.empty() ? state->xid : state->subxacts.back());
   if (SerializableTransactions* const serializable = transactions_.serializable_transactions())
     serializable->end_prepared(state->xid, commit);
+  if (services_.statistics != nullptr) {
+    SessionCounters::finish_prepared(*services_.statistics, state->database, state->changes(),
+                                     commit ? state->commit_stats : state->abort_stats, commit);
+  }
   remove_relation_files(services_, commit ? state->commit_files : state->abort_files);
   if (when_over) when_over(entry.slot);
   const FullTransactionId xid = entry.xid;

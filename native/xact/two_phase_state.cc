@@ -82,6 +82,20 @@ void TwoPhaseState::add_oldest_multixact(MultiXactId oldest) {
                      std::string(reinterpret_cast<const char*>(&oldest), sizeof(oldest))});
 }
 
+void TwoPhaseState::add_changes(const TwoPhasePgStatRecord& changes) {
+  records.push_back({TWOPHASE_RM_PGSTAT_ID, 0,
+                     std::string(reinterpret_cast<const char*>(&changes), sizeof(changes))});
+}
+
+std::vector<TwoPhasePgStatRecord> TwoPhaseState::changes() const {
+  std::vector<TwoPhasePgStatRecord> found;
+  for (const TwoPhaseRecord& record : records) {
+    if (record.rmid == TWOPHASE_RM_PGSTAT_ID && record.data.size() == sizeof(TwoPhasePgStatRecord))
+      found.push_back(load<TwoPhasePgStatRecord>(record.data.data()));
+  }
+  return found;
+}
+
 std::string TwoPhaseState::format() const {
   xl_xact_prepare header{};
   header.magic = TWOPHASE_MAGIC;

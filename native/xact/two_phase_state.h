@@ -48,6 +48,9 @@ struct TwoPhaseState {
   void add_transaction_lock(TransactionId of);
   // It may be a member of multixacts from `oldest` on.
   void add_oldest_multixact(MultiXactId oldest);
+  // What it changed of a relation, and all such.
+  void add_changes(const TwoPhasePgStatRecord& changes);
+  std::vector<TwoPhasePgStatRecord> changes() const;
 
   // The main data of the PREPARE record.
   std::string format() const;

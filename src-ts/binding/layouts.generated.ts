@@ -312,6 +312,48 @@ export const XLOG_SPGIST_VACUUM_LEAF = 96
 export const XLOG_SPGIST_VACUUM_ROOT = 112
 export const XLOG_SPGIST_VACUUM_REDIRECT = 128
 export const spgxlogVacuumRedirect_size = 10
+export const PGSTAT_FILE_FORMAT_ID = 27638967
+export const PGSTAT_FILE_ENTRY_END = 69
+export const PGSTAT_FILE_ENTRY_FIXED = 70
+export const PGSTAT_FILE_ENTRY_NAME = 78
+export const PGSTAT_FILE_ENTRY_HASH = 83
+export const statistics_name_bytes = 64
+export const StatisticsKind_database = 1
+export const StatisticsKind_relation = 2
+export const StatisticsKind_function = 3
+export const StatisticsKind_replslot = 4
+export const StatisticsKind_subscription = 5
+export const StatisticsKind_backend = 6
+export const StatisticsKind_archiver = 7
+export const StatisticsKind_bgwriter = 8
+export const StatisticsKind_checkpointer = 9
+export const StatisticsKind_io = 10
+export const StatisticsKind_slru = 11
+export const StatisticsKind_wal = 12
+export const BackendType_invalid = 0
+export const BackendType_backend = 1
+export const BackendType_dead_end_backend = 2
+export const BackendType_autovac_launcher = 3
+export const BackendType_autovac_worker = 4
+export const BackendType_bg_worker = 5
+export const BackendType_wal_sender = 6
+export const BackendType_slotsync_worker = 7
+export const BackendType_standalone_backend = 8
+export const BackendType_archiver = 9
+export const BackendType_bg_writer = 10
+export const BackendType_checkpointer = 11
+export const BackendType_io_worker = 12
+export const BackendType_startup = 13
+export const BackendType_wal_receiver = 14
+export const BackendType_wal_summarizer = 15
+export const BackendType_wal_writer = 16
+export const BackendType_logger = 17
+export const BACKEND_NUM_TYPES = 18
+export const IOOBJECT_NUM_TYPES = 3
+export const IOCONTEXT_NUM_TYPES = 5
+export const IOOP_NUM_TYPES = 8
+export const SLRU_NUM_ELEMENTS = 8
+export const statistics_entry_bytes = 264
 export const GIDSIZE = 200
 export const TWOPHASE_RM_END_ID = 0
 export const TWOPHASE_RM_LOCK_ID = 1
@@ -1335,6 +1377,177 @@ export const spgxlogVacuumRedirect = {
   padding: { offset: 9, size: 3 },
 } as const
 
+export const PgStat_HashKey = {
+  size: 16,
+  kind: { offset: 0, size: 4 },
+  dboid: { offset: 4, size: 4 },
+  objid: { offset: 8, size: 8 },
+} as const
+
+export const PgStat_ArchiverStats = {
+  size: 136,
+  archived_count: { offset: 0, size: 8 },
+  last_archived_wal: { offset: 8, size: 48 },
+  last_archived_timestamp: { offset: 56, size: 8 },
+  failed_count: { offset: 64, size: 8 },
+  last_failed_wal: { offset: 72, size: 48 },
+  last_failed_timestamp: { offset: 120, size: 8 },
+  stat_reset_timestamp: { offset: 128, size: 8 },
+} as const
+
+export const PgStat_BgWriterStats = {
+  size: 32,
+  buf_written_clean: { offset: 0, size: 8 },
+  maxwritten_clean: { offset: 8, size: 8 },
+  buf_alloc: { offset: 16, size: 8 },
+  stat_reset_timestamp: { offset: 24, size: 8 },
+} as const
+
+export const PgStat_CheckpointerStats = {
+  size: 88,
+  num_timed: { offset: 0, size: 8 },
+  num_requested: { offset: 8, size: 8 },
+  num_performed: { offset: 16, size: 8 },
+  restartpoints_timed: { offset: 24, size: 8 },
+  restartpoints_requested: { offset: 32, size: 8 },
+  restartpoints_performed: { offset: 40, size: 8 },
+  write_time: { offset: 48, size: 8 },
+  sync_time: { offset: 56, size: 8 },
+  buffers_written: { offset: 64, size: 8 },
+  slru_written: { offset: 72, size: 8 },
+  stat_reset_timestamp: { offset: 80, size: 8 },
+} as const
+
+export const PgStat_BktypeIO = {
+  size: 2880,
+  bytes: { offset: 0, size: 960 },
+  counts: { offset: 960, size: 960 },
+  times: { offset: 1920, size: 960 },
+} as const
+
+export const PgStat_IO = {
+  size: 51848,
+  stat_reset_timestamp: { offset: 0, size: 8 },
+  stats: { offset: 8, size: 51840 },
+} as const
+
+export const PgStat_StatDBEntry = {
+  size: 264,
+  xact_commit: { offset: 0, size: 8 },
+  xact_rollback: { offset: 8, size: 8 },
+  blocks_fetched: { offset: 16, size: 8 },
+  blocks_hit: { offset: 24, size: 8 },
+  tuples_returned: { offset: 32, size: 8 },
+  tuples_fetched: { offset: 40, size: 8 },
+  tuples_inserted: { offset: 48, size: 8 },
+  tuples_updated: { offset: 56, size: 8 },
+  tuples_deleted: { offset: 64, size: 8 },
+  last_autovac_time: { offset: 72, size: 8 },
+  conflict_tablespace: { offset: 80, size: 8 },
+  conflict_lock: { offset: 88, size: 8 },
+  conflict_snapshot: { offset: 96, size: 8 },
+  conflict_logicalslot: { offset: 104, size: 8 },
+  conflict_bufferpin: { offset: 112, size: 8 },
+  conflict_startup_deadlock: { offset: 120, size: 8 },
+  temp_files: { offset: 128, size: 8 },
+  temp_bytes: { offset: 136, size: 8 },
+  deadlocks: { offset: 144, size: 8 },
+  checksum_failures: { offset: 152, size: 8 },
+  last_checksum_failure: { offset: 160, size: 8 },
+  blk_read_time: { offset: 168, size: 8 },
+  blk_write_time: { offset: 176, size: 8 },
+  sessions: { offset: 184, size: 8 },
+  session_time: { offset: 192, size: 8 },
+  active_time: { offset: 200, size: 8 },
+  idle_in_transaction_time: { offset: 208, size: 8 },
+  sessions_abandoned: { offset: 216, size: 8 },
+  sessions_fatal: { offset: 224, size: 8 },
+  sessions_killed: { offset: 232, size: 8 },
+  parallel_workers_to_launch: { offset: 240, size: 8 },
+  parallel_workers_launched: { offset: 248, size: 8 },
+  stat_reset_timestamp: { offset: 256, size: 8 },
+} as const
+
+export const PgStat_StatFuncEntry = {
+  size: 24,
+  numcalls: { offset: 0, size: 8 },
+  total_time: { offset: 8, size: 8 },
+  self_time: { offset: 16, size: 8 },
+} as const
+
+export const PgStat_StatReplSlotEntry = {
+  size: 72,
+  spill_txns: { offset: 0, size: 8 },
+  spill_count: { offset: 8, size: 8 },
+  spill_bytes: { offset: 16, size: 8 },
+  stream_txns: { offset: 24, size: 8 },
+  stream_count: { offset: 32, size: 8 },
+  stream_bytes: { offset: 40, size: 8 },
+  total_txns: { offset: 48, size: 8 },
+  total_bytes: { offset: 56, size: 8 },
+  stat_reset_timestamp: { offset: 64, size: 8 },
+} as const
+
+export const PgStat_SLRUStats = {
+  size: 64,
+  blocks_zeroed: { offset: 0, size: 8 },
+  blocks_hit: { offset: 8, size: 8 },
+  blocks_read: { offset: 16, size: 8 },
+  blocks_written: { offset: 24, size: 8 },
+  blocks_exists: { offset: 32, size: 8 },
+  flush: { offset: 40, size: 8 },
+  truncate: { offset: 48, size: 8 },
+  stat_reset_timestamp: { offset: 56, size: 8 },
+} as const
+
+export const PgStat_StatSubEntry = {
+  size: 80,
+  apply_error_count: { offset: 0, size: 8 },
+  sync_error_count: { offset: 8, size: 8 },
+  conflict_count: { offset: 16, size: 56 },
+  stat_reset_timestamp: { offset: 72, size: 8 },
+} as const
+
+export const PgStat_StatTabEntry = {
+  size: 216,
+  numscans: { offset: 0, size: 8 },
+  lastscan: { offset: 8, size: 8 },
+  tuples_returned: { offset: 16, size: 8 },
+  tuples_fetched: { offset: 24, size: 8 },
+  tuples_inserted: { offset: 32, size: 8 },
+  tuples_updated: { offset: 40, size: 8 },
+  tuples_deleted: { offset: 48, size: 8 },
+  tuples_hot_updated: { offset: 56, size: 8 },
+  tuples_newpage_updated: { offset: 64, size: 8 },
+  live_tuples: { offset: 72, size: 8 },
+  dead_tuples: { offset: 80, size: 8 },
+  mod_since_analyze: { offset: 88, size: 8 },
+  ins_since_vacuum: { offset: 96, size: 8 },
+  blocks_fetched: { offset: 104, size: 8 },
+  blocks_hit: { offset: 112, size: 8 },
+  last_vacuum_time: { offset: 120, size: 8 },
+  vacuum_count: { offset: 128, size: 8 },
+  last_autovacuum_time: { offset: 136, size: 8 },
+  autovacuum_count: { offset: 144, size: 8 },
+  last_analyze_time: { offset: 152, size: 8 },
+  analyze_count: { offset: 160, size: 8 },
+  last_autoanalyze_time: { offset: 168, size: 8 },
+  autoanalyze_count: { offset: 176, size: 8 },
+  total_vacuum_time: { offset: 184, size: 8 },
+  total_autovacuum_time: { offset: 192, size: 8 },
+  total_analyze_time: { offset: 200, size: 8 },
+  total_autoanalyze_time: { offset: 208, size: 8 },
+} as const
+
+export const PgStat_WalStats = {
+  size: 40,
+  wal_records: { offset: 0, size: 8 },
+  wal_fpi: { offset: 8, size: 8 },
+  wal_bytes: { offset: 16, size: 8 },
+  wal_buffers_full: { offset: 24, size: 8 },
+  stat_reset_timestamp: { offset: 32, size: 8 },
+} as const
+
 export const TwoPhaseRecordOnDisk = {
   size: 8,
   len: { offset: 0, size: 4 },
@@ -1352,6 +1565,20 @@ export const TwoPhaseLockRecord = {
   locktag_type: { offset: 14, size: 1 },
   locktag_lockmethodid: { offset: 15, size: 1 },
   lockmode: { offset: 16, size: 4 },
+} as const
+
+export const TwoPhasePgStatRecord = {
+  size: 56,
+  tuples_inserted: { offset: 0, size: 8 },
+  tuples_updated: { offset: 8, size: 8 },
+  tuples_deleted: { offset: 16, size: 8 },
+  inserted_pre_truncdrop: { offset: 24, size: 8 },
+  updated_pre_truncdrop: { offset: 32, size: 8 },
+  deleted_pre_truncdrop: { offset: 40, size: 8 },
+  id: { offset: 48, size: 4 },
+  shared: { offset: 52, size: 1 },
+  truncdropped: { offset: 53, size: 1 },
+  padding: { offset: 54, size: 2 },
 } as const
 
 export const TwoPhasePredicateRecord = {

@@ -447,6 +447,11 @@ export interface NativeSession {
   buildToastIndex(relation: NativeRelation): void
   /** The transaction removes all rows of a table at once (truncate, drop). Throws 40001. */
   removesAllRows(table: number): void
+  /** For the statistics: the table was emptied. */
+  countTruncated(relation: NativeRelation): void
+  /** Statistics of a relation that is new go if it is rolled back, of one that is dropped at commit. */
+  statisticsCreated(relation: number): void
+  statisticsDropped(relation: number): void
   /** Rows of a table get other addresses (then both are its OID), or an index of it a new file. */
   transferPredicateLocks(relation: number, table: number): void
   /** Which row of the last `insert` failed, for the message. */
@@ -679,9 +684,65 @@ export interface NativeCluster {
   /** What serializable transactions have read, as pg_locks shows SIReadLocks. */
   predicateLocks(): PredicateLock[]
   statistics(): Record<string, number>
+  /** What the sessions of this environment have counted is added to the statistics that all see. */
+  flushStatistics(): void
+  /** Fields of PgStat_StatTabEntry; null when nothing was counted. `database` is 0 for a shared catalog. */
+  relationStatistics(database: number, relation: number): NativeCounters | null
+  /** Fields of PgStat_StatDBEntry. */
+  databaseStatistics(database: number): NativeCounters | null
+  /** Null when open for reading only. */
+  clusterStatistics(): NativeClusterStatistics | null
+  reportVacuum(
+    database: number,
+    relation: number,
+    isShared: boolean,
+    isAutovacuum: boolean,
+    liveTuples: number,
+    deadTuples: number,
+    elapsedMs: number,
+  ): void
+  reportAutovacuumStart(database: number): void
+  reportArchived(file: string, failed: boolean): void
+  dropDatabaseStatistics(database: number): void
+  resetStatistics(): void
   locks(): NativeLock[]
   /** What recovery compared with the images of records that carry them for that, by kind of record. */
   comparedPages(): ComparedPages[]
+}
+
+/** Counters by PostgreSQL's names (layout/statistics_file.h); times are microseconds since 2000, 0 for never. */
+export type NativeCounters = Record<string, number>
+
+export interface NativeClusterStatistics {
+  archiver: {
+    archived_count: number
+    last_archived_wal: string
+    last_archived_timestamp: number
+    failed_count: number
+    last_failed_wal: string
+    last_failed_timestamp: number
+    stat_reset_timestamp: number
+  }
+  bgwriter: NativeCounters
+  checkpointer: NativeCounters
+  wal: NativeCounters
+  /** Rows of pg_stat_io that have a count. */
+  io: {
+    backend_type: string
+    object: string
+    context: string
+    reads: number
+    read_bytes: number
+    writes: number
+    write_bytes: number
+    writebacks: number
+    extends: number
+    extend_bytes: number
+    hits: number
+    evictions: number
+    reuses: number
+    fsyncs: number
+  }[]
 }
 
 export interface ComparedPages {

@@ -14,6 +14,12 @@ import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
 import { type DatabaseServices, Session } from '../session/session.ts'
+import {
+  type ClusterStatistics,
+  clusterStatistics,
+  type DatabaseStatistics,
+  databaseStatistics,
+} from '../session/statistics-views.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
 import { type InitOptions, initCluster } from './init.ts'
@@ -316,6 +322,32 @@ export class Cluster {
   statistics(): Record<string, number> {
     this.#refuseClosed()
     return this.#native.statistics()
+  }
+
+  /** The views of one row, and pg_stat_io; undefined when open for reading only. */
+  clusterStatistics(): ClusterStatistics | undefined {
+    this.#refuseClosed()
+    this.#native.flushStatistics()
+    return clusterStatistics(this.#native)
+  }
+
+  /** pg_stat_database: one row for each database, and one for what is counted of shared catalogs. */
+  databaseStatistics(): DatabaseStatistics[] {
+    this.#refuseClosed()
+    const probe = this.#native.session(0)
+    const databases = [...this.#shared.scan(probe, pgDatabase)]
+    probe.close()
+    this.#native.flushStatistics()
+    return [
+      databaseStatistics(this.#native, 0, null),
+      ...databases.map(({ oid, datname }) => databaseStatistics(this.#native, oid, datname)),
+    ]
+  }
+
+  /** Sets all cumulative statistics to zero. */
+  resetStatistics(): void {
+    this.#refuseClosed()
+    this.#native.resetStatistics()
   }
 
   /** Every lock that a session holds or waits for, as pg_locks shows it. */

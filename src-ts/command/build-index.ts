@@ -42,8 +42,8 @@ export function reopen(context: CommandContext, oid: number): RelationInfo {
   return context.relations.openByOid(context.session, oid)
 }
 
-/** Builds one index of the table from its rows. Throws 23505 with the key, 0A000. */
-export function buildIndex(context: CommandContext, table: RelationInfo, indexOid: number): void {
+/** Builds one index of the table from its rows; returns how many those are. Throws 23505 with the key, 0A000. */
+export function buildIndex(context: CommandContext, table: RelationInfo, indexOid: number): number {
   const { access } = table
   const number = access.descriptor.indexes.findIndex(({ oid }) => oid === indexOid)
   if (number < 0)
@@ -52,6 +52,7 @@ export function buildIndex(context: CommandContext, table: RelationInfo, indexOi
     const built = finishedAtOnce(context.session.rebuildIndex(access.native, number))
     // Not for snapshots that are older than this transaction.
     if (built.hasBrokenChains) updateIndexRow(context, indexOid, { indcheckxmin: true })
+    return built.liveRows
   } catch (error) {
     throw withDuplicateDetail(context, access, number, error)
   }

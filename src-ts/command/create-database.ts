@@ -263,4 +263,5 @@ export async function finishDropDatabase(
   // So that no checkpoint has yet to sync or remove files of it.
   await cluster.checkpoint()
   await session.dropDatabaseFiles(oid, tablespaces)
+  context.cluster.dropDatabaseStatistics(oid)
 }

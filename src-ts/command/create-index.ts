@@ -151,8 +151,8 @@ export function createIndex(
   session.advanceCommand()
   createFiles(context, [row])
   const info = reopen(context, table.oid)
-  buildIndex(context, info, row.oid)
-  recordCounts(context, info, table, row.oid)
+  const rows = buildIndex(context, info, row.oid)
+  recordCounts(context, info, table, row.oid, rows)
   return name
 }
 
@@ -180,10 +180,9 @@ function recordCounts(
   info: ReturnType<typeof reopen>,
   table: ClassRow,
   indexOid: number,
+  rows: number,
 ): void {
   const { session, cluster } = context
-  const [count] = info.access.aggregate(session, [{ kind: 'count' }])
-  const rows = Number(count)
   if (rows === 0 && table.reltuples < 0) return
   const index = info.access.descriptor.indexes.find(({ oid }) => oid === indexOid)
   if (index === undefined)

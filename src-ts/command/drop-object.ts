@@ -243,6 +243,7 @@ function dropRelation(
   const { oid, relkind } = row
   session.dropStorageAtCommit(locatorOf(context, row))
   if (relkind === 'r') session.removesAllRows(oid)
+  session.statisticsDropped(oid)
   const index =
     relkind === 'i' && catalogs.findOne(session, pgIndex, 'pg_index_indexrelid_index', [oid])
   if (index) session.transferPredicateLocks(oid, index.indrelid)

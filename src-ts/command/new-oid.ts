@@ -29,6 +29,8 @@ export function newRelationOid(context: CommandContext, tablespace: number): num
   )
   for (;;) {
     const oid = newOid(context, pgClass, 'pg_class_oid_index')
-    if (!existsSync(join(context.dataDirectory, directory, `${oid}`))) return oid
+    if (existsSync(join(context.dataDirectory, directory, `${oid}`))) continue
+    context.session.statisticsCreated(oid)
+    return oid
   }
 }

@@ -51,6 +51,7 @@ function truncateTable(
   const before = context.relations.openByOid(session, table.oid)
   refuseUnusableIndexes(table, before.indexes, 'truncate')
   session.removesAllRows(table.oid)
+  session.countTruncated(before.access.native)
   const toast = table.reltoastrelid === 0 ? undefined : classRowOf(context, table.reltoastrelid)
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
   const indexes = indexesOf(context, table.oid)

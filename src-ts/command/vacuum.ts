@@ -126,6 +126,8 @@ export interface VacuumRun {
   rewrite: (oid: number, signal: AbortSignal | undefined) => Promise<VacuumReport>
   /** Holds the lock on the relation from one transaction to the next. */
   session: NativeSession
+  /** Nobody asked for it. */
+  isAutovacuum?: boolean
 }
 
 interface Target {
@@ -319,6 +321,7 @@ async function vacuumRelation(
   options: VacuumOptions,
 ): Promise<VacuumReport> {
   const oid = ofToast ? target.toastOid : target.oid
+  const began = Date.now()
   const { native, row } = await run.step((context) => {
     const found = findClassRow(context, oid)
     if (found === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
@@ -352,6 +355,17 @@ async function vacuumRelation(
       })
       return bounds
     })
+    await run.step(({ cluster, catalogs }) =>
+      cluster.reportVacuum(
+        catalogs.database.oid,
+        oid,
+        row.relisshared,
+        run.isAutovacuum ?? false,
+        outcome.liveTuples,
+        outcome.recentlyDeadTuples + outcome.missedDeadTuples,
+        Date.now() - began,
+      ),
+    )
     return {
       relation: name,
       aggressive: outcome.aggressive,

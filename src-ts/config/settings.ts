@@ -34,8 +34,16 @@ interface IntegerSetting {
   max: number
   default: number
 }
+interface RealSetting {
+  kind: 'real'
+  min: number
+  max: number
+  default: number
+}
 interface TimeSetting {
   kind: 'time'
+  /** Milliseconds of a bare number; 1 when not given. */
+  unit?: number
   /** Milliseconds. */
   min: number
   max: number
@@ -59,6 +67,15 @@ interface TextSetting {
 
 function choice<C extends string>(choices: readonly C[], standard: C): ChoiceSetting<C> {
   return { kind: 'choice', choices, default: standard }
+}
+
+// Such as the many thresholds and ages.
+function integer(standard: number, min: number, max = 2147483647): IntegerSetting {
+  return { kind: 'integer', min, max, default: standard }
+}
+
+function real(standard: number, min: number, max: number): RealSetting {
+  return { kind: 'real', min, max, default: standard }
 }
 
 const kilobyte = 1024
@@ -140,6 +157,41 @@ const definitions = {
   } satisfies IntegerSetting,
   deadlock_timeout: { kind: 'time', min: 1, max: 2147483647, default: 1000 } satisfies TimeSetting,
   lock_timeout: { kind: 'time', min: 0, max: 2147483647, default: 0 } satisfies TimeSetting,
+  autovacuum: { kind: 'boolean', default: true } satisfies BooleanSetting,
+  autovacuum_naptime: {
+    kind: 'time',
+    unit: 1000,
+    min: 1000,
+    max: 2147483000,
+    default: 60_000,
+  } satisfies TimeSetting,
+  autovacuum_max_workers: integer(3, 1, 262143),
+  autovacuum_vacuum_threshold: integer(50, 0),
+  autovacuum_vacuum_max_threshold: integer(100_000_000, -1),
+  autovacuum_vacuum_insert_threshold: integer(1000, -1),
+  autovacuum_vacuum_scale_factor: real(0.2, 0, 100),
+  autovacuum_vacuum_insert_scale_factor: real(0.2, 0, 100),
+  autovacuum_freeze_max_age: integer(200_000_000, 100_000, 2_000_000_000),
+  autovacuum_multixact_freeze_max_age: integer(400_000_000, 10_000, 2_000_000_000),
+  /** Milliseconds; -1: vacuum_cost_delay. */
+  autovacuum_vacuum_cost_delay: real(2, -1, 100),
+  /** -1: vacuum_cost_limit. */
+  autovacuum_vacuum_cost_limit: integer(-1, -1, 10_000),
+  vacuum_cost_delay: real(0, 0, 100),
+  vacuum_cost_limit: integer(200, 1, 10_000),
+  vacuum_cost_page_miss: integer(2, 0, 10_000),
+  vacuum_cost_page_dirty: integer(20, 0, 10_000),
+  vacuum_freeze_min_age: integer(50_000_000, 0, 1_000_000_000),
+  vacuum_freeze_table_age: integer(150_000_000, 0, 2_000_000_000),
+  vacuum_multixact_freeze_min_age: integer(5_000_000, 0, 1_000_000_000),
+  vacuum_multixact_freeze_table_age: integer(150_000_000, 0, 2_000_000_000),
+  /** Milliseconds; -1: never, 0: always. */
+  log_autovacuum_min_duration: {
+    kind: 'time',
+    min: -1,
+    max: 2147483647,
+    default: 600_000,
+  } satisfies TimeSetting,
   fsync: { kind: 'boolean', default: true } satisfies BooleanSetting,
   full_page_writes: { kind: 'boolean', default: true } satisfies BooleanSetting,
   wal_level: choice(['minimal', 'replica'], 'replica'),
@@ -208,11 +260,11 @@ function parseMemory(name: string, value: unknown, unit: number): number {
   return Math.round(Number(digits) * factor)
 }
 
-function parseTime(name: string, value: unknown): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(String(value))
+function parseTime(name: string, value: unknown, unit: number): number {
+  const match = /^\s*(-?\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(String(value))
   if (match === null) refuse(name, value)
   const [, digits, suffix] = match
-  const factor = suffix === '' ? 1 : timeUnits[suffix as string]
+  const factor = suffix === '' ? unit : timeUnits[suffix as string]
   if (factor === undefined) {
     refuse(name, value, 'Valid units for this parameter are "ms", "s", "min", "h", and "d".')
   }
@@ -237,8 +289,17 @@ function parse(name: SettingName, value: unknown): Settings[SettingName] {
       if (!Number.isInteger(number)) refuse(name, value)
       return inRange(name, number, definition.min, definition.max)
     }
-    case 'time':
-      return inRange(name, parseTime(name, value), definition.min, definition.max)
+    case 'real': {
+      const number = Number(value)
+      if (Number.isNaN(number)) refuse(name, value)
+      return inRange(name, number, definition.min, definition.max)
+    }
+    case 'time': {
+      const { unit = 1, min, max }: TimeSetting = definition
+      // -1 stands for "never", whatever the unit.
+      const number = String(value).trim() === '-1' ? -1 : parseTime(name, value, unit)
+      return inRange(name, number, min, max)
+    }
     case 'memory':
       return inRange(
         name,

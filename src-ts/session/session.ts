@@ -20,7 +20,7 @@ import type { ClusterOptions } from '../command/rewrite-table.ts'
 import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
-import type { RelationCache } from '../relation/relation-cache.ts'
+import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
 import { type LockLevel, lockRelation } from '../transaction/relation-lock.ts'
 import {
   type LockTimeouts,
@@ -32,6 +32,12 @@ import {
 } from '../transaction/transaction-queue.ts'
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
+import {
+  type IndexStatistics,
+  indexStatistics,
+  type TableStatistics,
+  tableStatistics,
+} from './statistics-views.ts'
 import { type Key, type LockOptions, type RangeOptions, type ScanOptions, Table } from './table.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
@@ -447,6 +453,25 @@ export class Session {
   lastCommitted(): CommitTimestamp | undefined {
     this.#refuseClosed()
     return commitTimestampOf(this.#cluster.lastCommitted())
+  }
+
+  /** What was done to a table, as pg_stat_all_tables and pg_statio_all_tables show it. Throws 42P01. */
+  tableStatistics(table: string): TableStatistics {
+    return tableStatistics(this.#cluster, ...this.#counted(table))
+  }
+
+  /** What was done to the indexes of a table, as pg_stat_all_indexes and pg_statio_all_indexes show it. Throws 42P01. */
+  indexStatistics(table: string): IndexStatistics[] {
+    return indexStatistics(this.#cluster, ...this.#counted(table))
+  }
+
+  // Where a table is counted; what this process counted is added first.
+  #counted(table: string): [number, RelationInfo] {
+    this.#refuseClosed()
+    const { schema, name } = parseQualifiedName(table)
+    const info = this.#commands.relations.open(this.#native, schema, name)
+    this.#cluster.flushStatistics()
+    return [info.row.relisshared ? 0 : this.#database.oid, info]
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */

@@ -1,0 +1,85 @@
+// Statistics: the cumulative counters of a cluster, in the segment, for all processes that use it.
+//
+// Every function may be called from any thread at any time; each takes effect as a whole.
+// Source for the roles: src/backend/utils/activity/{pgstat.c,pgstat_shmem.c,pgstat_relation.c,pgstat_database.c},
+// PostgreSQL 18.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "layout/statistics_file.h"
+#include "shmem/segment.h"
+
+namespace pgdata {
+
+PgStat_HashKey database_statistics_key(Oid database);
+// `database` is 0 for a shared catalog.
+PgStat_HashKey relation_statistics_key(Oid database, Oid relation);
+
+// What a vacuum of one relation reports.
+struct VacuumedRelation {
+  Oid database;  // of the session; the relation's own if it is not shared
+  Oid relation;
+  bool is_shared;
+  bool is_autovacuum;
+  int64_t live_tuples;
+  int64_t dead_tuples;
+  int64_t elapsed_ms;
+};
+
+// Counters of which there is one set.
+struct FixedStatistics {
+  PgStat_ArchiverStats archiver;
+  PgStat_BgWriterStats bgwriter;
+  PgStat_CheckpointerStats checkpointer;
+  PgStat_SLRUStats slru[SLRU_NUM_ELEMENTS];
+  // Of the log before this segment was made; Wal counts the rest.
+  PgStat_WalStats wal;
+  PgStat_IO io;
+};
+
+class Statistics {
+ public:
+  static constexpr uint32_t entries_max = 16384;
+
+  static void plan(SegmentPlan& plan);
+  explicit Statistics(Segment& segment);
+  Statistics(const Statistics&) = delete;
+
+  // Runs `body` on the entry, which is made (zeroed) if there is none and `create`. False when there is none, or no room.
+  bool change(const PgStat_HashKey& key, bool create, const std::function<void(std::byte*)>& body);
+  // A copy of the entry, of `size` bytes; false when there is none.
+  bool find(const PgStat_HashKey& key, void* entry, size_t size);
+  void drop(const PgStat_HashKey& key);
+  // The database's own entry and those of all that is in it.
+  void drop_database(Oid database);
+  // Copies of all keys; entries may be gone by the time they are looked up.
+  std::vector<PgStat_HashKey> keys();
+
+  void change_fixed(const std::function<void(FixedStatistics&)>& body);
+  FixedStatistics fixed();
+
+  void report_vacuum(const VacuumedRelation& vacuumed);
+  void report_autovacuum_start(Oid database);
+  void report_archived(std::string_view file, bool failed);
+  // Forgets everything; the times of reset are now.
+  void reset();
+
+ private:
+  struct Shared;
+  struct Entry;
+  static constexpr uint32_t buckets = entries_max;
+
+  uint32_t find_locked(const PgStat_HashKey& key) const;
+  void free_locked(uint32_t* link);
+
+  Shared* shared_;
+  Entry* entries_;
+};
+
+}  // namespace pgdata
