@@ -20,7 +20,7 @@ export type { ClusterOptions } from './command/rewrite-table.ts'
 export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacuum.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
-export type { Session, Transaction } from './session/session.ts'
+export type { Session } from './session/session.ts'
 export type {
   ClusterStatistics,
   DatabaseStatistics,
@@ -38,7 +38,9 @@ export type {
   ScanOptions,
   Table,
 } from './session/table.ts'
+export type { Transaction } from './session/transaction.ts'
 export type { Where } from './session/where.ts'
+export type { AdvisoryKey, AdvisoryLockOptions } from './transaction/advisory-lock.ts'
 export type { LockLevel } from './transaction/relation-lock.ts'
 export type {
   SavepointOptions,

@@ -66,6 +66,8 @@ Napi::Value RebuildObject::step(const Napi::CallbackInfo& info) {
     if (!is_same_transaction || (index_ == nullptr && heap_ == nullptr))
       THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_transaction_state,
                                         "the transaction of the work has ended"));
+    THROW_IF_ERROR(env, session_->check_not_failed());
+    session_->last_used_ms = coarse_milliseconds();
     bool done = false;
     Status status = go_on(&done);
     if (status.is_ok() && !done) return env.Null();

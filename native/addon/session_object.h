@@ -44,12 +44,16 @@ struct SessionState {
   // Milliseconds; no lock timeout when 0.
   uint32_t lock_timeout_ms = 0;
   uint32_t deadlock_timeout_ms = 1000;
+  // When the open transaction was last used.
+  uint64_t last_used_ms = 0;
+  // The operation that is under way has taken too long.
+  bool timed_out = false;
 
   // Null where nobody counts.
   SessionCounters* counters() const { return backend ? backend->counters() : nullptr; }
   Status check() const;
-  // in_failed_sql_transaction once the innermost level has failed.
-  Status check_not_failed() const;
+  // in_failed_sql_transaction once the innermost level has failed; query_canceled once, if its operation timed out.
+  Status check_not_failed();
   // A read or a scan of an explicit transaction has ended.
   void end_statement() {
     if (backend && explicit_transaction && scans.empty() && backend->in_transaction())
@@ -58,6 +62,10 @@ struct SessionState {
   // Closes the scans that began since subtransaction number `since` did.
   void finish_scans(uint64_t since);
 };
+
+Status statement_timed_out();
+// Of a clock that is quick to read, and right to a few milliseconds.
+uint64_t coarse_milliseconds();
 
 class SessionObject final : public Napi::ObjectWrap<SessionObject> {
  public:
@@ -97,7 +105,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value call(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
   template <typename Body>
   Napi::Value read(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
-  Status check_transaction() const;
+  Status check_transaction();
   Status check_no_subtransaction() const;
   // Before the open transaction is committed or rolled back.
   void end_of_transaction();
@@ -117,10 +125,16 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value lock_relation(const Napi::CallbackInfo& info);
   Napi::Value lock_for_session(const Napi::CallbackInfo& info);
   Napi::Value unlock_for_session(const Napi::CallbackInfo& info);
+  Napi::Value advisory_lock(const Napi::CallbackInfo& info);
+  Napi::Value advisory_unlock(const Napi::CallbackInfo& info);
+  Napi::Value advisory_unlock_all(const Napi::CallbackInfo& info);
   Napi::Value lock_row(const Napi::CallbackInfo& info);
   Napi::Value locked_tid(const Napi::CallbackInfo& info);
   Napi::Value fetch_row(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value time_out_statement(const Napi::CallbackInfo& info);
+  Napi::Value end_statement(const Napi::CallbackInfo& info);
+  Napi::Value idle_milliseconds(const Napi::CallbackInfo& info);
   Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
   Napi::Value number(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);

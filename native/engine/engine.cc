@@ -205,13 +205,13 @@ Status Engine::lock_for_prepared() {
     const int slot = transactions_->processes().slot_of(transaction.xid);
     INVARIANT(slot >= 0);
     locks_->open_slot(slot, 0, 0);
-    for (const PreparedRelationLock& lock : prepared.locks_at_start()) {
-      if (lock.gid != transaction.gid) continue;
-      if (lock.level <= 0 || lock.level >= static_cast<int32_t>(lock_levels_end)) continue;
+    for (const auto& [gid, lock] : prepared.locks_at_start()) {
+      if (gid != transaction.gid) continue;
+      if (lock.lockmode <= 0 || lock.lockmode >= static_cast<int32_t>(lock_levels_end)) continue;
       uint32_t proclock = LockTable::none;
       LockOutcome outcome = LockOutcome::granted;
-      RETURN_IF_ERROR(locks_->acquire(slot, LockTag::relation(lock.database, lock.relation),
-                                      static_cast<LockLevel>(lock.level), false, &proclock,
+      RETURN_IF_ERROR(locks_->acquire(slot, LockTag::from_record(lock),
+                                      static_cast<LockLevel>(lock.lockmode), false, &proclock,
                                       &outcome));
     }
   }

@@ -160,13 +160,13 @@ void LockSession::commit_subtransaction() {
   --depth_;
 }
 
-void LockSession::release_from(uint32_t depth) {
+template <typename Goes>
+void LockSession::release_where(Goes&& goes) {
   for (auto at = locks_.begin(); at != locks_.end();) {
     Held& held = at->second;
     for (size_t i = 0; i < held.grants.size();) {
       const Grant grant = held.grants[i];
-      const bool goes = depth == 0 ? grant.depth == 0 : grant.depth >= depth;
-      if (!goes) {
+      if (!goes(at->first, grant)) {
         ++i;
         continue;
       }
@@ -175,6 +175,11 @@ void LockSession::release_from(uint32_t depth) {
     }
     at = held.grants.empty() ? locks_.erase(at) : std::next(at);
   }
+}
+
+void LockSession::release_from(uint32_t depth) {
+  INVARIANT(depth > 0);
+  release_where([depth](const LockTag&, const Grant& grant) { return grant.depth >= depth; });
 }
 
 Status LockSession::abort_subtransaction() {
@@ -199,12 +204,42 @@ void LockSession::end_transaction() {
   if (table_.is_transaction_wanted(slot_)) table_.release_transactions(slot_);
 }
 
-void LockSession::release_session_locks() { release_from(0); }
+void LockSession::release_session_locks(LockTagType type) {
+  release_where([type](const LockTag& tag, const Grant& grant) {
+    return tag.type == type && grant.depth == 0;
+  });
+}
+
+bool LockSession::Held::is_of(LockScope scope) const {
+  return std::any_of(grants.begin(), grants.end(), [scope](const Grant& grant) {
+    return (grant.depth == 0) == (scope == LockScope::session);
+  });
+}
+
+Status LockSession::locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks) const {
+  for (const auto& [tag, held] : locks_) {
+    if (!held.is_of(LockScope::transaction)) continue;
+    if (held.is_of(LockScope::session))
+      return Status::error(ErrorCode::feature_not_supported,
+                           "cannot PREPARE while holding both session-level and transaction-level "
+                           "locks on the same object");
+    uint32_t levels = 0;
+    for (const Grant& grant : held.grants) levels |= bit_of(grant.level);
+    for (uint32_t level = 1; level < lock_levels_end; ++level)
+      if (levels >> level & 1) locks->push_back(tag.record(static_cast<LockLevel>(level)));
+  }
+  return Status::ok;
+}
 
 void LockSession::hand_over(int slot) {
   INVARIANT(!waiting_);
-  table_.transfer(slot_, slot);
-  locks_.clear();
+  std::vector<uint32_t> kept;
+  for (auto at = locks_.begin(); at != locks_.end();) {
+    const bool stays = at->second.is_of(LockScope::session);
+    if (stays) kept.push_back(at->second.proclock);
+    at = stays ? std::next(at) : locks_.erase(at);
+  }
+  table_.transfer(slot_, slot, kept);
   depth_ = 1;
 }
 

@@ -54,9 +54,12 @@ class LockSession {
   Status abort_subtransaction();
   // After the transaction left the process array: everything but session locks goes, and who waited for its end goes on.
   void end_transaction();
-  // Advisory locks: pg_advisory_unlock_all.
-  void release_session_locks();
-  // PREPARE TRANSACTION: what the transaction holds is from here on held by `slot`. No session locks may be held.
+  // All of one kind that the session holds, whatever its transaction: pg_advisory_unlock_all.
+  void release_session_locks(LockTagType type);
+  // PREPARE TRANSACTION: what the transaction holds, other than the ends of transactions, for its state on disk.
+  // feature_not_supported when the session holds one of these itself, too.
+  Status locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks) const;
+  // What the transaction holds is from here on held by `slot`; the session keeps its own.
   void hand_over(int slot);
 
  private:
@@ -69,13 +72,16 @@ class LockSession {
     uint32_t proclock = LockTable::none;
     std::vector<Grant> grants;
     bool has(LockLevel level) const;
+    bool is_of(LockScope scope) const;
   };
   using Locks = std::unordered_map<LockTag, Held, LockTagHash>;
 
   static void add(Held& held, LockLevel level, uint32_t depth, uint32_t count);
   void release_shared(Held& held, LockLevel level);
-  // Drops the grants from `depth` on (or exactly of the session, with depth 0).
+  // Drops the grants from `depth` on, which is not the session's.
   void release_from(uint32_t depth);
+  template <typename Goes>
+  void release_where(Goes&& goes);
 
   LockTable& table_;
   TransactionSystem& transactions_;

@@ -1,6 +1,7 @@
 // LockTable: granting, queueing and waking. Finding deadlocks is in deadlock.cc.
 #include "lock/lock_table.h"
 
+#include <algorithm>
 #include <bit>
 #include <climits>
 #include <utility>
@@ -493,15 +494,17 @@ void LockTable::release_all(int slot) {
   slot_at(slot).transaction_wanted.store(0, std::memory_order_relaxed);
 }
 
-void LockTable::transfer(int from_slot, int to_slot) {
+void LockTable::transfer(int from_slot, int to_slot, const std::vector<uint32_t>& kept) {
   INVARIANT(wait_state(from_slot) == WaitState::idle);
   slot_at(to_slot).transaction_wanted.store(1, std::memory_order_seq_cst);
   for (uint32_t partition = 0; partition < partitions; ++partition) {
     LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
-    while (slot_at(from_slot).first_proclock[partition] != none) {
-      const uint32_t moved = slot_at(from_slot).first_proclock[partition];
-      unlink_from_slot(moved, partition);
-      link_to_slot(moved, to_slot, partition);
+    uint32_t next = none;
+    for (uint32_t at = slot_at(from_slot).first_proclock[partition]; at != none; at = next) {
+      next = proclock_at(at).next_of_slot;
+      if (std::find(kept.begin(), kept.end(), at) != kept.end()) continue;
+      unlink_from_slot(at, partition);
+      link_to_slot(at, to_slot, partition);
     }
   }
   slot_at(from_slot).transaction_wanted.store(0, std::memory_order_relaxed);

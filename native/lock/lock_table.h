@@ -86,8 +86,8 @@ class LockTable {
   // All of them, at the end of a transaction.
   void release_transactions(int owner_slot);
 
-  // Hands all that a slot holds to another one, at PREPARE TRANSACTION.
-  void transfer(int from_slot, int to_slot);
+  // Hands what a slot holds to another one, at PREPARE TRANSACTION, but for the ProcLocks of `kept`.
+  void transfer(int from_slot, int to_slot, const std::vector<uint32_t>& kept);
   // What a slot holds, and giving all of it back: of prepared transactions and of the dead.
   std::vector<LockEntry> held_by(int slot) const;
   void release_all(int slot);

@@ -85,6 +85,27 @@ uint32_t LockTag::hash() const {
   return static_cast<uint32_t>(mixed);
 }
 
+LockTag LockTag::from_record(const TwoPhaseLockRecord& record) {
+  return {record.locktag_field1,
+          record.locktag_field2,
+          record.locktag_field3,
+          record.locktag_field4,
+          static_cast<LockTagType>(record.locktag_type),
+          record.locktag_lockmethodid};
+}
+
+TwoPhaseLockRecord LockTag::record(LockLevel level) const {
+  TwoPhaseLockRecord record;
+  record.locktag_field1 = field1;
+  record.locktag_field2 = field2;
+  record.locktag_field3 = field3;
+  record.locktag_field4 = field4;
+  record.locktag_type = static_cast<uint8_t>(type);
+  record.locktag_lockmethodid = method;
+  record.lockmode = static_cast<int32_t>(pgdata::value_of(level));
+  return record;
+}
+
 std::string LockTag::describe() const {
   switch (type) {
     case LockTagType::relation:

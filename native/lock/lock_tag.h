@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "base/types.h"
+#include "layout/two_phase_file.h"
 
 namespace pgdata {
 
@@ -93,6 +94,10 @@ struct LockTag {
   static constexpr LockTag advisory(Oid database, uint32_t high, uint32_t low, uint16_t keys) {
     return {database, high, low, keys, LockTagType::advisory, 2};
   }
+
+  // As the state of a prepared transaction keeps it.
+  static LockTag from_record(const TwoPhaseLockRecord& record);
+  TwoPhaseLockRecord record(LockLevel level) const;
 
   // "relation 16384 of database 5", for messages.
   std::string describe() const;

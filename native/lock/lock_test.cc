@@ -306,7 +306,7 @@ TEST(session_locks_outlive_transactions) {
   EXPECT(one.locks->release(key, exclusive, LockScope::session));
   EXPECT(!one.locks->holds(key, exclusive));
   ASSERT_OK(one.locks->acquire(key, exclusive, LockScope::session, true, &outcome));
-  one.locks->release_session_locks();
+  one.locks->release_session_locks(LockTagType::advisory);
   EXPECT_EQ(fixture.table().entries().size(), 0u);
 }
 
@@ -325,6 +325,36 @@ TEST(a_prepared_transaction_keeps_its_locks) {
   ASSERT_OK(fixture.result(one));
   one.locks->end_transaction();
   ASSERT_OK(fixture.result(two));
+}
+
+TEST(a_session_keeps_its_own_locks_when_its_transaction_is_prepared) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  const int prepared = 9;
+  fixture.table().open_slot(prepared, 0, 10);
+  const LockTag of_session = LockTag::advisory(5, 0, 1, 1);
+  const LockTag of_transaction = LockTag::advisory(5, 0, 2, 1);
+  LockOutcome outcome{};
+  ASSERT_OK(one.locks->acquire(of_session, exclusive, LockScope::session, true, &outcome));
+  ASSERT_OK(one.locks->acquire(of_transaction, share, LockScope::transaction, true, &outcome));
+  ASSERT_OK(one.locks->acquire(of_transaction, exclusive, LockScope::transaction, true, &outcome));
+  std::vector<TwoPhaseLockRecord> records;
+  ASSERT_OK(one.locks->locks_to_prepare(&records));
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT(LockTag::from_record(records[0]) == of_transaction);
+  EXPECT_EQ(records[0].lockmode, 5);
+  EXPECT_EQ(records[1].lockmode, 7);
+  one.locks->hand_over(prepared);
+  EXPECT(one.locks->holds(of_session, exclusive));
+  EXPECT(!one.locks->holds(of_transaction));
+  EXPECT_EQ(fixture.table().held_by(prepared).size(), 2u);
+  EXPECT(one.locks->release(of_session, exclusive, LockScope::session));
+  fixture.table().release_all(prepared);
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+  // One lock cannot be both.
+  ASSERT_OK(one.locks->acquire(of_session, exclusive, LockScope::session, true, &outcome));
+  ASSERT_OK(one.locks->acquire(of_session, share, LockScope::transaction, true, &outcome));
+  EXPECT(one.locks->locks_to_prepare(&records).code() == ErrorCode::feature_not_supported);
 }
 
 TEST(a_full_table_is_an_error_and_harms_nobody) {

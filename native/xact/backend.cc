@@ -404,8 +404,7 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   state.commit_files = pending_files(true);
   state.abort_files = pending_files(false);
   state.invalidations = request.invalidations;
-  for (const PrepareRequest::RelationLock& lock : request.locks)
-    state.add_relation_lock(database_, lock.relation, lock.level);
+  for (const TwoPhaseLockRecord& lock : request.locks) state.add_lock(lock);
   // As PostgreSQL, which locks each id for those who wait for its end.
   state.add_transaction_lock(state.xid);
   for (const TransactionId subxact : state.subxacts) state.add_transaction_lock(subxact);

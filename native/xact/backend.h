@@ -31,12 +31,8 @@ struct PrepareRequest {
   Oid owner = 0;
   // Sent to all when it commits, if it changed catalogs.
   std::vector<SharedInvalidationMessage> invalidations;
-  // Relations of the database that stay locked until it ends, and PostgreSQL's number of the lock level.
-  struct RelationLock {
-    Oid relation;
-    int32_t level;
-  };
-  std::vector<RelationLock> locks;
+  // What stays locked until it ends, other than its transaction ids.
+  std::vector<TwoPhaseLockRecord> locks;
 };
 
 enum class IsolationLevel : uint8_t { read_committed, repeatable_read, serializable };

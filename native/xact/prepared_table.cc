@@ -154,9 +154,8 @@ Status PreparedTable::enter() {
       if (record.rmid != TWOPHASE_RM_LOCK_ID || record.data.size() != sizeof(TwoPhaseLockRecord))
         continue;
       const auto lock = pgdata::load<TwoPhaseLockRecord>(record.data.data());
-      if (lock.locktag_type != LOCKTAG_RELATION) continue;
-      locks_at_start_.push_back(
-          {one.state.gid, lock.locktag_field1, lock.locktag_field2, lock.lockmode});
+      if (lock.locktag_type != LOCKTAG_TRANSACTION)
+        locks_at_start_.push_back({one.state.gid, lock});
     }
     if (SerializableTransactions* const serializable = transactions_.serializable_transactions())
       RETURN_IF_ERROR(serializable->recover_prepared(one.state));

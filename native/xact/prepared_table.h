@@ -30,12 +30,10 @@ struct PreparedTransaction {
   Oid database = 0;
 };
 
-// A relation that a prepared transaction found in pg_twophase at the start had locked.
-struct PreparedRelationLock {
+// What a prepared transaction that was found in pg_twophase at the start had locked, other than its ids.
+struct PreparedLock {
   std::string gid;
-  Oid database;
-  Oid relation;
-  int32_t level;
+  TwoPhaseLockRecord lock;
 };
 
 class PreparedTable {
@@ -62,7 +60,7 @@ class PreparedTable {
 
   std::vector<PreparedTransaction> list() const;
   // Of those taken in by `enter`.
-  const std::vector<PreparedRelationLock>& locks_at_start() const { return locks_at_start_; }
+  const std::vector<PreparedLock>& locks_at_start() const { return locks_at_start_; }
   // undefined_object for an unknown name, object_not_in_prerequisite_state when somebody else is at it. `*state`: what
   // it was, for those who keep more of it. Durable when it returns. `when_over`: called when it runs no more, while its
   // slot is still its own, for who keeps locks of that slot.
@@ -93,7 +91,7 @@ class PreparedTable {
   uint32_t prepared_max_;
   Shared* shared_;
   Entry* entries_;
-  std::vector<PreparedRelationLock> locks_at_start_;
+  std::vector<PreparedLock> locks_at_start_;
   std::vector<Loaded> loaded_;  // between `load` and `enter`
 };
 

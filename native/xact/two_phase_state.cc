@@ -58,12 +58,7 @@ SharedInvalidationMessage relation_cache_invalidation(Oid database) {
   return {SHAREDINVALRELCACHE_ID, 0, 0, {database, invalid_oid, 0}};
 }
 
-void TwoPhaseState::add_relation_lock(Oid of_database, Oid relation, int32_t level) {
-  TwoPhaseLockRecord lock;
-  lock.locktag_field1 = of_database;
-  lock.locktag_field2 = relation;
-  lock.locktag_type = LOCKTAG_RELATION;
-  lock.lockmode = level;
+void TwoPhaseState::add_lock(const TwoPhaseLockRecord& lock) {
   records.push_back(
       {TWOPHASE_RM_LOCK_ID, 0, std::string(reinterpret_cast<const char*>(&lock), sizeof(lock))});
 }
@@ -73,8 +68,7 @@ void TwoPhaseState::add_transaction_lock(TransactionId of) {
   lock.locktag_field1 = value_of(of);
   lock.locktag_type = LOCKTAG_TRANSACTION;
   lock.lockmode = ExclusiveLock;
-  records.push_back(
-      {TWOPHASE_RM_LOCK_ID, 0, std::string(reinterpret_cast<const char*>(&lock), sizeof(lock))});
+  add_lock(lock);
 }
 
 void TwoPhaseState::add_oldest_multixact(MultiXactId oldest) {

@@ -44,7 +44,7 @@ struct TwoPhaseState {
   std::vector<TwoPhaseRecord> records;
 
   // Records of locks that it holds.
-  void add_relation_lock(Oid of_database, Oid relation, int32_t level);
+  void add_lock(const TwoPhaseLockRecord& lock);
   void add_transaction_lock(TransactionId of);
   // It may be a member of multixacts from `oldest` on.
   void add_oldest_multixact(MultiXactId oldest);

@@ -367,8 +367,29 @@ export interface NativeSession {
    */
   lockForSession(oid: number, level: number, wait: boolean): boolean | Promise<boolean>
   unlockForSession(oid: number, level: number): void
+  /**
+   * Of an advisory key, whose halves are given with the number of parts that it has; false when `wait` is false and others
+   * hold it.
+   */
+  advisoryLock(
+    high: number,
+    low: number,
+    parts: 1 | 2,
+    shared: boolean,
+    ofSession: boolean,
+    wait: boolean,
+  ): boolean | Promise<boolean>
+  /** Of the session; false when it does not hold it. */
+  advisoryUnlock(high: number, low: number, parts: 1 | 2, shared: boolean): boolean
+  advisoryUnlockAll(): void
   /** Ends the wait of the operation that waits with 57014; false when none does. */
   cancel(): boolean
+  /** Ends the operation that waits, or if none does what the transaction is asked for next, with 57014. */
+  timeOutStatement(): void
+  /** The operation has ended: nothing else is to be timed out. */
+  endStatement(): void
+  /** How long ago the open transaction was last used; 0 while an operation waits. */
+  idleMilliseconds(): number
   /** Milliseconds: how long an operation waits for a lock (0: without limit), and when a wait is looked at for a deadlock. */
   setLockTimeouts(lock: number, deadlock: number): void
   /** Of the session, from 1; others may have had it before. 0 when the cluster is read only. */

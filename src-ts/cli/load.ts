@@ -7,7 +7,8 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import { Cluster } from '../cluster/cluster.ts'
 import { PgError } from '../errors/pg-error.ts'
-import type { Session, Transaction } from '../session/session.ts'
+import type { Session } from '../session/session.ts'
+import type { Transaction } from '../session/transaction.ts'
 import { ColumnInference, parseColumnList } from './infer-columns.ts'
 import {
   formatOf,

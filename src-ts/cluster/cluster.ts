@@ -20,6 +20,7 @@ import {
   type DatabaseStatistics,
   databaseStatistics,
 } from '../session/statistics-views.ts'
+import { type TimeLimitOptions, type TimeLimits, timeLimits } from '../transaction/time-limits.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
 import { type InitOptions, initCluster } from './init.ts'
@@ -57,7 +58,8 @@ export interface RecoveryProgress {
   records: number
 }
 
-export interface ConnectOptions {
+/** The time limits are for transactions that do not say otherwise. */
+export interface ConnectOptions extends TimeLimitOptions {
   /** Default 'postgres'. */
   database?: string
   /** For the session's transactions that do not say otherwise. Default: the setting synchronous_commit. */
@@ -151,12 +153,14 @@ export class Cluster {
   readonly #native: NativeCluster
   readonly #lock: LockFile | undefined
   readonly #codecOptions: CodecOptions
+  readonly #onNotice: (notice: PgError) => void
   readonly #databases = new Map<number, DatabaseServices>()
   /** With the OID of the database. */
   readonly #sessions = new Map<Session, number>()
   /** Who holds the locks of prepared transactions, by their names. */
   readonly #closedDatabases = new Set<number>()
   readonly #shared: CatalogStore
+  readonly #timeLimits: TimeLimits
   #closed: Promise<void> | undefined
 
   private constructor(
@@ -165,9 +169,18 @@ export class Cluster {
     native: NativeCluster,
     lock: LockFile | undefined,
     codecOptions: CodecOptions,
+    onNotice: (notice: PgError) => void,
   ) {
+    this.#onNotice = onNotice
     this.dataDirectory = dataDirectory
     this.settings = settings
+    this.#timeLimits = {
+      lock: settings.lock_timeout,
+      deadlock: settings.deadlock_timeout,
+      statement: settings.statement_timeout,
+      idleInTransaction: settings.idle_in_transaction_session_timeout,
+      transaction: settings.transaction_timeout,
+    }
     this.#native = native
     this.#lock = lock
     this.#codecOptions = codecOptions
@@ -221,8 +234,9 @@ export class Cluster {
       )
       const { int8, json } = options
       const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
-      const cluster = new Cluster(dataDirectory, settings, native, lock, codecOptions)
-      if (!readOnly) cluster.#listenToNotices(options.onNotice ?? emitFirstWarnings())
+      const onNotice = options.onNotice ?? emitFirstWarnings()
+      const cluster = new Cluster(dataDirectory, settings, native, lock, codecOptions, onNotice)
+      if (!readOnly) cluster.#listenToNotices()
       return cluster
     } catch (error) {
       lock?.release()
@@ -264,6 +278,7 @@ export class Cluster {
       this.#native,
       {
         onClose: () => this.#sessions.delete(session),
+        onNotice: this.#onNotice,
         databaseUse: {
           otherSessions: (oid) =>
             [...this.#sessions].filter(([other, used]) => other !== session && used === oid)
@@ -276,7 +291,10 @@ export class Cluster {
           forget: (oid) => this.#databases.delete(oid),
         },
       },
-      options.synchronousCommit ?? this.settings.synchronous_commit,
+      {
+        synchronousCommit: options.synchronousCommit ?? this.settings.synchronous_commit,
+        limits: timeLimits(options, this.#timeLimits),
+      },
     )
     this.#sessions.set(session, database.oid)
     return session
@@ -402,8 +420,8 @@ export class Cluster {
     }
   }
 
-  #listenToNotices(onNotice: (notice: PgError) => void): void {
-    this.#native.onNotice(onNotice)
+  #listenToNotices(): void {
+    this.#native.onNotice(this.#onNotice)
     const { oldestXidDatabase, oldestMultiDatabase } = this.#native.idBounds()
     const probe = this.#native.session(0)
     try {
@@ -469,10 +487,6 @@ export class Cluster {
           bytewiseCollation(row.datlocprovider, row.datcollate),
           this.#codecOptions,
         ),
-        lockTimeouts: {
-          lock: this.settings.lock_timeout,
-          deadlock: this.settings.deadlock_timeout,
-        },
       }
       this.#databases.set(row.oid, services)
       return services

@@ -21,14 +21,18 @@ import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
-import { type LockLevel, lockRelation } from '../transaction/relation-lock.ts'
 import {
-  type LockTimeouts,
-  type SavepointOptions,
-  type SynchronousCommit,
+  type AdvisoryKey,
+  type AdvisoryLockOptions,
+  releaseAdvisoryLock,
+  takeAdvisoryLock,
+} from '../transaction/advisory-lock.ts'
+import { lockRelation } from '../transaction/relation-lock.ts'
+import { withinStatementTimeout } from '../transaction/time-limits.ts'
+import {
+  type TransactionDefaults,
   type TransactionOptions,
   TransactionQueue,
-  type TransactionScope,
 } from '../transaction/transaction-queue.ts'
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
@@ -38,7 +42,8 @@ import {
   type TableStatistics,
   tableStatistics,
 } from './statistics-views.ts'
-import { type Key, type LockOptions, type RangeOptions, type ScanOptions, Table } from './table.ts'
+import { Table } from './table.ts'
+import { Transaction } from './transaction.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
 // pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
@@ -51,12 +56,13 @@ export interface DatabaseServices {
   dataDirectory: string
   catalogs: CatalogStore
   relations: RelationCache
-  lockTimeouts: LockTimeouts
 }
 
 /** What a session asks of its cluster. */
 export interface SessionEvents {
   onClose: () => void
+  /** A warning for the user. */
+  onNotice: (notice: PgError) => void
   databaseUse: DatabaseUse
 }
 
@@ -68,134 +74,6 @@ export interface CommitTimestamp {
   timestamp: Date
   /** OID of the replication origin that it came from; 0: of none. */
   origin: number
-}
-
-/** The open transaction or savepoint, as its body sees it. */
-export class Transaction {
-  readonly #commands: Commands
-  readonly #scope: TransactionScope
-
-  constructor(commands: Commands, scope: TransactionScope) {
-    this.#commands = commands
-    this.#scope = scope
-  }
-
-  /**
-   * The id of the whole transaction, with the number of wraparounds above its lowest 32 bits, as pg_current_xact_id()
-   * gives it: it is assigned if there is none yet. Throws 25006 in a read-only transaction.
-   */
-  transactionId(): number {
-    return this.#scope.write(() => this.#commands.context().session.transactionId()) as number
-  }
-
-  /**
-   * Runs `body` in a savepoint: if it throws, what it did is rolled back, the error is passed on, and the transaction
-   * goes on if that is caught. While `body` runs, only the object it is given may be used.
-   */
-  savepoint<T>(
-    body: (savepoint: Transaction) => T | Promise<T>,
-    options: SavepointOptions = {},
-  ): Promise<T> {
-    return this.#scope.savepoint((scope) => body(new Transaction(this.#commands, scope)), options)
-  }
-
-  /** As `savepoint`, for a body that does not wait. */
-  savepointSync<T>(
-    body: (savepoint: Transaction) => T,
-    options: Omit<SavepointOptions, 'signal'> = {},
-  ): T {
-    return this.#scope.savepointSync(
-      (scope) => body(new Transaction(this.#commands, scope)),
-      options,
-    )
-  }
-
-  /** A transaction inside a transaction is a savepoint. */
-  transaction<T>(
-    body: (savepoint: Transaction) => T | Promise<T>,
-    options: SavepointOptions = {},
-  ): Promise<T> {
-    return this.savepoint(body, options)
-  }
-
-  /**
-   * Inserts rows. Returns a promise when a key of theirs depends on a transaction that has not ended; whether it is
-   * awaited or not, what follows in this transaction, and its commit, comes after.
-   */
-  insert<T extends object>(table: Table<T>, ...rows: Partial<T>[]): void | Promise<void> {
-    return this.#scope.write(() => table.insertNow(rows))
-  }
-
-  async update<T extends object>(table: Table<T>, key: Key, changes: Partial<T>): Promise<boolean> {
-    return this.#scope.write(() => table.updateNow(key, changes))
-  }
-
-  async delete<T extends object>(table: Table<T>, key: Key): Promise<boolean> {
-    return this.#scope.write(() => table.deleteNow(key))
-  }
-
-  /** The row with this primary key, locked until the transaction ends; undefined when there is none, or it was skipped. */
-  async get<T extends object>(
-    table: Table<T>,
-    key: Key,
-    options: LockOptions & { columns?: readonly (keyof T & string)[] },
-  ): Promise<T | undefined> {
-    return this.#scope.write(() => table.getLockedNow(key, options))
-  }
-
-  /** As Table.scan, with each row locked until the transaction ends. */
-  async scan<T extends object>(
-    table: Table<T>,
-    options: LockOptions & ScanOptions<T>,
-  ): Promise<T[]> {
-    return this.#scope.write(() => table.scanLockedNow(options))
-  }
-
-  /** As Table.range, with each row locked until the transaction ends. */
-  async range<T extends object>(
-    table: Table<T>,
-    options: LockOptions & RangeOptions<T>,
-  ): Promise<T[]> {
-    return this.#scope.write(() => table.rangeLockedNow(options))
-  }
-
-  /** LOCK TABLE: until the transaction ends. Throws 55P03 with `wait: 'nowait'`. */
-  async lockTable<T extends object>(
-    table: Table<T>,
-    level: LockLevel = 'access exclusive',
-    options: { wait?: 'nowait' } = {},
-  ): Promise<void> {
-    await this.#scope.write(() => table.lockNow(level, options.wait !== 'nowait'))
-  }
-
-  /** See Session.createTable. The promises of these commands are of waiting for locks, as with `insert`. */
-  createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
-    return this.#scope.write(() => this.#commands.createTable(name, options))
-  }
-
-  dropTable(name: string, options?: DropOptions): void | Promise<void> {
-    return this.#scope.write(() => this.#commands.dropTable(name, options))
-  }
-
-  createIndex(table: string, options: CreateIndexOptions): string | Promise<string> {
-    return this.#scope.write(() => this.#commands.createIndex(table, options))
-  }
-
-  dropIndex(name: string, options?: DropOptions): void | Promise<void> {
-    return this.#scope.write(() => this.#commands.dropIndex(name, options))
-  }
-
-  truncate(...tables: string[]): void | Promise<void> {
-    return this.#scope.write(() => this.#commands.truncate(...tables))
-  }
-
-  createSchema(name: string, options?: CreateSchemaOptions): void | Promise<void> {
-    return this.#scope.write(() => this.#commands.createSchema(name, options))
-  }
-
-  dropSchema(name: string, options?: DropOptions): void | Promise<void> {
-    return this.#scope.write(() => this.#commands.dropSchema(name, options))
-  }
 }
 
 function commitTimestampOf(native: NativeCommitTimestamp | null): CommitTimestamp | undefined {
@@ -212,13 +90,14 @@ export class Session {
   readonly #queue: TransactionQueue
   readonly #commands: Commands
   #closed: Promise<void> | undefined
+  #terminated: PgError | undefined
 
   constructor(
     native: NativeSession,
     database: DatabaseServices,
     cluster: NativeCluster,
     events: SessionEvents,
-    synchronousCommit: SynchronousCommit = 'on',
+    defaults?: TransactionDefaults,
   ) {
     this.#native = native
     this.#cluster = cluster
@@ -229,9 +108,9 @@ export class Session {
       {
         onTransactionEnd: () => this.#commands.endOfTransaction(),
         onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
+        onTerminate: (reason) => this.#terminate(reason),
       },
-      database.lockTimeouts,
-      synchronousCommit,
+      defaults,
     )
     const { catalogs, relations, dataDirectory } = database
     this.#commands = new Commands({
@@ -358,15 +237,18 @@ export class Session {
     this.#refuseClosed()
     const commands = this.#commands
     const [name, given] = typeof table === 'string' ? [table, options] : [undefined, table ?? {}]
+    const { statement } = this.#queue.defaults.limits
     return this.#queue.runOutside('VACUUM', (step) =>
-      vacuum(
-        {
-          session: this.#native,
-          step: (action) => step(() => action(commands.context())),
-          rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
-        },
-        name,
-        given,
+      withinStatementTimeout(statement, given.signal, (signal) =>
+        vacuum(
+          {
+            session: this.#native,
+            step: (action) => step(() => action(commands.context())),
+            rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
+          },
+          name,
+          { ...given, ...(signal && { signal }) },
+        ),
       ),
     )
   }
@@ -474,6 +356,45 @@ export class Session {
     return [info.row.relisshared ? 0 : this.#database.oid, info]
   }
 
+  /**
+   * Takes an advisory lock for the session, waiting while others hold it; it lasts until it was unlocked as often as it was
+   * taken, or the session ends, whatever becomes of the transaction that it was taken in. Throws 40P01, 55P03 (lock_timeout),
+   * 57014, 53200, 22003.
+   */
+  async advisoryLock(
+    key: AdvisoryKey,
+    options: AdvisoryLockOptions & Pick<TransactionOptions, 'lockTimeout' | 'signal'> = {},
+  ): Promise<void> {
+    const { shared = false, ...rest } = options
+    await this.#lockCommand(
+      () => takeAdvisoryLock(this.#native, key, shared, 'session', true),
+      rest,
+    )
+  }
+
+  /** As `advisoryLock`, but false instead of waiting. */
+  tryAdvisoryLock(key: AdvisoryKey, options: AdvisoryLockOptions = {}): Promise<boolean> {
+    return this.#lockCommand(() =>
+      takeAdvisoryLock(this.#native, key, options.shared ?? false, 'session', false),
+    )
+  }
+
+  /** Gives back one of the times that the session took the lock; warns, and is false, when it does not hold it. */
+  async advisoryUnlock(key: AdvisoryKey, options: AdvisoryLockOptions = {}): Promise<boolean> {
+    const shared = options.shared ?? false
+    const released = await this.#lockCommand(() => releaseAdvisoryLock(this.#native, key, shared))
+    if (!released) {
+      const mode = shared ? 'ShareLock' : 'ExclusiveLock'
+      this.#events.onNotice(new PgError('01000', `you don't own a lock of type ${mode}`))
+    }
+    return released
+  }
+
+  /** Gives back all advisory locks that the session holds; those of transactions stay. */
+  async advisoryUnlockAll(): Promise<void> {
+    await this.#lockCommand(() => this.#native.advisoryUnlockAll())
+  }
+
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */
   close(): Promise<void> {
     this.#closed ??= this.#end()
@@ -487,7 +408,16 @@ export class Session {
   // One command in a transaction of its own.
   #define<T>(command: (commands: Commands) => T | Promise<T>): Promise<T> {
     this.#refuseClosed()
-    return this.#queue.run(() => command(this.#commands))
+    return this.#queue.run(() => this.#queue.timed(() => command(this.#commands)))
+  }
+
+  // As a statement of the open transaction, or in one of its own.
+  async #lockCommand<T>(
+    action: () => T | Promise<T>,
+    options: Pick<TransactionOptions, 'lockTimeout' | 'signal'> = {},
+  ): Promise<T> {
+    this.#refuseClosed()
+    return this.#queue.run((scope) => scope.write(action), options)
   }
 
   async #end(): Promise<void> {
@@ -496,7 +426,17 @@ export class Session {
     this.#events.onClose()
   }
 
+  // The transaction that took too long was rolled back.
+  #terminate(reason: PgError): void {
+    this.#terminated = reason
+    this.#native.close()
+    this.#closed = Promise.resolve()
+    this.#events.onClose()
+  }
+
   #refuseClosed(): void {
-    if (this.#closed !== undefined) throw new PgError('08003', 'the session is closed')
+    if (this.#closed === undefined) return
+    const because = this.#terminated && { detail: `It was ended: ${this.#terminated.message}.` }
+    throw new PgError('08003', 'the session is closed', because)
   }
 }

@@ -6,6 +6,13 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
+import {
+  noTimeLimits,
+  type TimeLimitOptions,
+  type TimeLimits,
+  TransactionTimer,
+  timeLimits,
+} from './time-limits.ts'
 
 export interface SavepointOptions {
   /** Nothing may be written until it ends. */
@@ -20,11 +27,7 @@ export interface SavepointOptions {
  */
 export type SynchronousCommit = 'on' | 'off' | 'local' | 'remote_write' | 'remote_apply'
 
-export interface TransactionOptions extends SavepointOptions {
-  /** Milliseconds that each operation waits for a lock before it fails with 55P03; 0: without limit. Default: lock_timeout. */
-  lockTimeout?: number
-  /** Milliseconds after which a wait is looked at for a deadlock. Default: deadlock_timeout. */
-  deadlockTimeout?: number
+export interface TransactionOptions extends SavepointOptions, TimeLimitOptions {
   /** Default 'read committed'. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
   /** Of a serializable read-only transaction: begin it when no other one can make it fail, nor it any other. */
@@ -40,6 +43,8 @@ export interface TransactionScope {
    * Throws 25P01 when the scope has ended, 25001 while a savepoint inside it is open.
    */
   write<T>(action: () => T | Promise<T>): T | Promise<T>
+  /** May it wait for other transactions? Not inside a synchronous body. */
+  readonly mayWait: boolean
   /** Runs `body` in a savepoint, after those that were asked for earlier; rolls back to it if `body` throws. */
   savepoint<T>(
     body: (scope: TransactionScope) => T | Promise<T>,
@@ -56,12 +61,14 @@ export interface TransactionScope {
 export interface QueueEvents {
   onTransactionEnd?: () => void
   onSavepointRollback?: () => void
+  /** The session ends, since a transaction of it, which was rolled back, took too long. */
+  onTerminate?: (reason: PgError) => void
 }
 
-/** Milliseconds: lock_timeout and deadlock_timeout. */
-export interface LockTimeouts {
-  lock: number
-  deadlock: number
+/** What holds for transactions that do not say otherwise. */
+export interface TransactionDefaults {
+  limits: TimeLimits
+  synchronousCommit: SynchronousCommit
 }
 
 // The scope that the running code belongs to: that of the synchronous body it is in, else the one whose asynchronous
@@ -83,24 +90,27 @@ function runInScope<T>(scope: Scope, body: (scope: TransactionScope) => T): T {
 export class TransactionQueue {
   readonly #native: NativeSession
   readonly #events: QueueEvents
-  readonly #synchronousCommit: SynchronousCommit
+  readonly defaults: TransactionDefaults
   // The open transaction and its open savepoints, innermost last.
   readonly #scopes: Scope[] = []
-  readonly #timeouts: LockTimeouts
+  // Those of the open transaction, or of the last one.
+  #limits: TimeLimits
   // What the native session was told last.
-  #inEffect: LockTimeouts | undefined
+  #inEffect: { lock: number; deadlock: number } | undefined
+  #terminated: PgError | undefined
+  // Operations that have not ended.
+  #underWay = 0
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(
     native: NativeSession,
     events: QueueEvents = {},
-    timeouts: LockTimeouts = { lock: 0, deadlock: 1000 },
-    synchronousCommit: SynchronousCommit = 'on',
+    defaults: TransactionDefaults = { limits: noTimeLimits, synchronousCommit: 'on' },
   ) {
     this.#native = native
-    this.#timeouts = timeouts
     this.#events = events
-    this.#synchronousCommit = synchronousCommit
+    this.defaults = defaults
+    this.#limits = defaults.limits
   }
 
   /** Is a transaction open now? */
@@ -215,7 +225,7 @@ export class TransactionQueue {
 
   /** May the innermost level wait for other transactions? Not inside a synchronous body. */
   get mayWait(): boolean {
-    return this.#scopes.at(-1)?.isSync === false
+    return this.#scopes.at(-1)?.mayWait === true
   }
 
   /** Runs one write at the innermost level; if it throws, that level can only be rolled back. */
@@ -223,6 +233,26 @@ export class TransactionQueue {
     const scope = this.#scopes.at(-1)
     if (scope === undefined) throw new PgError('25P01', 'there is no transaction in progress')
     return scope.write(action)
+  }
+
+  /** Runs one operation; what of it is not done when it returns is cancelled when it takes too long. */
+  timed<T>(action: () => T | Promise<T>): T | Promise<T> {
+    const result = action()
+    const { statement, idleInTransaction } = this.#limits
+    if (!(result instanceof Promise) || (statement === 0 && idleInTransaction === 0)) return result
+    const timer =
+      statement === 0 ? undefined : setTimeout(() => this.#native.timeOutStatement(), statement)
+    this.#underWay++
+    return result.finally(() => {
+      clearTimeout(timer)
+      this.#underWay--
+      this.#native.endStatement()
+    })
+  }
+
+  /** For scopes: why the transaction is gone, unless it ended as it was meant to. */
+  get terminated(): PgError | undefined {
+    return this.#terminated
   }
 
   /** Waits for the transactions that were asked for. */
@@ -278,32 +308,47 @@ export class TransactionQueue {
   ): Promise<{ result: T; durable: Promise<void> }> {
     if (options.signal?.aborted) throw canceled(options.signal)
     const scope = this.#begin(options, false)
+    const timer = this.#startTimer()
+    const signal = timer === undefined ? options.signal : anyOf(options.signal, timer.signal)
     try {
-      if (options.deferrable) await this.#waitForSafeSnapshot(options.signal)
+      if (options.deferrable) await this.#waitForSafeSnapshot(signal)
       const result = await abortable(
         runningScope.run(scope, () => body(scope)),
-        options.signal,
+        signal,
       )
-      await abortable(scope.idle(), options.signal)
+      await abortable(scope.idle(), signal)
       scope.refuseFailed()
       const durable = finish()
       this.#end()
       return { result, durable }
     } catch (error) {
+      this.#terminated = timer?.error
       this.#rollBack()
+      if (timer?.error !== undefined) this.#events.onTerminate?.(timer.error)
       throw error
+    } finally {
+      timer?.stop()
     }
+  }
+
+  #startTimer(): TransactionTimer | undefined {
+    const { transaction, idleInTransaction } = this.#limits
+    if (transaction === 0 && idleInTransaction === 0) return undefined
+    return new TransactionTimer(this.#limits, () =>
+      this.#underWay > 0 ? 0 : this.#native.idleMilliseconds(),
+    )
   }
 
   #begin(options: TransactionOptions, isSync: boolean): Scope {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
+    const limits = timeLimits(options, this.defaults.limits)
     this.#native.begin(
       options.isolation ?? 'read committed',
       options.readOnly ?? false,
       options.deferrable ?? false,
     )
-    const lock = options.lockTimeout ?? this.#timeouts.lock
-    const deadlock = options.deadlockTimeout ?? this.#timeouts.deadlock
+    const { lock, deadlock } = limits
+    this.#limits = limits
     if (lock !== this.#inEffect?.lock || deadlock !== this.#inEffect.deadlock) {
       this.#native.setLockTimeouts(lock, deadlock)
       this.#inEffect = { lock, deadlock }
@@ -322,7 +367,7 @@ export class TransactionQueue {
   }
 
   #waits(options: TransactionOptions): boolean {
-    return (options.synchronousCommit ?? this.#synchronousCommit) !== 'off'
+    return (options.synchronousCommit ?? this.defaults.synchronousCommit) !== 'off'
   }
 
   #rollBack(): void {
@@ -342,8 +387,7 @@ export class TransactionQueue {
 
 class Scope implements TransactionScope {
   readonly queue: TransactionQueue
-  /** Its body does not wait. */
-  readonly isSync: boolean
+  readonly mayWait: boolean
   open = true
   #failed = false
   // What the last write that had to wait was rejected with.
@@ -356,7 +400,7 @@ class Scope implements TransactionScope {
 
   constructor(queue: TransactionQueue, isSync: boolean) {
     this.queue = queue
-    this.isSync = isSync
+    this.mayWait = !isSync
   }
 
   write<T>(action: () => T | Promise<T>): T | Promise<T> {
@@ -368,7 +412,7 @@ class Scope implements TransactionScope {
     let result: T | Promise<T>
     this.#isWriting = true
     try {
-      result = action()
+      result = isPart ? action() : this.queue.timed(action)
     } catch (error) {
       this.#fail()
       throw error
@@ -475,7 +519,9 @@ class Scope implements TransactionScope {
   }
 
   #refuseUnlessCurrent(): void {
-    if (!this.open) throw new PgError('25P01', 'the transaction has ended')
+    if (!this.open) {
+      throw this.queue.terminated ?? new PgError('25P01', 'the transaction has ended')
+    }
     if (this.queue.isInnermost(this)) return
     throw new PgError('25001', 'a savepoint of the transaction is open', {
       hint: 'Use the transaction object that the body of the savepoint was given.',
@@ -502,7 +548,12 @@ function refusePromise(result: unknown): void {
 
 /** The error for work that its signal ended. */
 export function canceled(signal: AbortSignal): PgError {
+  if (signal.reason instanceof PgError) return signal.reason
   return new PgError('57014', 'canceling statement due to user request', { cause: signal.reason })
+}
+
+function anyOf(given: AbortSignal | undefined, own: AbortSignal): AbortSignal {
+  return given === undefined ? own : AbortSignal.any([given, own])
 }
 
 async function abortable<T>(result: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,0 +1,83 @@
+// How the calls of a session run: checked, with failed invariants contained, with a snapshot, or with a promise when
+// they have to wait.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "addon/relation_object.h"
+#include "addon/session_object.h"
+#include "statistics/counting.h"
+
+namespace pgdata {
+
+template <typename Body>
+Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
+  const Napi::Env env = info.Env();
+  THROW_IF_ERROR(env, state_->check());
+  return guarded(env, *state_->core, [&]() -> Napi::Value {
+    if (info.Length() != arguments) THROW_IF_ERROR(env, bad_argument("number of arguments"));
+    const CountingScope counting(state_->counters());
+    if (state_->explicit_transaction) state_->last_used_ms = coarse_milliseconds();
+    return body();
+  });
+}
+
+template <typename Operation>
+Napi::Value SessionObject::run(Napi::Env env, Operation operation,
+                               Napi::Value (*result)(Napi::Env, Operation&)) {
+  bool waiting = false;
+  THROW_IF_ERROR(env, operation.step(&waiting));
+  if (!waiting) return result(env, operation);
+  auto kept = std::make_unique<Operation>(std::move(operation));
+  kept->detach();
+  waiting_.reset(new Waiting{std::move(kept),
+                             [result](Napi::Env to, LockingOperation& ended) {
+                               return result(to, static_cast<Operation&>(ended));
+                             },
+                             Napi::Promise::Deferred::New(env), 0});
+  watch(env);
+  return waiting_->deferred.Promise();
+}
+
+// As `call`, with what is visible now; outside a transaction a snapshot is taken for the call alone.
+template <typename Body>
+Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
+  return call(info, arguments, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    if (state_->backend == nullptr) {
+      Snapshot everything;
+      everything.all_committed = true;
+      Engine& engine = state_->core->engine();
+      return body(
+          ReadView{ReadContext(engine.services().pool, engine.transactions()), &everything});
+    }
+    if (state_->explicit_transaction) THROW_IF_ERROR(env, state_->check_not_failed());
+    Backend& backend = *state_->backend;
+    const bool implicit = !backend.in_transaction();
+    if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
+    const Snapshot* snapshot = nullptr;
+    // Read committed sees the newest in any case.
+    const bool reads_newest = backend.isolation() != IsolationLevel::read_committed &&
+                              RelationObject::reads_newest(info[0]);
+    Status status =
+        reads_newest ? backend.catalog_snapshot(&snapshot) : backend.statement_snapshot(&snapshot);
+    Napi::Value result = env.Undefined();
+    if (status.is_ok())
+      result = body(ReadView{ReadContext(backend), snapshot});
+    else
+      throw_error(env, status);
+    // A scan that was opened keeps the transaction, and ends it.
+    if (implicit && state_->implicit_scans == 0) {
+      Lsn upto = invalid_lsn;
+      status = backend.commit(false, &upto);
+      state_->locks->end_transaction();
+      if (!status.is_ok()) throw_error(env, status);
+    } else if (!implicit) {
+      state_->end_statement();
+    }
+    return result;
+  });
+}
+
+}  // namespace pgdata
