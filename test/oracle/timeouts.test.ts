@@ -123,14 +123,14 @@ test('commands that work off the event loop are cancelled in between', async () 
   await using session = await cluster.connect()
   await session.createTable('large', { columns: { id: 'int4 primary key', value: 'int4' } })
   const large = session.table<Row>('large')
-  await large.insertMany(Array.from({ length: 60_000 }, (_, id) => ({ id, value: id % 1000 })))
-  await using limited = await cluster.connect({ statementTimeout: 4 })
+  await large.insertMany(Array.from({ length: 150_000 }, (_, id) => ({ id, value: id % 1000 })))
+  await using limited = await cluster.connect({ statementTimeout: 1 })
   const expected = { code: '57014', message: 'canceling statement due to statement timeout' }
   expect(await refusal(limited.reindex({ table: 'large' }))).toEqual(expected)
   expect(await refusal(limited.vacuum('large', { full: true }))).toEqual(expected)
   // Nothing is left of them.
   await session.createIndex('large', { columns: ['value'] })
-  expect(large.get(59_999)).toEqual({ id: 59_999, value: 999 })
+  expect(large.get(149_999)).toEqual({ id: 149_999, value: 999 })
 })
 
 test('a session that is idle in a transaction is ended', async () => {
