@@ -79,6 +79,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("version", version);
   add("setErrorClass", set_error_class_of);
   add("openCluster", open_cluster);
+  add("attachCluster", attach_cluster);
   add("cancelOpening", cancel_opening);
   add("initCluster", init_cluster);
   add("readControlFile", read_control_file_object);

@@ -18,6 +18,7 @@ void BackgroundWork::stop() {
 ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
     : engine_(std::move(engine)), env_(env) {
   if (engine_->options().read_only) return;
+  heard_ = engine_->invalidations().end();
   mailbox_ = new Mailbox();
   mailbox_->core = this;
   wake_function_ = WakeFunction::New(
@@ -45,12 +46,23 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
         wake_function_.NonBlockingCall();
       },
       &wait_thread_);
-  // The engine was made by this environment, whose mailbox is the first.
+  // There are as many mailboxes as there can be processes.
   INVARIANT(status.is_ok());
   engine_->transactions().on_notice([this](Status notice) {
     {
       const std::lock_guard<std::mutex> guard(mailbox_->mutex);
       mailbox_->notices.push_back(std::move(notice));
+    }
+    wake_function_.NonBlockingCall();
+  });
+}
+
+void ClusterCore::on_crash(const Napi::Function& handler) {
+  crash_handler_ = Napi::Persistent(handler);
+  engine_->on_crash([this] {
+    {
+      const std::lock_guard<std::mutex> guard(mailbox_->mutex);
+      mailbox_->has_crashed = true;
     }
     wake_function_.NonBlockingCall();
   });
@@ -107,11 +119,14 @@ void ClusterCore::wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*) {
 
 void ClusterCore::settle(Napi::Env env) {
   const Napi::HandleScope scope(env);
+  const InCall call(*this);
   std::vector<Report> reports;
   std::vector<WaitReport> wait_reports;
   std::vector<Status> notices;
+  bool has_crashed = false;
   {
     const std::lock_guard<std::mutex> guard(mailbox_->mutex);
+    std::swap(has_crashed, mailbox_->has_crashed);
     notices.swap(mailbox_->notices);
     reports.swap(mailbox_->reports);
     wait_reports.swap(mailbox_->wait_reports);
@@ -138,6 +153,15 @@ void ClusterCore::settle(Napi::Env env) {
   for (const Status& notice : notices) {
     if (!notice_handler_.IsEmpty()) notice_handler_.Call({make_error(env, notice)});
   }
+  if (has_crashed && !crash_handler_.IsEmpty()) crash_handler_.Call({});
+}
+
+void ClusterCore::send_invalidation(const Invalidation& message) {
+  if (!engine_->is_shared()) return;
+  const bool is_next = !has_invalidations();
+  engine_->invalidations().send(message);
+  // Unless somebody else sent something in between.
+  if (is_next && engine_->invalidations().end() == heard_ + 1) heard_++;
 }
 
 void ClusterCore::remove_session(SessionObject* session) {
@@ -151,7 +175,11 @@ void ClusterCore::flush_statistics() {
 std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
   background_->stop();
-  if (flush_thread_) engine_->transactions().on_notice(nullptr);
+  const InCall call(*this);
+  if (flush_thread_) {
+    engine_->transactions().on_notice(nullptr);
+    engine_->on_crash(nullptr);
+  }
   // Ending a session takes it off the list.
   while (!sessions_.empty()) sessions_.back()->end();
   wait_thread_.reset();
@@ -159,6 +187,7 @@ std::shared_ptr<Engine> ClusterCore::release() {
     flush_thread_.reset();
     settle(env_);
     notice_handler_.Reset();
+    crash_handler_.Reset();
     mailbox_->core = nullptr;
     wake_function_.Release();
   }

@@ -77,8 +77,18 @@ class ClusterCore {
   uint64_t watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times);
   void forget_wait(uint64_t ticket);
 
+  // What other processes have told since the last call; see InvalidationQueue::read.
+  bool has_invalidations() const { return engine_->invalidations().end() != heard_; }
+  bool read_invalidations(std::vector<Invalidation>* messages) {
+    return engine_->invalidations().read(&heard_, messages);
+  }
+  // What this environment's sessions tell others, its own caches know already.
+  void send_invalidation(const Invalidation& message);
+
   // Called with each warning, as a PgError, in a turn of its own.
   void on_notice(const Napi::Function& handler) { notice_handler_ = Napi::Persistent(handler); }
+  // Called once, when the death of another process brought the cluster down.
+  void on_crash(const Napi::Function& handler);
 
   void add_session(SessionObject* session) { sessions_.push_back(session); }
   void remove_session(SessionObject* session);
@@ -103,6 +113,7 @@ class ClusterCore {
     std::vector<Report> reports;
     std::vector<WaitReport> wait_reports;
     std::vector<Status> notices;
+    bool has_crashed = false;
     ClusterCore* core;  // null once released; JavaScript thread only
   };
   static void wake(Napi::Env env, Napi::Function, Mailbox* mailbox, void*);
@@ -121,9 +132,27 @@ class ClusterCore {
   std::unique_ptr<WaitThread> wait_thread_;
   std::unordered_map<uint64_t, SessionObject*> waits_;
   uint64_t next_ticket_ = 0;
+  uint64_t heard_ = 0;  // of the invalidation queue
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   std::vector<SessionObject*> sessions_;
   Napi::FunctionReference notice_handler_;
+  Napi::FunctionReference crash_handler_;
+};
+
+// While it lives, this environment's thread is in a call: its process cannot die then without others knowing that it was
+// inside.
+class InCall {
+ public:
+  explicit InCall(ClusterCore& core) : engine_(core.is_open() ? core.shared_engine() : nullptr) {
+    if (engine_) engine_->processes().begin_call(engine_->process());
+  }
+  ~InCall() {
+    if (engine_ && engine_->is_open()) engine_->processes().end_call(engine_->process());
+  }
+  InCall(const InCall&) = delete;
+
+ private:
+  std::shared_ptr<Engine> engine_;
 };
 
 // Runs `work` on a pool thread; the cluster is not closed meanwhile. connection_does_not_exist when it is being closed
@@ -135,6 +164,7 @@ Napi::Promise run_on_engine(Napi::Env env, const ClusterCore& core,
 // Runs `body`, which may fail an INVARIANT: that poisons the cluster and is thrown as internal_error.
 template <typename Body>
 Napi::Value guarded(Napi::Env env, ClusterCore& core, Body&& body) {
+  const InCall call(core);
   try {
     Status status = core.check();
     if (!status.is_ok()) {
@@ -143,8 +173,14 @@ Napi::Value guarded(Napi::Env env, ClusterCore& core, Body&& body) {
     }
     return body();
   } catch (const InvariantFailure& failure) {
-    if (core.is_open()) core.engine().state().poison(failure.what());
-    throw_error(env, Status::error(ErrorCode::internal_error, "%s", failure.what()));
+    Status status = Status::error(ErrorCode::internal_error, "%s", failure.what());
+    if (core.is_open()) {
+      // What was waited for in vain is no failure of this call.
+      Status crashed = core.engine().state().check();
+      if (!crashed.is_ok()) status = std::move(crashed);
+      core.engine().state().poison(failure.what());
+    }
+    throw_error(env, status);
     return env.Undefined();
   }
 }

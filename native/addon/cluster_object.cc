@@ -32,6 +32,10 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("verifyIndex", &ClusterObject::verify_index),
           InstanceMethod("checkpoint", &ClusterObject::checkpoint),
           InstanceMethod("close", &ClusterObject::close),
+          InstanceMethod("segment", &ClusterObject::segment),
+          InstanceMethod("backendsOn", &ClusterObject::backends_on),
+          InstanceMethod("processes", &ClusterObject::processes),
+          InstanceMethod("acceptInvalidations", &ClusterObject::accept_invalidations),
           InstanceMethod("closeSync", &ClusterObject::close_sync),
           InstanceMethod("abandon", &ClusterObject::abandon),
           InstanceMethod("predicateLocks", &ClusterObject::predicate_locks),
@@ -40,6 +44,8 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("idBounds", &ClusterObject::id_bounds),
           InstanceMethod("nameOldestDatabases", &ClusterObject::name_oldest_databases),
           InstanceMethod("truncateLogs", &ClusterObject::truncate_logs),
+          InstanceMethod("onCrash", &ClusterObject::on_crash),
+          InstanceMethod("leaveCrashed", &ClusterObject::leave_crashed),
           InstanceMethod("onNotice", &ClusterObject::on_notice),
           InstanceMethod("commitTimestamp", &ClusterObject::commit_timestamp),
           InstanceMethod("lastCommitted", &ClusterObject::last_committed),
@@ -299,6 +305,30 @@ Napi::Value ClusterObject::truncate_logs(const Napi::CallbackInfo& info) {
   });
 }
 
+// onCrash(handler: () => void)
+Napi::Value ClusterObject::on_crash(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsFunction()) THROW_IF_ERROR(env, bad_argument("handler"));
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    core_->on_crash(info[0].As<Napi::Function>());
+    return env.Undefined();
+  });
+}
+
+// leaveCrashed(): Promise<boolean>, whether this process was the owner
+Napi::Value ClusterObject::leave_crashed(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Engine> engine = release();
+  const auto was_owner = std::make_shared<bool>(false);
+  return run_async(
+      env,
+      [engine, was_owner] {
+        if (engine) engine->leave_crashed(was_owner.get());
+        return Status();
+      },
+      [was_owner](Napi::Env here) -> Napi::Value { return Napi::Boolean::New(here, *was_owner); });
+}
+
 // onNotice(handler: (notice: PgError) => void)
 Napi::Value ClusterObject::on_notice(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -333,17 +363,80 @@ Napi::Value ClusterObject::last_committed(const Napi::CallbackInfo& info) {
   });
 }
 
+// close(): Promise<boolean>, whether nobody has the directory open any more
 Napi::Value ClusterObject::close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::shared_ptr<Engine> engine = release();
-  return run_async(env, [engine] { return engine ? engine->close() : Status(); });
+  const auto was_last = std::make_shared<bool>(true);
+  return run_async(
+      env, [engine, was_last] { return engine ? engine->close(was_last.get()) : Status(); },
+      [was_last](Napi::Env here) -> Napi::Value { return Napi::Boolean::New(here, *was_last); });
 }
 
+// closeSync(): boolean, as close()
 Napi::Value ClusterObject::close_sync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::shared_ptr<Engine> engine = release();
-  if (engine) THROW_IF_ERROR(env, engine->close());
-  return env.Undefined();
+  bool was_last = true;
+  if (engine) THROW_IF_ERROR(env, engine->close(&was_last));
+  return Napi::Boolean::New(env, was_last);
+}
+
+// segment(): number of the shared memory segment; negative when nobody can attach
+Napi::Value ClusterObject::segment(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    return Napi::Number::New(env, core_->engine().segment());
+  });
+}
+
+// backendsOn(database): number of sessions, of all processes
+Napi::Value ClusterObject::backends_on(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const ProcessArray& processes = core_->engine().transactions().processes();
+    return Napi::Number::New(env, processes.backends_on(info[0].ToNumber().Uint32Value()));
+  });
+}
+
+// processes(): { pid, isOwner }[], of all that have the directory open
+Napi::Value ClusterObject::processes(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const ProcessTable& table = core_->engine().processes();
+    const std::vector<ProcessTable::Process> list = table.list();
+    const Napi::Array result = Napi::Array::New(env, list.size());
+    for (uint32_t i = 0; i < list.size(); i++) {
+      const Napi::Object object = Napi::Object::New(env);
+      object.Set("pid", Napi::Number::New(env, list[i].pid));
+      object.Set("isOwner", Napi::Boolean::New(env, table.owner() == list[i].number));
+      result.Set(i, object);
+    }
+    return result;
+  });
+}
+
+// acceptInvalidations(): 0 when this process is alone; 1 when others are there and have told nothing new; else what they
+// have told: { database, object }[], or null when everything is to be forgotten
+Napi::Value ClusterObject::accept_invalidations(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!core_->is_open() || core_->engine().options().read_only) return Napi::Number::New(env, 0);
+  const Engine& engine = core_->engine();
+  if (!core_->has_invalidations()) return Napi::Number::New(env, engine.is_shared() ? 1 : 0);
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    std::vector<Invalidation> messages;
+    if (!core_->read_invalidations(&messages)) return env.Null();
+    const Napi::Array result = Napi::Array::New(env);
+    uint32_t count = 0;
+    for (const Invalidation& message : messages) {
+      if (message.kind != Invalidation::Kind::catalogs) continue;
+      const Napi::Object object = Napi::Object::New(env);
+      object.Set("database", Napi::Number::New(env, message.relation.dbOid));
+      object.Set("object", Napi::Number::New(env, message.object));
+      result.Set(count++, object);
+    }
+    return result;
+  });
 }
 
 Napi::Value ClusterObject::abandon(const Napi::CallbackInfo& info) {
@@ -501,6 +594,19 @@ Napi::Value open_cluster(const Napi::CallbackInfo& info) {
                               [&files](EngineOptions given, std::unique_ptr<Engine>* engine) {
                                 return Engine::open(files, std::move(given), engine);
                               });
+}
+
+// attachCluster(options, segment): joins those that have the directory open
+Napi::Value attach_cluster(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsObject() || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("options"));
+  EngineOptions options;
+  THROW_IF_ERROR(env, read_engine_options(info[0].As<Napi::Object>(), &options));
+  const int segment = info[1].As<Napi::Number>().Int32Value();
+  return resolve_with_cluster(
+      env, std::move(options), [segment](EngineOptions given, std::unique_ptr<Engine>* engine) {
+        return Engine::attach(posix_file_system(), std::move(given), segment, engine);
+      });
 }
 
 Napi::Value cancel_opening(const Napi::CallbackInfo& info) {

@@ -28,6 +28,10 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value checkpoint(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value close_sync(const Napi::CallbackInfo& info);
+  Napi::Value segment(const Napi::CallbackInfo& info);
+  Napi::Value backends_on(const Napi::CallbackInfo& info);
+  Napi::Value processes(const Napi::CallbackInfo& info);
+  Napi::Value accept_invalidations(const Napi::CallbackInfo& info);
   Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value predicate_locks(const Napi::CallbackInfo& info);
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
@@ -36,6 +40,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value id_bounds(const Napi::CallbackInfo& info);
   Napi::Value name_oldest_databases(const Napi::CallbackInfo& info);
   Napi::Value truncate_logs(const Napi::CallbackInfo& info);
+  Napi::Value on_crash(const Napi::CallbackInfo& info);
+  Napi::Value leave_crashed(const Napi::CallbackInfo& info);
   Napi::Value on_notice(const Napi::CallbackInfo& info);
   Napi::Value commit_timestamp(const Napi::CallbackInfo& info);
   Napi::Value last_committed(const Napi::CallbackInfo& info);
@@ -64,6 +70,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
 // openCluster(options, opening, onProgress) and initCluster(options): Promise<NativeCluster>; cancelOpening(opening)
 Napi::Value cancel_opening(const Napi::CallbackInfo& info);
 Napi::Value open_cluster(const Napi::CallbackInfo& info);
+Napi::Value attach_cluster(const Napi::CallbackInfo& info);
 Napi::Value init_cluster(const Napi::CallbackInfo& info);
 
 }  // namespace pgdata

@@ -199,6 +199,7 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->track_commit_timestamp = fields.boolean("trackCommitTimestamp");
   options->max_worker_processes = fields.integer("maxWorkerProcesses");
   options->max_wal_senders = fields.integer("maxWalSenders");
+  options->shared = fields.boolean("shared");
   return fields.status();
 }
 

@@ -69,6 +69,7 @@ Napi::Value ScanObject::close(const Napi::CallbackInfo& info) {
 
 void ScanObject::finish() {
   if (session_ == nullptr) return;
+  const InCall call(*session_->core);
   scan_.reset();
   session_->scans.erase(this);
   if (implicit_ && --session_->implicit_scans == 0 && !session_->ended && session_->backend &&

@@ -63,6 +63,27 @@ Napi::Value SessionObject::lock_for_session(const Napi::CallbackInfo& info) {
   });
 }
 
+// lockForReading(oid): boolean, whether `unlockForSession` at the level of readers must follow
+Napi::Value SessionObject::lock_relation_for_reading(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const Oid oid = info[0].ToNumber().Uint32Value();
+    // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.
+    if (state_->locks == nullptr || waiting_ != nullptr || oid < first_normal_object_id)
+      return Napi::Boolean::New(env, false);
+    const LockTag tag = LockTag::relation(state_->backend->database(), oid);
+    LockOutcome outcome{};
+    THROW_IF_ERROR(env, state_->locks->acquire(tag, LockLevel::access_share, LockScope::session,
+                                               false, &outcome));
+    if (outcome == LockOutcome::not_available)
+      THROW_IF_ERROR(env,
+                     Status::error(ErrorCode::lock_not_available,
+                                   "could not obtain lock on relation with OID %u", oid)
+                         .with_hint("A synchronous call does not wait for other transactions."));
+    return Napi::Boolean::New(env, true);
+  });
+}
+
 // unlockForSession(oid, level)
 Napi::Value SessionObject::unlock_for_session(const Napi::CallbackInfo& info) {
   // All went with the session, if that has ended.

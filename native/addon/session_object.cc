@@ -13,6 +13,10 @@
 namespace pgdata {
 
 Status SessionState::check() const {
+  if (crashed)
+    return Status::error(ErrorCode::crash_shutdown,
+                         "the session has ended because the cluster crashed")
+        .with_hint("Connect again.");
   if (ended) return Status::error(ErrorCode::connection_does_not_exist, "the session is closed");
   return Status::ok;
 }
@@ -57,6 +61,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
           InstanceMethod("lockRelation", &SessionObject::lock_relation),
           InstanceMethod("lockForSession", &SessionObject::lock_for_session),
+          InstanceMethod("lockForReading", &SessionObject::lock_relation_for_reading),
           InstanceMethod("unlockForSession", &SessionObject::unlock_for_session),
           InstanceMethod("advisoryLock", &SessionObject::advisory_lock),
           InstanceMethod("advisoryUnlock", &SessionObject::advisory_unlock),
@@ -72,6 +77,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("number", &SessionObject::number),
           InstanceMethod("begin", &SessionObject::begin),
           InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),
+          InstanceMethod("willDefine", &SessionObject::will_define),
           InstanceMethod("commit", &SessionObject::commit),
           InstanceMethod("commitAsync", &SessionObject::commit_async),
           InstanceMethod("prepareAsync", &SessionObject::prepare_async),
@@ -148,9 +154,11 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
 void SessionObject::end() {
   if (state_->ended) return;
   ClusterState& cluster = state_->core->engine().state();
+  state_->crashed = cluster.needs_restart();
   cluster.contain([this] {
-    cancel_wait(Env(),
-                Status::error(ErrorCode::connection_does_not_exist, "the session is closed"));
+    cancel_wait(Env(), state_->crashed ? state_->check()
+                                       : Status::error(ErrorCode::connection_does_not_exist,
+                                                       "the session is closed"));
   });
   state_->ended = true;
   while (!state_->scans.empty()) (*state_->scans.begin())->finish();

@@ -29,10 +29,14 @@ struct SessionState {
   std::unique_ptr<LockSession> locks;  // null when the backend is
   std::unique_ptr<TableWriter> writer;
   bool ended = false;
+  // It ended with the cluster.
+  bool crashed = false;
   // Begun by the user, rather than by a scan that needs a snapshot for a while.
   bool explicit_transaction = false;
   // Its innermost level failed, and was rolled back already; nothing but its end is left.
   bool failed = false;
+  // The transaction changes catalogs that others may have read.
+  bool defines = false;
   // Counts explicit transactions; scans of one that has ended are refused.
   uint64_t transaction = 0;
   // Counts subtransactions, and the numbers of those that are open, outermost first.
@@ -124,6 +128,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value abort_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value lock_relation(const Napi::CallbackInfo& info);
   Napi::Value lock_for_session(const Napi::CallbackInfo& info);
+  Napi::Value lock_relation_for_reading(const Napi::CallbackInfo& info);
   Napi::Value unlock_for_session(const Napi::CallbackInfo& info);
   Napi::Value advisory_lock(const Napi::CallbackInfo& info);
   Napi::Value advisory_unlock(const Napi::CallbackInfo& info);
@@ -136,6 +141,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value end_statement(const Napi::CallbackInfo& info);
   Napi::Value idle_milliseconds(const Napi::CallbackInfo& info);
   Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
+  Napi::Value will_define(const Napi::CallbackInfo& info);
   Napi::Value number(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);
   Napi::Value transaction_id(const Napi::CallbackInfo& info);

@@ -151,6 +151,10 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
     end_of_transaction();
     Lsn unflushed = invalid_lsn;
     RETURN_IF_ERROR(state_->backend->commit(flush, &unflushed));
+    if (std::exchange(state_->defines, false)) {
+      const RelFileLocator database{0, state_->backend->database(), invalid_oid};
+      state_->core->send_invalidation({Invalidation::Kind::catalogs, database, invalid_oid});
+    }
     state_->locks->end_transaction();
     if (upto != nullptr)
       *upto = unflushed;
@@ -161,8 +165,15 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
   return Status::ok;
 }
 
+// willDefine(): the open transaction is going to change catalogs, which others are told when it commits
+Napi::Value SessionObject::will_define(const Napi::CallbackInfo& info) {
+  state_->defines = true;
+  return info.Env().Undefined();
+}
+
 Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  state_->defines = false;
   if (!state_->ended)
     cancel_wait(
         env, Status::error(ErrorCode::query_canceled, "canceling statement due to user request"));

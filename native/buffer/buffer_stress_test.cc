@@ -208,8 +208,7 @@ TEST(processes_share_the_pool) {
   constexpr uint32_t blocks = 24;
   constexpr int processes = 3;
   constexpr int changes_each = 400;
-  const std::string name = "/pgdata.bt." + std::to_string(getpid());
-  PoolFixture fixture(16, PoolFixture::Log::none, name);
+  PoolFixture fixture(16, PoolFixture::Log::none, PoolFixture::Memory::shared);
   ASSERT_OK(fixture.add_pages(blocks));
   const uint64_t seed = test::seed();
   std::vector<pid_t> children;
@@ -218,7 +217,8 @@ TEST(processes_share_the_pool) {
     ASSERT(child >= 0);
     if (child == 0) {
       std::unique_ptr<Segment> segment;
-      if (!Segment::attach(name, &segment).is_ok()) _exit(2);
+      if (!Segment::attach(fixture.segment->id(), fixture.directory.path(), &segment).is_ok())
+        _exit(2);
       ClusterState state;
       Storage storage(posix_file_system(), fixture.storage_options);
       BufferPool pool(*segment, storage, nullptr, state, fixture.options);

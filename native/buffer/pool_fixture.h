@@ -162,9 +162,9 @@ inline constexpr RelFileLocator test_relation{default_tablespace_oid, 5, 16384};
 // A data directory with one database, storage and a pool over it, and a log if asked for.
 struct PoolFixture {
   enum class Log : uint8_t { none, real };
+  enum class Memory : uint8_t { own, shared };
 
-  explicit PoolFixture(uint32_t buffers, Log log = Log::none,
-                       const std::string& segment_name = "") {
+  explicit PoolFixture(uint32_t buffers, Log log = Log::none, Memory memory = Memory::own) {
     std::filesystem::create_directories(directory.path() + "/base/5");
     std::filesystem::create_directories(directory.path() + "/pg_wal");
     storage_options.data_directory = directory.path();
@@ -177,7 +177,7 @@ struct PoolFixture {
     SegmentPlan plan;
     BufferPool::plan(plan, options);
     if (log == Log::real) Wal::plan(plan, wal_options);
-    require(Segment::create(segment_name, plan, &segment));
+    require(Segment::create(memory == Memory::shared ? directory.path() : "", plan, &segment));
     if (log == Log::real) {
       wal = std::make_unique<Wal>(posix_file_system(), *segment, state, wal_options);
       require(wal->create_log());

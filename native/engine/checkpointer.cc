@@ -35,7 +35,9 @@ void Checkpointer::run() {
       if (wake_.wait_for(lock, round_interval, [this] { return stopping_; })) return;
     }
     if (engine_.state().is_poisoned()) return;
+    const Attachment::Inside inside(&engine_.state());
     try {
+      engine_.serve_checkpoint_request();
       Wal& wal = engine_.services().wal;
       // A full disk shows itself to whoever needs the segment; here it only means that none is ready.
       const Status prepared = wal.preallocate();

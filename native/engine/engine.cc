@@ -7,23 +7,30 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "engine/changed_settings.h"
 #include "engine/checkpoint.h"
 #include "engine/control_file.h"
+#include "engine/lock_file.h"
+#include "engine/shared_settings.h"
 #include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
 #include "statistics/statistics_file.h"
+#include "xact/created_files.h"
 #include "xact/prepared_table.h"
 #include "xact/process_array.h"
+#include "xact/transaction_of_dead.h"
 
 namespace pgdata {
 
 namespace {
 
 constexpr const char* state_range = "cluster state";
+constexpr const char* settings_range = "shared settings";
 
 uint32_t log2_of(uint64_t value) {
   uint32_t bits = 0;
@@ -38,98 +45,153 @@ Engine::Engine(FileSystem& files, EngineOptions options)
 
 Engine::~Engine() { abandon(); }
 
-Status Engine::lock_directory() {
-  if (options_.read_only) return Status::ok;
+Status Engine::open_directory() {
   directory_lock_ = ::open(options_.data_directory.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-  if (directory_lock_ < 0)
-    return Status::os_error(errno, "could not open directory \"%s\"",
-                            options_.data_directory.c_str());
-  if (::flock(directory_lock_, LOCK_EX | LOCK_NB) == 0) return Status::ok;
-  if (errno != EWOULDBLOCK)
-    return Status::os_error(errno, "could not lock directory \"%s\"",
-                            options_.data_directory.c_str());
+  if (directory_lock_ >= 0) return Status::ok;
+  return Status::os_error(errno, "could not open directory \"%s\"",
+                          options_.data_directory.c_str());
+}
+
+Status Engine::lock_directory(bool* is_locked) {
+  *is_locked = ::flock(directory_lock_, LOCK_EX | LOCK_NB) == 0;
+  if (*is_locked || errno == EWOULDBLOCK) return Status::ok;
+  return Status::os_error(errno, "could not lock directory \"%s\"",
+                          options_.data_directory.c_str());
+}
+
+Status Engine::refuse_locked() const {
   return Status::error(ErrorCode::lock_file_exists, "data directory \"%s\" is in use",
                        options_.data_directory.c_str());
 }
 
-Status Engine::build(uint32_t timeline) {
-  const uint32_t block_size = control_.blcksz;
-  WalOptions wal_options;
-  wal_options.directory = options_.data_directory + "/pg_wal";
-  wal_options.block_size = control_.xlog_blcksz;
-  wal_options.segment_bytes = control_.xlog_seg_size;
-  wal_options.buffer_pages = options_.read_only ? 16 : options_.wal_buffers;
-  wal_options.timeline = timeline;
-  wal_options.system_identifier = control_.system_identifier;
-  wal_options.sync_method = options_.wal_sync_method;
-  wal_options.fsync = options_.fsync;
-  wal_options.wal_level = options_.wal_level;
-  wal_options.full_page_writes = options_.full_page_writes;
-  RETURN_IF_ERROR(parse_consistency_checking(options_.wal_consistency_checking,
-                                             &wal_options.consistency_checking));
-  wal_options.min_wal_bytes = options_.min_wal_bytes;
-  wal_options.max_wal_bytes = options_.max_wal_bytes;
+// What the parts of an engine are made with.
+struct Engine::PartOptions {
+  WalOptions wal;
+  BufferPoolOptions pool;
+  TransactionSystemOptions transactions;
+  PredicateOptions predicates;
+  LockTableOptions locks;
 
-  BufferPoolOptions pool_options;
-  pool_options.buffers = options_.shared_buffers;
-  pool_options.block_size = block_size;
-  pool_options.data_checksums = control_.data_checksum_version != 0;
-  pool_options.log_hints = pool_options.data_checksums || options_.wal_log_hints;
-  pool_options.read_only = options_.read_only;
+  PartOptions(const EngineOptions& options, const ControlFile& control, uint32_t timeline,
+              uint32_t consistency_checking);
+  SegmentPlan plan(bool read_only) const;
+};
 
-  TransactionSystemOptions transaction_options;
-  transaction_options.block_size = block_size;
-  transaction_options.max_backends = options_.max_backends;
-  transaction_options.max_prepared_transactions = options_.max_prepared_transactions;
-  transaction_options.read_only = options_.read_only;
+Engine::PartOptions::PartOptions(const EngineOptions& options, const ControlFile& control,
+                                 uint32_t timeline, uint32_t consistency_checking) {
+  wal.directory = options.data_directory + "/pg_wal";
+  wal.block_size = control.xlog_blcksz;
+  wal.segment_bytes = control.xlog_seg_size;
+  wal.buffer_pages = options.read_only ? 16 : options.wal_buffers;
+  wal.timeline = timeline;
+  wal.system_identifier = control.system_identifier;
+  wal.sync_method = options.wal_sync_method;
+  wal.fsync = options.fsync;
+  wal.wal_level = options.wal_level;
+  wal.full_page_writes = options.full_page_writes;
+  wal.consistency_checking = consistency_checking;
+  wal.min_wal_bytes = options.min_wal_bytes;
+  wal.max_wal_bytes = options.max_wal_bytes;
 
-  PredicateOptions predicate_options;
-  predicate_options.block_size = block_size;
-  predicate_options.max_backends = options_.max_backends + options_.max_prepared_transactions;
-  predicate_options.max_pred_locks_per_transaction = options_.max_pred_locks_per_transaction;
-  predicate_options.max_pred_locks_per_relation = options_.max_pred_locks_per_relation;
-  predicate_options.max_pred_locks_per_page = options_.max_pred_locks_per_page;
-  LockTableOptions lock_options;
-  lock_options.slots =
-      transaction_options.max_backends + transaction_options.max_prepared_transactions;
-  lock_options.max_locks_per_transaction = options_.max_locks_per_transaction;
+  pool.buffers = options.shared_buffers;
+  pool.block_size = control.blcksz;
+  pool.data_checksums = control.data_checksum_version != 0;
+  pool.log_hints = pool.data_checksums || options.wal_log_hints;
+  pool.read_only = options.read_only;
 
+  transactions.block_size = control.blcksz;
+  transactions.max_backends = options.max_backends;
+  transactions.max_prepared_transactions = options.max_prepared_transactions;
+  transactions.read_only = options.read_only;
+
+  const uint32_t slots = options.max_backends + options.max_prepared_transactions;
+  predicates.block_size = control.blcksz;
+  predicates.max_backends = slots;
+  predicates.max_pred_locks_per_transaction = options.max_pred_locks_per_transaction;
+  predicates.max_pred_locks_per_relation = options.max_pred_locks_per_relation;
+  predicates.max_pred_locks_per_page = options.max_pred_locks_per_page;
+  locks.slots = slots;
+  locks.max_locks_per_transaction = options.max_locks_per_transaction;
+}
+
+SegmentPlan Engine::PartOptions::plan(bool read_only) const {
   SegmentPlan plan;
   plan.reserve(state_range, sizeof(ClusterState));
-  Wal::plan(plan, wal_options);
-  BufferPool::plan(plan, pool_options);
-  TransactionSystem::plan(plan, transaction_options);
-  if (!options_.read_only) PredicateLocks::plan(plan, predicate_options);
-  LockTable::plan(plan, lock_options);
-  if (!options_.read_only) Statistics::plan(plan);
-  // Until other processes can attach, the segment needs no name, and so can never be left behind.
-  RETURN_IF_ERROR(Segment::create("", plan, &segment_));
-  state_ = new (segment_->find(state_range)) ClusterState();
+  plan.reserve(settings_range, sizeof(SharedSettings));
+  ProcessTable::plan(plan);
+  Wal::plan(plan, wal);
+  BufferPool::plan(plan, pool);
+  TransactionSystem::plan(plan, transactions);
+  LockTable::plan(plan, locks);
+  if (read_only) return plan;
+  PredicateLocks::plan(plan, predicates);
+  InvalidationQueue::plan(plan);
+  StorageBoard::plan(plan);
+  CheckpointRequests::plan(plan);
+  Statistics::plan(plan);
+  return plan;
+}
 
+// Makes the segment, and the parts over it.
+Status Engine::build(uint32_t timeline) {
+  uint32_t consistency_checking = 0;
+  RETURN_IF_ERROR(
+      parse_consistency_checking(options_.wal_consistency_checking, &consistency_checking));
+  const PartOptions parts(options_, control_, timeline, consistency_checking);
+  const SegmentPlan plan = parts.plan(options_.read_only);
+  // Where the system has no shared memory to give, this process is alone.
+  Status made = Status::error(ErrorCode::out_of_memory, "not asked for");
+  if (options_.shared && !options_.read_only)
+    made = Segment::create(options_.data_directory, plan, &segment_);
+  if (made.code() == ErrorCode::out_of_memory) made = Segment::create("", plan, &segment_);
+  RETURN_IF_ERROR(std::move(made));
+  state_ = new (segment_->find(state_range)) ClusterState();
+  new (segment_->find(settings_range))
+      SharedSettings(shared_settings_of(options_, consistency_checking, timeline));
+  RETURN_IF_ERROR(join());
+  processes_->set_owner(process_);
+  assemble(parts);
+  return Status::ok;
+}
+
+Status Engine::join() {
+  processes_ = std::make_unique<ProcessTable>(*segment_);
+  RETURN_IF_ERROR(processes_->join(&process_));
+  attachment_ = std::make_unique<Attachment>(*segment_, *state_, *processes_, process_);
+  return Status::ok;
+}
+
+void Engine::assemble(const PartOptions& parts) {
   StorageOptions storage_options;
   storage_options.data_directory = options_.data_directory;
-  storage_options.block_size = block_size;
+  storage_options.block_size = control_.blcksz;
   storage_options.segment_blocks = control_.relseg_size;
   storage_options.io_mode = options_.io_mode;
   storage_options.read_only = options_.read_only;
   storage_options.fsync = options_.fsync;
   storage_options.tablespace_version_directory = tablespace_version_directory(control_);
   storage_ = std::make_unique<Storage>(files_, storage_options);
-  wal_ = std::make_unique<Wal>(files_, *segment_, *state_, wal_options);
+  wal_ = std::make_unique<Wal>(files_, *segment_, *state_, parts.wal);
   pool_ = std::make_unique<BufferPool>(
-      *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, pool_options);
+      *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, parts.pool);
   services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
   if (!options_.read_only) statistics_ = std::make_unique<Statistics>(*segment_);
   services_->statistics = statistics_.get();
-  transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
-  if (!options_.read_only) {
-    predicate_locks_ =
-        std::make_unique<PredicateLocks>(*segment_, *services_, *transactions_, predicate_options);
-    services_->predicate_locks = predicate_locks_.get();
-    transactions_->set_serializable_transactions(predicate_locks_.get());
-  }
-  locks_ = std::make_unique<LockTable>(*segment_, lock_options);
-  return Status::ok;
+  transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, parts.transactions);
+  transactions_->processes().set_process(process_);
+  locks_ = std::make_unique<LockTable>(*segment_, parts.locks);
+  locks_->set_process(process_);
+  if (options_.read_only) return;
+  predicate_locks_ =
+      std::make_unique<PredicateLocks>(*segment_, *services_, *transactions_, parts.predicates);
+  services_->predicate_locks = predicate_locks_.get();
+  transactions_->set_serializable_transactions(predicate_locks_.get());
+  invalidations_ = std::make_unique<InvalidationQueue>(*segment_);
+  files_position_ = invalidations_->end();
+  checkpoint_requests_ = std::make_unique<CheckpointRequests>(*segment_);
+  storage_board_ =
+      std::make_unique<StorageBoard>(*segment_, *state_, *processes_, process_, *invalidations_);
+  storage_->share(storage_board_.get());
 }
 
 Status Engine::enter_production() {
@@ -141,10 +203,15 @@ Status Engine::enter_production() {
 
 Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine) {
   std::unique_ptr<Engine> opened(new Engine(files, std::move(options)));
-  RETURN_IF_ERROR(opened->lock_directory());
+  const bool read_only = opened->options_.read_only;
+  if (!read_only) {
+    bool is_locked = false;
+    RETURN_IF_ERROR(opened->open_directory());
+    RETURN_IF_ERROR(opened->lock_directory(&is_locked));
+    if (!is_locked) return opened->refuse_locked();
+  }
   RETURN_IF_ERROR(read_control_file(files, opened->options_.data_directory, &opened->control_));
   const ControlFile& control = opened->control_;
-  const bool read_only = opened->options_.read_only;
   if (!read_only && control.pg_control_version != 1800)
     return Status::error(ErrorCode::feature_not_supported,
                          "the cluster was made by another release of PostgreSQL than 18")
@@ -159,12 +226,55 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
     RETURN_IF_ERROR(plan_recovery(files, opened->options_.data_directory, control, &plan));
     RETURN_IF_ERROR(opened->build(plan.timeline));
     RETURN_IF_ERROR(opened->start(plan));
-    opened->checkpointer_ = std::make_unique<Checkpointer>(
-        *opened, opened->options_.checkpoint_timeout_seconds, opened->options_.max_wal_bytes);
+    opened->start_workers();
   }
   opened->options_.on_recovery_progress = nullptr;
   *engine = std::move(opened);
   return Status::ok;
+}
+
+Status Engine::attach(FileSystem& files, EngineOptions options, int segment,
+                      std::unique_ptr<Engine>* engine) {
+  std::unique_ptr<Engine> attached(new Engine(files, std::move(options)));
+  RETURN_IF_ERROR(attached->open_directory());
+  RETURN_IF_ERROR(Segment::attach(segment, attached->options_.data_directory, &attached->segment_));
+  attached->state_ = reinterpret_cast<ClusterState*>(attached->segment_->find(state_range));
+  RETURN_IF_ERROR(attached->state_->check());
+  RETURN_IF_ERROR(attached->join());
+  const auto settings =
+      *reinterpret_cast<const SharedSettings*>(attached->segment_->find(settings_range));
+  take_shared_settings(settings, &attached->options_);
+  RETURN_IF_ERROR(read_control_file(files, attached->options_.data_directory, &attached->control_));
+  attached->assemble(PartOptions(attached->options_, attached->control_, settings.timeline,
+                                 settings.consistency_checking));
+  RETURN_IF_ERROR(attached->wait_until_known());
+  attached->in_production_ = true;
+  attached->process_watch_ = std::make_unique<ProcessWatch>(*attached);
+  *engine = std::move(attached);
+  return Status::ok;
+}
+
+// Processes that were alone read without locks. Each learns of this one at its next call, so this one must not change
+// anything before the calls that are under way have ended.
+Status Engine::wait_until_known() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (const ProcessTable::Process& other : processes_->list()) {
+    while (other.number != process_ && processes_->is_reading(other.number) &&
+           is_process_alive(other.pid, other.start_time)) {
+      RETURN_IF_ERROR(state_->check());
+      if (std::chrono::steady_clock::now() > deadline)
+        return Status::error(ErrorCode::cannot_connect_now,
+                             "process %d has been reading for too long", other.pid);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  return Status::ok;
+}
+
+void Engine::start_workers() {
+  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
+                                                 options_.max_wal_bytes);
+  process_watch_ = std::make_unique<ProcessWatch>(*this);
 }
 
 Status Engine::start(const RecoveryPlan& plan) {
@@ -244,7 +354,10 @@ Status Engine::replay(const RecoveryPlan& plan) {
 Status Engine::init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
                     std::unique_ptr<Engine>* engine) {
   std::unique_ptr<Engine> made(new Engine(files, std::move(options)));
-  RETURN_IF_ERROR(made->lock_directory());
+  bool is_locked = false;
+  RETURN_IF_ERROR(made->open_directory());
+  RETURN_IF_ERROR(made->lock_directory(&is_locked));
+  if (!is_locked) return made->refuse_locked();
   ControlFile& control = made->control_;
   control = new_control_file(parameters.system_identifier);
   control.blcksz = parameters.block_size;
@@ -269,6 +382,7 @@ Status Engine::init(FileSystem& files, EngineOptions options, const InitParamete
 }
 
 Status Engine::checkpoint() {
+  if (in_production_ && !is_owner()) return checkpoint_requests_->request_and_wait(*state_);
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   if (!in_production_)
     return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
@@ -277,6 +391,12 @@ Status Engine::checkpoint() {
   // What cannot be removed only takes room.
   static_cast<void>(predicate_locks_->truncate_serial_log().is_ok());
   return Status::ok;
+}
+
+void Engine::serve_checkpoint_request() {
+  uint32_t ticket = 0;
+  if (!checkpoint_requests_->is_requested(&ticket)) return;
+  checkpoint_requests_->done(ticket, checkpoint().is_ok());
 }
 
 // Nobody else would catch what a failed invariant throws on a thread of our own, or at the end of the environment.
@@ -297,16 +417,20 @@ Status Engine::checkpoint_if_needed() {
   return checkpoint();
 }
 
-Status Engine::close() {
+Status Engine::close(bool* was_last) {
+  process_watch_.reset();
   checkpointer_.reset();
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  bool is_last = true;
   Status status;
   if (in_production_) {
+    is_last = processes_->close_if_last();
     status = state_->check();
-    if (status.is_ok()) status = contained_checkpoint(CheckpointKind::shutdown);
+    if (status.is_ok()) status = is_last ? shut_down() : hand_over();
     // The cluster is shut down cleanly, whatever becomes of its counters.
-    if (status.is_ok()) static_cast<void>(save_statistics().is_ok());
+    if (status.is_ok() && is_last) static_cast<void>(save_statistics().is_ok());
   }
+  if (was_last != nullptr) *was_last = is_last;
   release();
   return status;
 }
@@ -337,7 +461,114 @@ Status Engine::save_statistics() {
   return write_statistics(files_, options_.data_directory, *statistics_);
 }
 
+Status Engine::shut_down() {
+  // Its owner has left just now, and its lock on the directory with it.
+  if (!is_owner()) {
+    bool is_locked = false;
+    RETURN_IF_ERROR(lock_directory(&is_locked));
+    if (!is_locked) return refuse_locked();
+    take_over(true);
+    checkpointer_.reset();
+  }
+  return contained_checkpoint(CheckpointKind::shutdown);
+}
+
+// Others go on: what only this process knows is made good or told to them.
+Status Engine::hand_over() {
+  if (!is_owner()) return Status::ok;
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online));
+  return storage_->hand_over();
+}
+
+// The directory is locked by this process.
+void Engine::take_over(bool after_death) {
+  if (after_death) storage_->sync_everything_next();
+  const Status read = read_control_file(files_, options_.data_directory, &control_);
+  if (!read.is_ok()) return state_->poison(read.report().message.c_str());
+  processes_->set_owner(process_);
+  const Status written = take_over_lock_file(files_, options_.data_directory, segment_->id());
+  if (!written.is_ok()) return state_->poison(written.report().message.c_str());
+  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
+                                                 options_.max_wal_bytes);
+}
+
+void Engine::process_ended(const ProcessTable::Process& process) {
+  if (processes_->is_inside(process.number) || transactions_->created_files().is_incomplete()) {
+    const std::string reason =
+        "Process " + std::to_string(process.pid) + " ended while it was changing shared memory.";
+    state_->poison_after_death(reason.c_str());
+    return;
+  }
+  const bool was_owner = processes_->owner() == process.number;
+  if (was_owner || processes_->owner() == ProcessTable::none) {
+    bool is_locked = false;
+    if (!lock_directory(&is_locked).is_ok() || !is_locked) return;
+    take_over(true);
+  }
+  if (is_owner()) clean_up_after(process);
+}
+
+// Its transactions are rolled back; what it held and waited for is given back.
+void Engine::clean_up_after(const ProcessTable::Process& process) {
+  for (const int slot : transactions_->processes().slots_of(process.number)) {
+    const Status ended = end_transaction_of_dead(*services_, *transactions_, slot);
+    if (!ended.is_ok()) return state_->poison(ended.report().message.c_str());
+    predicate_locks_->end_transaction_of_dead(slot);
+    locks_->cancel_wait(slot);
+    locks_->release_all(slot);
+    locks_->close_slot(slot);
+    transactions_->processes().release_slot(slot);
+  }
+  locks_->release_mailboxes_of(process.number);
+  processes_->leave(process.number);
+}
+
+void Engine::upkeep_of_processes() {
+  if (state_->is_poisoned()) {
+    const std::lock_guard<std::mutex> guard(crash_mutex_);
+    if (state_->needs_restart() && crash_handler_) std::exchange(crash_handler_, nullptr)();
+    return;
+  }
+  std::vector<Invalidation> messages;
+  if (!invalidations_->read(&files_position_, &messages)) storage_->close_all();
+  for (const Invalidation& message : messages) {
+    if (message.kind != Invalidation::Kind::files) continue;
+    if (message.relation.relNumber == invalid_oid)
+      storage_->close_database_files(message.relation.dbOid);
+    else
+      storage_->close_relation(message.relation);
+  }
+  if (is_owner()) {
+    storage_->take_handed_over();
+  } else if (processes_->owner() == ProcessTable::none) {
+    bool is_locked = false;
+    if (lock_directory(&is_locked).is_ok() && is_locked) take_over(false);
+  }
+}
+
+void Engine::on_crash(std::function<void()> handler) {
+  const std::lock_guard<std::mutex> guard(crash_mutex_);
+  crash_handler_ = std::move(handler);
+}
+
+void Engine::leave_crashed(bool* was_owner) {
+  process_watch_.reset();
+  checkpointer_.reset();
+  *was_owner = is_owner();
+  // Nobody can enter any more; those who are inside find out soon.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (const ProcessTable::Process& other : processes_->list()) {
+    while (other.number != process_ && processes_->is_inside(other.number) &&
+           is_process_alive(other.pid, other.start_time) &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  release();
+}
+
 void Engine::abandon() {
+  process_watch_.reset();
   checkpointer_.reset();
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   release();
@@ -353,6 +584,13 @@ void Engine::release() {
   wal_.reset();
   storage_.reset();
   statistics_.reset();
+  storage_board_.reset();
+  checkpoint_requests_.reset();
+  invalidations_.reset();
+  attachment_.reset();
+  if (process_ != ProcessTable::none) processes_->leave(process_);
+  process_ = ProcessTable::none;
+  processes_.reset();
   state_ = nullptr;
   segment_.reset();
   if (directory_lock_ >= 0) ::close(directory_lock_);

@@ -1,5 +1,8 @@
 // Engine: one open data directory: its segment, and the parts of the data plane put together over it.
 //
+// The first process that opens a directory is its owner; others `attach` to its segment. The owner takes the checkpoints,
+// and cleans up after those that die. When it closes, or dies, one of the others takes its place.
+//
 // `open` takes a cluster however it was left, recovering it if need be (or just as it is, read-only); `init` makes the
 // log and control file of a new one; both leave it in production. `close` writes the shutdown checkpoint. The directory itself is locked
 // (flock) as long as a writing Engine lives, whatever happens to the process.
@@ -16,15 +19,21 @@
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
+#include "engine/checkpoint_requests.h"
 #include "engine/checkpointer.h"
+#include "engine/process_watch.h"
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
 #include "lock/lock_table.h"
 #include "predicate/predicate_locks.h"
 #include "recovery/recovery.h"
+#include "shmem/attachment.h"
 #include "shmem/cluster_state.h"
+#include "shmem/invalidation_queue.h"
+#include "shmem/process_table.h"
 #include "shmem/segment.h"
+#include "shmem/storage_board.h"
 #include "statistics/statistics.h"
 #include "wal/wal.h"
 #include "xact/transaction_system.h"
@@ -62,6 +71,8 @@ struct EngineOptions {
   // These only concern a server that replays the log.
   int32_t max_worker_processes = 8;
   int32_t max_wal_senders = 10;
+  // Other processes can attach.
+  bool shared = false;
 };
 
 // What a new cluster is made with.
@@ -79,6 +90,10 @@ class Engine {
  public:
   // lock_file_exists when another engine has the directory; what plan_recovery and recover fail with.
   static Status open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine);
+  // Joins those that have the directory open, by the number of their segment, whose settings count. undefined_object
+  // when nobody is there any more, cannot_connect_now when they are just closing, crash_shutdown.
+  static Status attach(FileSystem& files, EngineOptions options, int segment,
+                       std::unique_ptr<Engine>* engine);
   // The directories exist; pg_control and the log do not.
   static Status init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
                      std::unique_ptr<Engine>* engine);
@@ -107,15 +122,49 @@ class Engine {
   Status checkpoint();
   // The same, unless nothing that matters was logged since the last one.
   Status checkpoint_if_needed();
-  // The shutdown checkpoint; afterwards only destruction is allowed. No backend may be left.
-  Status close();
+  // The shutdown checkpoint, when no other process is there; afterwards only destruction is allowed. No backend of this
+  // process may be left. `*was_last` (may be null): nobody has the directory open any more.
+  Status close(bool* was_last = nullptr);
   // Gives everything back without a checkpoint, as a crash would.
   void abandon();
 
+  bool is_open() const { return processes_ != nullptr; }
+  // `handler` is called, on another thread, when a process died so that all have to leave.
+  void on_crash(std::function<void()> handler);
+  // That having happened: gives everything back when no process is in the middle of something any more.
+  // `*was_owner`: this one had the directory.
+  void leave_crashed(bool* was_owner);
+
+  // Others may use the cluster, or be about to.
+  bool is_shared() const { return processes_->count() > 1; }
+  int segment() const { return segment_->id(); }
+  ProcessTable& processes() { return *processes_; }
+  uint32_t process() const { return process_; }
+  bool is_owner() const { return processes_->owner() == process_; }
+  InvalidationQueue& invalidations() { return *invalidations_; }
+  CheckpointRequests& checkpoint_requests() { return *checkpoint_requests_; }
+
+  // For the Checkpointer: takes the checkpoint that another process asks for, if one does.
+  void serve_checkpoint_request();
+  // For ProcessWatch: another process has died; and what is to be done now and then.
+  void process_ended(const ProcessTable::Process& process);
+  void upkeep_of_processes();
+
  private:
   Engine(FileSystem& files, EngineOptions options);
-  Status lock_directory();
+  struct PartOptions;
+  Status open_directory();
+  Status lock_directory(bool* is_locked);
+  Status refuse_locked() const;
   Status build(uint32_t timeline);
+  Status join();
+  void assemble(const PartOptions& parts);
+  Status wait_until_known();
+  void start_workers();
+  Status shut_down();
+  Status hand_over();
+  void take_over(bool after_death);
+  void clean_up_after(const ProcessTable::Process& process);
   Status start(const RecoveryPlan& plan);
   Status replay(const RecoveryPlan& plan);
   Status enter_production();
@@ -135,6 +184,13 @@ class Engine {
   std::unique_ptr<Segment> segment_;
   ClusterState* state_ = nullptr;  // in the segment
   std::unique_ptr<Statistics> statistics_;
+  std::unique_ptr<ProcessTable> processes_;
+  uint32_t process_ = ProcessTable::none;
+  std::unique_ptr<Attachment> attachment_;
+  std::unique_ptr<InvalidationQueue> invalidations_;
+  uint64_t files_position_ = 0;  // how far removals of files are known here
+  std::unique_ptr<CheckpointRequests> checkpoint_requests_;
+  std::unique_ptr<StorageBoard> storage_board_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<BufferPool> pool_;
@@ -143,6 +199,9 @@ class Engine {
   std::unique_ptr<PredicateLocks> predicate_locks_;
   std::unique_ptr<LockTable> locks_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<ProcessWatch> process_watch_;
+  std::mutex crash_mutex_;
+  std::function<void()> crash_handler_;
 };
 
 }  // namespace pgdata

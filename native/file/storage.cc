@@ -2,6 +2,7 @@
 #include "file/storage.h"
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <set>
@@ -129,7 +130,23 @@ class PendingWork {
 
   void add_unlink(RelFileLocator relation) {
     const std::lock_guard guard(mutex_);
+    if (sharing_ != nullptr && sharing_->add_unlink(relation)) return;
     unlinks_.push_back({relation, cycle_});
+  }
+
+  // Not the owner: whether `key` has to be handed to the owner, for the first time in this cycle.
+  bool is_new_in_cycle(const SegmentKey& key) {
+    const std::lock_guard guard(mutex_);
+    const uint64_t cycle = sharing_->cycle();
+    if (std::exchange(cycle_, cycle) != cycle) handed_over_.clear();
+    return handed_over_.insert(key).second;
+  }
+
+  void share(StorageSharing* sharing) { sharing_ = sharing; }
+
+  void forget_unlinked_of(Oid dbOid) {
+    if (sharing_ != nullptr) sharing_->forget_unlinks(dbOid);
+    forget_unlinks(dbOid);
   }
 
   template <typename Predicate>
@@ -147,6 +164,7 @@ class PendingWork {
 
   void begin_checkpoint() {
     const std::lock_guard guard(mutex_);
+    if (sharing_ != nullptr) sharing_->begin_cycle();
     cycle_++;
   }
 
@@ -183,6 +201,7 @@ class PendingWork {
       taken.push_back(unlink.relation);
       return true;
     });
+    if (sharing_ != nullptr) sharing_->take_unlinks(&taken);
     return taken;
   }
 
@@ -198,6 +217,8 @@ class PendingWork {
   std::set<std::string> directories_;
   std::vector<Unlink> unlinks_;
   uint64_t cycle_ = 0;
+  StorageSharing* sharing_ = nullptr;
+  std::unordered_set<SegmentKey, SegmentKeyHash> handed_over_;  // in this cycle
 };
 
 constexpr ForkNumber all_forks[fork_count] = {ForkNumber::main, ForkNumber::fsm,
@@ -248,12 +269,12 @@ struct Storage::State {
   Status truncate_segment(const SegmentKey& key, uint32_t blocks);
   Status remove_segments(RelFileLocator relation, ForkNumber fork, bool keep_first);
   Status sync_one(const SegmentKey& key);
-  void register_sync(const SegmentKey& key) {
-    if (options.fsync) pending.add_segment(key);
-  }
-  void register_directory(const std::string& below_data_directory) {
-    if (options.fsync) pending.add_directory(below_data_directory);
-  }
+  void register_sync(const SegmentKey& key);
+  void register_directory(const std::string& below_data_directory);
+  bool is_for_others() const { return sharing != nullptr && !sharing->is_owner(); }
+  void forget_syncs_of(RelFileLocator relation);
+  void take_handed_over();
+  Status sync_file_systems();
 
   // Splits blocks into pieces that lie in one segment and fit one call.
   template <typename Transfer>
@@ -264,7 +285,77 @@ struct Storage::State {
   const StorageOptions options;
   OpenFiles open_files;
   PendingWork pending;
+  StorageSharing* sharing = nullptr;
+  std::atomic<bool> sync_everything{false};
 };
+
+// A segment was written. Whoever takes no checkpoints tells who does.
+void Storage::State::register_sync(const SegmentKey& key) {
+  if (!options.fsync) return;
+  if (!is_for_others())
+    pending.add_segment(key);
+  else if (pending.is_new_in_cycle(key))
+    sharing->push({SyncRequest::Kind::segment, key.relation, key.fork, key.segment, {}});
+}
+
+void Storage::State::register_directory(const std::string& below_data_directory) {
+  if (!options.fsync) return;
+  if (!is_for_others())
+    pending.add_directory(below_data_directory);
+  else
+    sharing->push({SyncRequest::Kind::directory, {}, ForkNumber::main, 0, below_data_directory});
+}
+
+// Its files are about to go.
+void Storage::State::forget_syncs_of(RelFileLocator relation) {
+  const bool is_database = relation.relNumber == invalid_oid;
+  const auto kind =
+      is_database ? SyncRequest::Kind::forget_database : SyncRequest::Kind::forget_relation;
+  if (is_for_others()) sharing->push({kind, relation, ForkNumber::main, 0, {}});
+  pending.forget_segments([&](const SegmentKey& key) {
+    return is_database ? key.relation.dbOid == relation.dbOid : key.relation == relation;
+  });
+}
+
+// The owner takes what others wrote and removed.
+void Storage::State::take_handed_over() {
+  if (sharing == nullptr) return;
+  std::vector<SyncRequest> requests;
+  sharing->take(&requests);
+  for (const SyncRequest& request : requests) {
+    switch (request.kind) {
+      case SyncRequest::Kind::segment:
+        pending.add_segment({request.relation, request.fork, request.segment});
+        break;
+      case SyncRequest::Kind::directory:
+        pending.add_directory(request.path);
+        break;
+      case SyncRequest::Kind::forget_relation:
+        pending.forget_segments(
+            [&](const SegmentKey& key) { return key.relation == request.relation; });
+        break;
+      case SyncRequest::Kind::forget_database:
+        pending.forget_segments(
+            [&](const SegmentKey& key) { return key.relation.dbOid == request.relation.dbOid; });
+        break;
+    }
+  }
+}
+
+// That of the data directory, and those of its tablespaces.
+Status Storage::State::sync_file_systems() {
+  RETURN_IF_ERROR(files.sync_file_system(options.data_directory));
+  const std::string links = absolute("pg_tblspc");
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(files.list(links, &names));
+  for (const std::string& name : names) {
+    FileInfo info;
+    RETURN_IF_ERROR(files.info(links + "/" + name, &info));
+    if (info.kind == FileKind::symbolic_link)
+      RETURN_IF_ERROR(files.sync_file_system(links + "/" + name));
+  }
+  return Status::ok;
+}
 
 std::string Storage::State::directory(Oid dbOid, Oid spcOid) const {
   if (spcOid == global_tablespace_oid) {
@@ -363,6 +454,32 @@ Storage::Storage(FileSystem& files, StorageOptions options) {
 }
 
 Storage::~Storage() = default;
+
+void Storage::share(StorageSharing* sharing) {
+  state_->sharing = sharing;
+  state_->pending.share(sharing);
+}
+
+Status Storage::hand_over() {
+  INVARIANT(state_->sharing != nullptr);
+  state_->take_handed_over();
+  for (const SegmentKey& key : state_->pending.take_segments()) {
+    state_->pending.segment_synced(key);
+    if (!state_->sharing->push_if_room(
+            {SyncRequest::Kind::segment, key.relation, key.fork, key.segment, {}}))
+      RETURN_IF_ERROR(state_->sync_one(key));
+  }
+  for (const std::string& path : state_->pending.take_directories()) {
+    if (!state_->sharing->push_if_room(
+            {SyncRequest::Kind::directory, {}, ForkNumber::main, 0, path}))
+      RETURN_IF_ERROR(state_->files.sync_directory(state_->absolute(path)));
+  }
+  return Status::ok;
+}
+
+void Storage::take_handed_over() { state_->take_handed_over(); }
+
+void Storage::sync_everything_next() { state_->sync_everything = true; }
 
 const StorageOptions& Storage::options() const { return state_->options; }
 
@@ -547,7 +664,8 @@ Status Storage::State::remove_segments(RelFileLocator relation, ForkNumber fork,
 Status Storage::unlink(RelFileLocator relation, bool at_once) {
   INVARIANT(!state_->options.read_only);
   close_relation(relation);
-  state_->pending.forget_segments([&](const SegmentKey& key) { return key.relation == relation; });
+  state_->forget_syncs_of(relation);
+  if (state_->sharing != nullptr) state_->sharing->announce_removal(relation);
   Status first_failure;
   for (ForkNumber fork : all_forks) {
     const bool keep_first = !at_once && fork == ForkNumber::main;
@@ -605,12 +723,16 @@ void Storage::close_relation(RelFileLocator relation) {
 }
 
 void Storage::close_database(Oid dbOid) {
-  const auto is_of_database = [dbOid](const SegmentKey& key) {
-    return key.relation.dbOid == dbOid;
-  };
-  state_->open_files.close_if(is_of_database);
-  state_->pending.forget_segments(is_of_database);
-  state_->pending.forget_unlinks(dbOid);
+  close_database_files(dbOid);
+  const RelFileLocator all_of_it{0, dbOid, invalid_oid};
+  state_->forget_syncs_of(all_of_it);
+  state_->pending.forget_unlinked_of(dbOid);
+  if (state_->sharing != nullptr) state_->sharing->announce_removal(all_of_it);
+}
+
+void Storage::close_database_files(Oid dbOid) {
+  state_->open_files.close_if(
+      [dbOid](const SegmentKey& key) { return key.relation.dbOid == dbOid; });
 }
 
 void Storage::close_all() {
@@ -620,9 +742,14 @@ void Storage::close_all() {
 void Storage::begin_checkpoint() { state_->pending.begin_checkpoint(); }
 
 Status Storage::sync_pending() {
+  state_->take_handed_over();
+  if (state_->sync_everything.exchange(false) && state_->options.fsync)
+    RETURN_IF_ERROR(state_->sync_file_systems());
   for (const SegmentKey& key : state_->pending.take_segments()) {
     if (!state_->pending.is_in_sync(key)) continue;  // Dropped meanwhile.
     Status status = state_->sync_one(key);
+    // Who drops a file says so before.
+    if (status.code() == ErrorCode::undefined_file) state_->take_handed_over();
     if (!status.is_ok() &&
         (status.code() != ErrorCode::undefined_file || state_->pending.is_in_sync(key)))
       return status;

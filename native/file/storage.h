@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "file/file_system.h"
+#include "file/storage_sharing.h"
 
 namespace pgdata {
 
@@ -45,6 +46,15 @@ class Storage {
   const StorageOptions& options() const;
   FileSystem& files();
 
+  // From here on others use the directory too. Said before anybody uses this Storage; `sharing` outlives it.
+  void share(StorageSharing* sharing);
+  // The owner does so now and then, so that others find room.
+  void take_handed_over();
+  // The owner is going to be another process: what is registered here is handed to it, or synced now.
+  Status hand_over();
+  // The owner before this one died with what was registered there: the next `sync_pending` syncs all file systems.
+  void sync_everything_next();
+
   // The path below the data directory: "base/5/16384", "global/1262_fsm", "pg_tblspc/16400/PG_18_202506291/5/16384".
   std::string relation_path(RelFileLocator relation, ForkNumber fork) const;
   std::string database_path(Oid dbOid, Oid spcOid) const;
@@ -71,10 +81,12 @@ class Storage {
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber first, uint32_t count);
   // Syncs every segment of the fork now (used after writing around the buffer pool or WAL).
   Status sync(RelFileLocator relation, ForkNumber fork);
-  // Closes the open files of a relation, which another process truncated or dropped.
+  // Closes the open files of a relation, which another process dropped.
   void close_relation(RelFileLocator relation);
   // Closes open files and forgets syncs and unlinks to come (before removing a database directory).
   void close_database(Oid dbOid);
+  // The same of what another process removed: only files are open here.
+  void close_database_files(Oid dbOid);
   void close_all();
 
   // Checkpoint: `begin_checkpoint` closes the current cycle of pending unlinks;

@@ -115,6 +115,12 @@ Status HeapScan::next_page(bool* found) {
   return Status::ok;
 }
 
+Status HeapScan::resume() {
+  if (count_ == 0 || buffer_) return Status::ok;
+  return context_.pool.read(relation_.locator, ForkNumber::main, block_, ReadMode::normal,
+                            strategy_.get(), &buffer_);
+}
+
 Status HeapScan::collect(const Page& page) {
   const OffsetNumber last = page.max_offset();
   if (last > heap_tuples_per_page_max(page.size()))

@@ -2,7 +2,7 @@
 //
 // A scan takes a page at a time: under the shared lock it notes which tuples the snapshot sees,
 // then gives the lock up and keeps the pin, so that the tuples stay where they are until the next
-// page is asked for. Source: src/backend/access/heap/heapam.c, PostgreSQL 18.
+// page is asked for, or the scan is paused. Source: src/backend/access/heap/heapam.c, PostgreSQL 18.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,12 @@ class HeapScan {
     *found = true;
     return Status::ok;
   }
+  // Lets go of the page between two calls from outside, and takes it again: its visible tuples stay where they are, as
+  // long as the snapshot is held.
+  void pause() { buffer_.release(); }
+  Status resume();
+  // The tuple that `next` gave last.
+  HeapTuple current() const { return tuple(next_index_ - 1); }
   // For each tuple of the current page, the line pointer at which the HOT chain it belongs to begins, to which
   // index entries point; itself where it is no heap-only tuple. data_corrupted for one that no chain reaches.
   Status root_offsets(std::vector<OffsetNumber>* roots);

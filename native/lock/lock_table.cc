@@ -58,7 +58,7 @@ LockTable::LockTable(Segment& segment, const LockTableOptions& options)
 Status LockTable::take_mailbox(uint32_t* mailbox) {
   for (uint32_t i = 0; i < mailboxes_max; ++i) {
     uint32_t expected = 0;
-    if (!mailboxes_[i].taken.compare_exchange_strong(expected, 1)) continue;
+    if (!mailboxes_[i].taken.compare_exchange_strong(expected, process_ + 1)) continue;
     *mailbox = i;
     return Status::ok;
   }
@@ -66,6 +66,13 @@ Status LockTable::take_mailbox(uint32_t* mailbox) {
 }
 
 void LockTable::release_mailbox(uint32_t mailbox) { mailboxes_[mailbox].taken.store(0); }
+
+void LockTable::release_mailboxes_of(uint32_t process) {
+  for (uint32_t i = 0; i < mailboxes_max; ++i) {
+    uint32_t expected = process + 1;
+    mailboxes_[i].taken.compare_exchange_strong(expected, 0);
+  }
+}
 
 std::atomic<uint32_t>& LockTable::bell(uint32_t mailbox) const { return mailboxes_[mailbox].bell; }
 

@@ -51,6 +51,9 @@ class LockTable {
   // The word that a process's WaitThread sleeps on. too_many_connections when all are taken.
   Status take_mailbox(uint32_t* mailbox);
   void release_mailbox(uint32_t mailbox);
+  // The number in the ProcessTable of the process that takes mailboxes here.
+  void set_process(uint32_t process) { process_ = process; }
+  void release_mailboxes_of(uint32_t process);
   std::atomic<uint32_t>& bell(uint32_t mailbox) const;
   void ring(uint32_t mailbox) const;
 
@@ -140,7 +143,7 @@ class LockTable {
   };
   struct Mailbox {
     alignas(64) std::atomic<uint32_t> bell;
-    std::atomic<uint32_t> taken;
+    std::atomic<uint32_t> taken;  // by the process of this number, from 1; 0: free
   };
   struct Partition {
     alignas(64) LwLock lock;
@@ -189,6 +192,7 @@ class LockTable {
   void release_held(int slot, uint32_t partition, uint32_t proclock, uint32_t mask);
   LockEntry entry_of(const ProcLock& proclock, LockLevel level, bool granted) const;
 
+  uint32_t process_ = 0;
   uint32_t slots_max_;
   uint32_t locks_max_;
   uint32_t proclocks_max_;

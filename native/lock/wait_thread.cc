@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "shmem/attachment.h"
 
 namespace pgdata {
 
@@ -82,6 +83,7 @@ void WaitThread::run() {
     {
       const std::lock_guard<std::mutex> guard(mutex_);
       if (stopping_) return;
+      const Attachment::Inside inside(&state_);
       const Clock::time_point now = Clock::now();
       for (auto at = watched_.begin(); at != watched_.end();) {
         Status status;

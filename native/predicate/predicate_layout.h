@@ -186,6 +186,7 @@ struct Xact {
   // Of a read-only one: the writers that may yet make its snapshot unsafe; of a writer: those read-only ones.
   List<Conflict> possible_unsafe;
   List<SireadLock> locks;
+  int32_t slot = -1;                                       // of the backend that runs it
   TransactionId xid = invalid_transaction_id;              // none until it writes
   TransactionId finished_before = invalid_transaction_id;  // the next xid when it ended
   TransactionId xmin = invalid_transaction_id;             // of its snapshot

@@ -96,6 +96,20 @@ std::unique_ptr<SerializableTransaction> PredicateLocks::make_session(int slot) 
   return std::make_unique<PredicateTransaction>(*this, slot);
 }
 
+void PredicateLocks::end_transaction_of_dead(int slot) {
+  Ref<Xact> found;
+  {
+    const LwLockGuard guard(shared_->xact_lock, LockMode::shared);
+    for (Ref<Xact> at = shared_->active.first; at; at = xacts_[at].of_active.next) {
+      const Xact& xact = xacts_[at];
+      if (xact.slot == slot && !xact.has(predicate::SXACT_FLAG_COMMITTED) &&
+          !xact.has(predicate::SXACT_FLAG_ROLLED_BACK))
+        found = at;
+    }
+  }
+  if (found) release(found, false, false);
+}
+
 Status PredicateLocks::recover_prepared(const TwoPhaseState& state) {
   const auto corrupted = [&] {
     return Status::error(ErrorCode::data_corrupted,

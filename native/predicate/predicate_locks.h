@@ -48,6 +48,8 @@ class PredicateLocks final : public SerializableTransactions {
   std::unique_ptr<SerializableTransaction> make_session(int slot) override;
   Status recover_prepared(const TwoPhaseState& state) override;
   void end_prepared(TransactionId xid, bool committed) override;
+  // The backend of `slot` died: its transaction, if it ran one here, is rolled back.
+  void end_transaction_of_dead(int slot);
   // Checkpoint: removes what of pg_serial nobody will ask for. Source: CheckPointPredicate.
   Status truncate_serial_log() { return serial_.truncate(); }
 

@@ -42,6 +42,7 @@ void PredicateTransaction::add_prepare_records(TwoPhaseState* state) {
 }
 
 void PredicateTransaction::handed_over() {
+  if (me_) me().slot = -1;
   me_ = {};
   local_.clear();
   failed_level_ = 0;
@@ -77,6 +78,7 @@ Status PredicateTransaction::begin_tracking(bool read_only, Snapshot* snapshot) 
   if (read_only && shared.writable_count == 0) return untracked(Status::ok);
 
   Xact& xact = locks_.xacts_[ref];
+  xact.slot = slot_;
   xact.last_commit_before_snapshot = locks_.last_commit_seq();
   xact.xmin = snapshot->xmin;
   if (read_only) {

@@ -12,6 +12,7 @@
 #include <exception>
 
 #include "base/status.h"
+#include "shmem/attachment.h"
 #include "shmem/index_vacuums.h"
 
 namespace pgdata {
@@ -19,7 +20,13 @@ namespace pgdata {
 class ClusterState {
  public:
   // Marks the cluster crashed; the first reason is kept.
-  void poison(const char* reason);
+  void poison(const char* reason) { poison(reason, false); }
+  // The same, because a process died in the middle of something: nothing is wrong with the machine, so those that are left
+  // may open the cluster again on their own.
+  void poison_after_death(const char* reason) { poison(reason, true); }
+  bool needs_restart() const {
+    return is_poisoned() && after_death_.load(std::memory_order_acquire) != 0;
+  }
   bool is_poisoned() const { return phase_.load(std::memory_order_acquire) != healthy; }
   // ok, or crash_shutdown (57P02) with the reason as detail.
   Status check() const {
@@ -29,9 +36,10 @@ class ClusterState {
   }
 
   // Runs `body` where an exception would end the process: in a destructor, on a thread of our own, at the end of the
-  // environment. False if an invariant failed in it, which poisons.
+  // environment. Meanwhile the thread is inside the engine (ProcessTable). False if an invariant failed in it, which poisons.
   template <typename Body>
   bool contain(Body&& body) noexcept {
+    const Attachment::Inside inside(this);
     try {
       body();
       return true;
@@ -53,8 +61,10 @@ class ClusterState {
   static constexpr uint32_t reason_written = 2;
 
   Status crashed() const;
+  void poison(const char* reason, bool after_death);
 
   std::atomic<uint32_t> phase_{healthy};
+  std::atomic<uint32_t> after_death_{0};
   std::atomic<uint32_t> recovering_{0};
   char reason_[248] = {};
   IndexVacuums index_vacuums_;

@@ -10,6 +10,7 @@
 #include <climits>
 
 #include "base/invariant.h"
+#include "shmem/attachment.h"
 
 namespace pgdata {
 
@@ -17,6 +18,8 @@ namespace {
 
 // About a microsecond, after which sleeping is the better bet.
 constexpr int spins_max = 100;
+// Locks are held for microseconds: who sleeps that long may wait for somebody who died.
+constexpr int crash_check_ms = 200;
 
 void pause_processor() {
 #if defined(__x86_64__)
@@ -63,7 +66,8 @@ void LwLock::wait_shared() {
     if ((state & readers_wait) == 0 &&
         !state_.compare_exchange_weak(state, state | readers_wait, std::memory_order_relaxed))
       continue;
-    futex_wait(&state_, state | readers_wait, -1);
+    futex_wait(&state_, state | readers_wait, crash_check_ms);
+    Attachment::give_up_if_crashed(this);
     state = spin(LockMode::shared);
   }
 }
@@ -86,7 +90,8 @@ void LwLock::wait_exclusive() {
     const uint32_t calls = writer_calls_.load(std::memory_order_acquire);
     state = state_.load(std::memory_order_relaxed);
     if ((state & holders_mask) == 0 || (state & writers_wait) == 0) continue;
-    futex_wait(&writer_calls_, calls, -1);
+    futex_wait(&writer_calls_, calls, crash_check_ms);
+    Attachment::give_up_if_crashed(this);
     state = spin(LockMode::exclusive);
   }
 }

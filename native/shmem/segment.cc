@@ -1,8 +1,9 @@
 // Segment: creation, attachment and the directory of what lies where.
 #include "shmem/segment.h"
 
-#include <fcntl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +21,9 @@ namespace pgdata {
 namespace {
 
 constexpr uint64_t segment_magic = 0x6765737461646770;  // "pgdatseg", as bytes
-constexpr uint32_t segment_version = 1;
-constexpr size_t directory_bytes = 4096;
+constexpr uint32_t segment_version = 2;
+constexpr size_t directory_bytes = 8192;
+constexpr size_t header_bytes = 128;
 constexpr size_t huge_page_bytes = 2u << 20;
 
 struct DirectoryEntry {
@@ -31,18 +33,50 @@ struct DirectoryEntry {
 };
 static_assert(sizeof(DirectoryEntry) == 56);
 
+// What stock PostgreSQL looks for when a lock file names a segment.
+//
+//   offset  size  field        meaning
+//        0     4  magic        PGShmemMagic
+//        4     4  creatorPID
+//        8     8  totalsize    bytes
+//       16     8  freeoffset   unused here
+//       24     4  dsm_control  unused here
+//       32     8  index        unused here
+//       40     8  device       of the data directory
+//       48     8  inode        of the data directory
+//
+// Source: src/include/storage/pg_shmem.h, PostgreSQL 18.
+struct PGShmemHeader {
+  int32_t magic;
+  int32_t creatorPID;
+  uint64_t totalsize;
+  uint64_t freeoffset;
+  uint32_t dsm_control;
+  uint32_t padding;
+  uint64_t index;
+  uint64_t device;
+  uint64_t inode;
+};
+static_assert(sizeof(PGShmemHeader) == 56);
+static_assert(offsetof(PGShmemHeader, index) == 32);
+static_assert(offsetof(PGShmemHeader, inode) == 48);
+constexpr int32_t PGShmemMagic = 679834894;
+
 struct SegmentHeader {
+  PGShmemHeader postgres;
+  uint64_t padding;
   std::atomic<uint64_t> magic;
   uint32_t version;
   uint32_t range_count;
   uint64_t size_bytes;
   uint64_t reserved[5];
 };
-static_assert(sizeof(SegmentHeader) == 64);
+static_assert(sizeof(SegmentHeader) == header_bytes);
+static_assert(offsetof(SegmentHeader, magic) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 constexpr size_t ranges_max = (directory_bytes - sizeof(SegmentHeader)) / sizeof(DirectoryEntry);
-static_assert(ranges_max == 72);
+static_assert(ranges_max == 144);
 
 SegmentHeader& header_at(std::byte* base) { return *reinterpret_cast<SegmentHeader*>(base); }
 
@@ -60,8 +94,8 @@ Status memory_error(int error_number, const std::string& what, size_t bytes) {
   return Status::error(ErrorCode::out_of_memory, "could not %s of %zu bytes: %s", what.c_str(),
                        bytes, std::strerror(error_number))
       .with_hint(
-          "Make shared_buffers smaller, or give shared memory more room (on Linux the size of "
-          "/dev/shm, in a container its --shm-size).");
+          "Make shared_buffers smaller, or let the system give more shared memory (on Linux "
+          "kernel.shmmax and kernel.shmall).");
 }
 
 // A child would copy or keep what only this process may use; large pages save
@@ -93,41 +127,28 @@ Status map_private(size_t bytes, std::byte** base) {
   return Status::ok;
 }
 
-Status map_shared(int descriptor, const std::string& name, size_t bytes, std::byte** base) {
-  void* const address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  if (address == MAP_FAILED)
-    return memory_error(errno, "map shared memory segment \"" + name + "\"", bytes);
+// Taken off the system's list at once: Linux still lets others attach by the number, as long as anybody is attached. Elsewhere
+// that is not so, and whoever comes second finds nothing.
+Status map_new_shared(size_t bytes, int* id, std::byte** base) {
+  int flags = IPC_CREAT | S_IRUSR | S_IWUSR;
+#if defined(SHM_NORESERVE)
+  flags |= SHM_NORESERVE;
+#endif
+  *id = shmget(IPC_PRIVATE, bytes, flags);
+  if (*id < 0)
+    return memory_error(errno == EINVAL ? ENOMEM : errno, "create a shared memory segment", bytes);
+  void* const address = shmat(*id, nullptr, 0);
+  const int error_number = errno;
+  shmctl(*id, IPC_RMID, nullptr);
+  if (address == reinterpret_cast<void*>(-1))
+    return memory_error(error_number, "map the cluster's shared memory", bytes);
   *base = static_cast<std::byte*>(address);
   return Status::ok;
 }
 
-// Gives the object its size with the memory behind it: without that, a full
-// /dev/shm shows as SIGBUS at the first use of a page.
-int reserve_memory(int descriptor, size_t bytes) {
-#if defined(__APPLE__)
-  return ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
-#else
-  int error_number;
-  do {
-    error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
-  } while (error_number == EINTR);
-  return error_number;
-#endif
+Status no_segment(int id) {
+  return Status::error(ErrorCode::undefined_object, "shared memory segment %d does not exist", id);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 }  // namespace
 
@@ -148,63 +169,67 @@ void SegmentPlan::reserve(const char* name, size_t bytes, size_t alignment) {
 size_t SegmentPlan::total_bytes() const { return page_rounded(end_); }
 
 Segment::~Segment() {
-  if (base_ != nullptr) munmap(base_, size_);
-  if (owner_ && !name_.empty()) shm_unlink(name_.c_str());
+  if (base_ == nullptr) return;
+  if (id_ < 0)
+    munmap(base_, size_);
+  else
+    shmdt(base_);
 }
 
-Status Segment::create(const std::string& name, const SegmentPlan& plan,
+Status Segment::create(const std::string& data_directory, const SegmentPlan& plan,
                        std::unique_ptr<Segment>* segment) {
   std::unique_ptr<Segment> made(new Segment());
-  const size_t bytes = plan.total_bytes();
-  if (name.empty()) {
-    RETURN_IF_ERROR(map_private(bytes, &made->base_));
-    made->size_ = bytes;
+  made->size_ = plan.total_bytes();
+  if (data_directory.empty()) {
+    RETURN_IF_ERROR(map_private(made->size_, &made->base_));
   } else {
-    shm_unlink(name.c_str());
-    const Descriptor descriptor(
-        shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR));
-    const std::string what = "create shared memory segment \"" + name + "\"";
-    if (descriptor.number() < 0) return memory_error(errno, what, bytes);
-    // From here on the name goes when `made` does.
-    made->name_ = name;
-    made->owner_ = true;
-    const int error_number = reserve_memory(descriptor.number(), bytes);
-    if (error_number != 0) return memory_error(error_number, what, bytes);
-    RETURN_IF_ERROR(map_shared(descriptor.number(), name, bytes, &made->base_));
-    made->size_ = bytes;
+    struct stat directory;
+    if (stat(data_directory.c_str(), &directory) != 0)
+      return Status::os_error(errno, "could not stat data directory \"%s\"",
+                              data_directory.c_str());
+    RETURN_IF_ERROR(map_new_shared(made->size_, &made->id_, &made->base_));
+    PGShmemHeader& header = header_at(made->base_).postgres;
+    header.magic = PGShmemMagic;
+    header.creatorPID = static_cast<int32_t>(getpid());
+    header.totalsize = header.freeoffset = made->size_;
+    header.device = static_cast<uint64_t>(directory.st_dev);
+    header.inode = static_cast<uint64_t>(directory.st_ino);
   }
-  advise(made->base_, bytes);
+  advise(made->base_, made->size_);
   made->write_directory(plan);
   *segment = std::move(made);
   return Status::ok;
 }
 
-Status Segment::attach(const std::string& name, std::unique_ptr<Segment>* segment) {
-  const Descriptor descriptor(shm_open(name.c_str(), O_RDWR, 0));
-  if (descriptor.number() < 0) {
-    if (errno == ENOENT)
-      return Status::error(ErrorCode::undefined_object,
-                           "shared memory segment \"%s\" does not exist", name.c_str());
-    return Status::os_error(errno, "could not open shared memory segment \"%s\"", name.c_str());
+Status Segment::attach(int id, const std::string& data_directory,
+                       std::unique_ptr<Segment>* segment) {
+  struct shmid_ds found;
+  if (id < 0 || shmctl(id, IPC_STAT, &found) != 0) return no_segment(id);
+  struct stat directory;
+  if (stat(data_directory.c_str(), &directory) != 0)
+    return Status::os_error(errno, "could not stat data directory \"%s\"", data_directory.c_str());
+  void* const address = shmat(id, nullptr, 0);
+  if (address == reinterpret_cast<void*>(-1)) {
+    if (errno == EINVAL || errno == EIDRM) return no_segment(id);
+    return memory_error(errno, "map the cluster's shared memory", found.shm_segsz);
   }
-  struct stat found;
-  if (fstat(descriptor.number(), &found) != 0)
-    return Status::os_error(errno, "could not stat shared memory segment \"%s\"", name.c_str());
   std::unique_ptr<Segment> made(new Segment());
-  made->name_ = name;
-  const auto bytes = static_cast<size_t>(found.st_size);
-  if (bytes >= directory_bytes) {
-    RETURN_IF_ERROR(map_shared(descriptor.number(), name, bytes, &made->base_));
-    made->size_ = bytes;
-    advise(made->base_, bytes);
-  }
+  made->base_ = static_cast<std::byte*>(address);
+  made->size_ = found.shm_segsz;
+  made->id_ = id;
+  if (made->size_ < directory_bytes) return no_segment(id);
+  const PGShmemHeader& header = header_at(made->base_).postgres;
+  if (header.magic != PGShmemMagic || header.device != static_cast<uint64_t>(directory.st_dev) ||
+      header.inode != static_cast<uint64_t>(directory.st_ino))
+    return no_segment(id);
+  advise(made->base_, made->size_);
   RETURN_IF_ERROR(made->verify());
   *segment = std::move(made);
   return Status::ok;
 }
 
 void Segment::write_directory(const SegmentPlan& plan) const {
-  auto* const header = new (base_) SegmentHeader;
+  SegmentHeader* const header = &header_at(base_);
   header->version = segment_version;
   header->range_count = static_cast<uint32_t>(plan.ranges_.size());
   header->size_bytes = size_;
@@ -222,15 +247,13 @@ void Segment::write_directory(const SegmentPlan& plan) const {
 Status Segment::verify() const {
   const auto not_usable = [this](const char* why) {
     return Status::error(ErrorCode::object_not_in_prerequisite_state,
-                         "shared memory segment \"%s\" cannot be used", name_.c_str())
+                         "shared memory segment %d cannot be used", id_)
         .with_detail(why);
   };
-  if (base_ == nullptr) return not_usable("It is too small, perhaps still being created.");
   const SegmentHeader& header = header_at(base_);
   if (header.magic.load(std::memory_order_acquire) != segment_magic)
     return not_usable("It is not a complete segment of a cluster.");
   if (header.version != segment_version) return not_usable("It was made by another version.");
-  // macOS rounds the size of the object up to its page size.
   if (header.size_bytes > size_) return not_usable("Its size is not what its header says.");
   if (header.range_count > ranges_max) return not_usable("Its directory is damaged.");
   for (uint32_t i = 0; i < header.range_count; i++) {

@@ -2,8 +2,8 @@
 // mappings of one segment; a segment gives what was planned and can be attached.
 // Method: threads that change plain memory under the locks, so that
 // ThreadSanitizer sees any hole, and counters that a lost wake-up would leave short.
-#include <fcntl.h>
-#include <sys/mman.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,9 +22,8 @@ namespace pgdata {
 
 namespace {
 
-std::string segment_name(const char* what) {
-  return "/pgdata_test." + std::to_string(getpid()) + "." + what;
-}
+// Whose segments these are.
+const std::string directory = "/tmp";
 
 void run_threads(int count, const auto& work) {
   std::vector<std::thread> threads;
@@ -155,13 +154,14 @@ TEST(futex_wait_ends_in_time_and_on_change) {
 }
 
 TEST(segment_gives_what_was_planned) {
-  for (const std::string& name : {std::string(), segment_name("plan")}) {
+  for (const std::string& owner : {std::string(), directory}) {
     SegmentPlan plan;
     plan.reserve("small", 10);
     plan.reserve("pages", 1u << 20, 4096);
     plan.reserve("last", 100, 128);
     std::unique_ptr<Segment> segment;
-    ASSERT_OK(Segment::create(name, plan, &segment));
+    ASSERT_OK(Segment::create(owner, plan, &segment));
+    EXPECT_EQ(segment->id() >= 0, !owner.empty());
     EXPECT(segment->size_bytes() >= plan.total_bytes());
     size_t bytes = 0;
     std::byte* const small = segment->find("small", &bytes);
@@ -184,22 +184,21 @@ TEST(attached_segment_shares_memory_and_locks) {
     LwLock lock;
     uint64_t counter;
   };
-  const std::string name = segment_name("attach");
   SegmentPlan plan;
   plan.reserve("shared", sizeof(Shared));
   std::unique_ptr<Segment> owner;
-  ASSERT_OK(Segment::create(name, plan, &owner));
+  ASSERT_OK(Segment::create(directory, plan, &owner));
   std::unique_ptr<Segment> guest;
-  ASSERT_OK(Segment::attach(name, &guest));
+  ASSERT_OK(Segment::attach(owner->id(), directory, &guest));
   EXPECT(owner->base() != guest->base());
   auto* const shared = reinterpret_cast<Shared*>(owner->find("shared"));
   constexpr int rounds = 5000;
 
-  // Another process, which finds the segment by its name.
+  // Another process, which finds the segment by its number.
   const pid_t child = fork();
   if (child == 0) {
     std::unique_ptr<Segment> mine;
-    if (!Segment::attach(name, &mine).is_ok()) _exit(1);
+    if (!Segment::attach(owner->id(), directory, &mine).is_ok()) _exit(1);
     auto* const theirs = reinterpret_cast<Shared*>(mine->find("shared"));
     for (int i = 0; i < rounds; i++) {
       const LwLockGuard guard(theirs->lock, LockMode::exclusive);
@@ -221,50 +220,53 @@ TEST(attached_segment_shares_memory_and_locks) {
   EXPECT_EQ(shared->counter, 3u * rounds);
 }
 
-TEST(segment_name_goes_with_its_creator) {
-  const std::string name = segment_name("gone");
+TEST(segment_lives_as_long_as_anybody_is_attached) {
   SegmentPlan plan;
   plan.reserve("x", 1);
   std::unique_ptr<Segment> first;
-  ASSERT_OK(Segment::create(name, plan, &first));
+  ASSERT_OK(Segment::create(directory, plan, &first));
+  const int id = first->id();
   std::unique_ptr<Segment> guest;
-  ASSERT_OK(Segment::attach(name, &guest));
-  guest.reset();
-  ASSERT_OK(Segment::attach(name, &guest));
+  ASSERT_OK(Segment::attach(id, directory, &guest));
   first.reset();
-  guest->find("x")[0] = std::byte{1};  // The memory stays while it is mapped.
+  guest->find("x")[0] = std::byte{1};
+  std::unique_ptr<Segment> third;
+  ASSERT_OK(Segment::attach(id, directory, &third));
+  EXPECT_EQ(static_cast<int>(third->find("x")[0]), 1);
+  third.reset();
   guest.reset();
-  EXPECT_EQ(Segment::attach(name, &guest).code(), ErrorCode::undefined_object);
+  EXPECT_EQ(Segment::attach(id, directory, &guest).code(), ErrorCode::undefined_object);
 }
 
 TEST(attach_refuses_what_is_no_segment) {
-  const std::string name = segment_name("bad");
-  const int descriptor = shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
-  ASSERT(descriptor >= 0);
   std::unique_ptr<Segment> segment;
-  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::object_not_in_prerequisite_state);
-  ASSERT_EQ(ftruncate(descriptor, 65536), 0);
-  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::object_not_in_prerequisite_state);
-  close(descriptor);
-
-  // A left-over is replaced by a new segment.
+  EXPECT_EQ(Segment::attach(-1, directory, &segment).code(), ErrorCode::undefined_object);
+  // Somebody else's memory.
+  const int foreign = shmget(IPC_PRIVATE, 65536, IPC_CREAT | 0600);
+  ASSERT(foreign >= 0);
+  EXPECT_EQ(Segment::attach(foreign, directory, &segment).code(), ErrorCode::undefined_object);
+  shmctl(foreign, IPC_RMID, nullptr);
+  // Another data directory's.
   SegmentPlan plan;
   plan.reserve("x", 1);
-  ASSERT_OK(Segment::create(name, plan, &segment));
-  std::unique_ptr<Segment> guest;
-  EXPECT_OK(Segment::attach(name, &guest));
+  std::unique_ptr<Segment> made;
+  ASSERT_OK(Segment::create(directory, plan, &made));
+  EXPECT_EQ(Segment::attach(made->id(), "/", &segment).code(), ErrorCode::undefined_object);
+  // One that is still being made.
+  auto* const magic = reinterpret_cast<std::atomic<uint64_t>*>(made->base() + 64);
+  magic->store(0);
+  EXPECT_EQ(Segment::attach(made->id(), directory, &segment).code(),
+            ErrorCode::object_not_in_prerequisite_state);
 }
 
 TEST(segment_larger_than_shared_memory_is_refused) {
   SegmentPlan plan;
-  plan.reserve("x", size_t{1} << 46);
+  plan.reserve("x", size_t{1} << 50);
   std::unique_ptr<Segment> segment;
-  const std::string name = segment_name("big");
-  const Status status = Segment::create(name, plan, &segment);
+  const Status status = Segment::create(directory, plan, &segment);
   ASSERT(!status.is_ok());
   EXPECT_EQ(status.code(), ErrorCode::out_of_memory);
   EXPECT(!status.report().hint.empty());
-  EXPECT_EQ(Segment::attach(name, &segment).code(), ErrorCode::undefined_object);
 }
 
 TEST(poison_keeps_the_first_reason) {

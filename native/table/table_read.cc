@@ -214,6 +214,8 @@ class HeapTableScan final : public TableScan {
 
  private:
   Status fill(RowWriter* writer, uint64_t* rows) {
+    RETURN_IF_ERROR(scan_.resume());
+    if (has_tuple_) tuple_ = scan_.current();
     while (!writer->is_full()) {
       if (!has_tuple_) {
         RETURN_IF_ERROR(scan_.next(&tuple_, &has_tuple_));
@@ -231,6 +233,7 @@ class HeapTableScan final : public TableScan {
       has_tuple_ = false;
     }
     writer->finish(false);
+    scan_.pause();
     return Status::ok;
   }
 
@@ -279,31 +282,32 @@ class IndexTableScan final : public TableScan {
     if (!counted_) count_index_scan(context_, btree_);
     counted_ = true;
     while (!writer->is_full()) {
-      if (!has_tuple_) {
-        ItemPointer tid;
-        bool more = false;
-        RETURN_IF_ERROR(scan_->next(&tid, &more));
-        if (!more) {
-          buffer_.release();
-          writer->finish(true);
-          return Status::ok;
-        }
-        bool all_dead = false;
-        RETURN_IF_ERROR(heap_hot_search(context_, table_->heap(), tid, visibility_, &buffer_,
-                                        &tuple_, &has_tuple_, &all_dead));
-        count_entry(context_, btree_, has_tuple_);
-        if (all_dead) scan_->kill(tid);
-        if (!has_tuple_) continue;
+      bool more = true;
+      // An entry whose row did not fit into the last batch is looked up again.
+      const bool is_first_time = !std::exchange(again_, false);
+      if (is_first_time) RETURN_IF_ERROR(scan_->next(&tid_, &more));
+      if (!more) {
+        buffer_.release();
+        writer->finish(true);
+        return Status::ok;
       }
+      bool found = false;
+      bool all_dead = false;
+      RETURN_IF_ERROR(heap_hot_search(context_, table_->heap(), tid_, visibility_, &buffer_,
+                                      &tuple_, &found, &all_dead));
+      if (is_first_time) count_entry(context_, btree_, found);
+      if (all_dead) scan_->kill(tid_);
+      if (!found) continue;
       RETURN_IF_ERROR(output_.deform(tuple_));
       bool fits = true;
       bool inside = true;
       if (needs_recheck_) RETURN_IF_ERROR(is_inside(&inside));
       if (inside) RETURN_IF_ERROR(output_.write(context_, tuple_.self, writer, &fits));
-      if (!fits) break;
-      has_tuple_ = false;
+      again_ = !fits;
+      if (again_) break;
     }
     writer->finish(false);
+    buffer_.release();
     // Nobody may ask for more.
     return scan_->mark_killed();
   }
@@ -409,7 +413,8 @@ class IndexTableScan final : public TableScan {
   bool counted_ = false;
   BufferRef buffer_;
   HeapTuple tuple_;
-  bool has_tuple_ = false;
+  ItemPointer tid_;
+  bool again_ = false;
   std::vector<std::byte> scratch_;
 };
 

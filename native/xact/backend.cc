@@ -9,6 +9,7 @@
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
 #include "xact/commit_timestamps.h"
+#include "xact/created_files.h"
 #include "xact/outcome_record.h"
 #include "xact/process_array.h"
 
@@ -290,6 +291,7 @@ Status Backend::catalog_snapshot(const Snapshot** snapshot) {
 Status Backend::create_storage(RelFileLocator relation, bool logged) {
   INVARIANT(in_transaction_);
   RETURN_IF_ERROR(services_.state.check());
+  transactions_.created_files().add(slot_, relation);
   RETURN_IF_ERROR(services_.storage.create(relation, ForkNumber::main));
   pending_deletes_.push_back({relation, false, level()});
   if (!logged) return Status::ok;
@@ -509,6 +511,7 @@ Status Backend::multixact_of(std::vector<MultiXactMember> members, MultiXactId* 
 
 void Backend::forget_transaction() {
   if (multixact_member_ || multixact_reader_) transactions_.end_multixact_use(slot_);
+  if (!pending_deletes_.empty()) transactions_.created_files().forget(slot_);
   multixact_member_ = false;
   multixact_reader_ = false;
   multixacts_.clear();

@@ -24,6 +24,7 @@ struct ProcessArray::Shared {
 struct ProcessArray::Slot {
   alignas(64) std::atomic<uint32_t> pid;  // 0: free
   Oid database;
+  uint32_t process;
   std::atomic<uint32_t> delay_sequence;  // odd while the backend delays checkpoints
 };
 
@@ -81,6 +82,7 @@ bool ProcessArray::take_slot_between(uint32_t first, uint32_t end, Oid database,
   for (uint32_t i = first; i < end; ++i) {
     if (slots_[i].pid.load(std::memory_order_relaxed) != 0) continue;
     slots_[i].database = database;
+    slots_[i].process = process_;
     xids_[i].store(invalid_transaction_id, std::memory_order_relaxed);
     xmins_[i].store(invalid_transaction_id, std::memory_order_relaxed);
     sub_states_[i].store(0, std::memory_order_relaxed);
@@ -102,6 +104,38 @@ void ProcessArray::release_slot_between(uint32_t first, std::atomic<uint32_t>* u
   uint32_t end = used->load(std::memory_order_relaxed);
   while (end > 0 && slots_[first + end - 1].pid.load(std::memory_order_relaxed) == 0) --end;
   used->store(end, std::memory_order_relaxed);
+}
+
+std::vector<int> ProcessArray::slots_of(uint32_t process) const {
+  std::vector<int> slots;
+  LwLockGuard guard(shared_->lock, LockMode::shared);
+  for (uint32_t i = 0; i < backends_max_; ++i) {
+    if (slots_[i].pid.load(std::memory_order_relaxed) != 0 && slots_[i].process == process)
+      slots.push_back(static_cast<int>(i));
+  }
+  return slots;
+}
+
+uint32_t ProcessArray::backends_on(Oid database) const {
+  uint32_t count = 0;
+  LwLockGuard guard(shared_->lock, LockMode::shared);
+  for (uint32_t i = 0; i < backends_max_; ++i) {
+    if (slots_[i].pid.load(std::memory_order_relaxed) != 0 && slots_[i].database == database)
+      ++count;
+  }
+  return count;
+}
+
+std::vector<TransactionId> ProcessArray::subxids_of(int slot) const {
+  std::vector<TransactionId> subxids;
+  const uint32_t count = count_of(sub_states_[slot].load(std::memory_order_acquire));
+  for (uint32_t i = 0; i < count; ++i) {
+    subxids.push_back(
+        subxids_[static_cast<uint32_t>(slot) * subxids_max + i].load(std::memory_order_relaxed));
+  }
+  std::sort(subxids.begin(), subxids.end(),
+            [](TransactionId a, TransactionId b) { return precedes(a, b); });
+  return subxids;
 }
 
 Status ProcessArray::take_slot(Oid database, int* slot) {

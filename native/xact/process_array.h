@@ -50,6 +50,15 @@ class ProcessArray {
   static void plan(SegmentPlan& plan, uint32_t backends_max, uint32_t prepared_max);
   ProcessArray(Segment& segment, uint32_t backends_max, uint32_t prepared_max);
 
+  // The number in the ProcessTable of the process whose backends take slots here.
+  void set_process(uint32_t process) { process_ = process; }
+  std::vector<int> slots_of(uint32_t process) const;
+  // How many backends are on a database.
+  uint32_t backends_on(Oid database) const;
+  TransactionId xid_of(int slot) const { return xids_[slot].load(std::memory_order_acquire); }
+  // The subtransactions that the slot lists, ascending.
+  std::vector<TransactionId> subxids_of(int slot) const;
+
   // At start: every xid up to `latest_completed` has ended.
   void initialize(TransactionId latest_completed);
 
@@ -124,6 +133,7 @@ class ProcessArray {
   std::atomic<TransactionId>* subxids_;  // subxids_max a slot
   uint32_t backends_max_;
   uint32_t slots_max_;
+  uint32_t process_ = 0;
   // Everything before this has ended; saves looking at the array for old xids.
   mutable std::atomic<TransactionId> ended_before_{invalid_transaction_id};
 };

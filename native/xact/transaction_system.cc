@@ -12,6 +12,7 @@
 #include "wal/wal.h"
 #include "xact/commit_log.h"
 #include "xact/commit_timestamps.h"
+#include "xact/created_files.h"
 #include "xact/multixact.h"
 #include "xact/prepared_table.h"
 #include "xact/process_array.h"
@@ -106,6 +107,7 @@ struct TransactionSystem::Local {
         subtransactions(segment, storage_services, wanted.read_only),
         multixacts(segment, storage_services, wanted.read_only),
         prepared(segment, storage_services, system, wanted.max_prepared_transactions),
+        created_files(segment),
         oldest_members(reinterpret_cast<std::atomic<MultiXactId>*>(segment.find(announced_range))),
         oldest_read(oldest_members + wanted.max_backends + wanted.max_prepared_transactions),
         identity(systems_made.fetch_add(1, std::memory_order_relaxed) + 1) {}
@@ -119,6 +121,7 @@ struct TransactionSystem::Local {
   SubtransactionLog subtransactions;
   MultiXactLog multixacts;
   PreparedTable prepared;
+  CreatedFiles created_files;
   std::function<void(Status)> on_notice;
   uint32_t slots() const { return options.max_backends + options.max_prepared_transactions; }
 
@@ -136,6 +139,7 @@ void TransactionSystem::plan(SegmentPlan& plan, const TransactionSystemOptions& 
   SubtransactionLog::plan(plan, options.block_size);
   MultiXactLog::plan(plan, options.block_size);
   PreparedTable::plan(plan, options.max_prepared_transactions);
+  CreatedFiles::plan(plan);
   plan.reserve(
       announced_range,
       size_t{2} * (options.max_backends + options.max_prepared_transactions) * sizeof(MultiXactId));
@@ -152,6 +156,8 @@ TransactionSystem::~TransactionSystem() = default;
 ClusterState& TransactionSystem::state() const { return local_->services.state; }
 
 ProcessArray& TransactionSystem::processes() const { return local_->processes; }
+
+CreatedFiles& TransactionSystem::created_files() const { return local_->created_files; }
 
 PreparedTable& TransactionSystem::prepared() const { return local_->prepared; }
 

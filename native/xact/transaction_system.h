@@ -23,6 +23,7 @@ namespace pgdata {
 
 class CommitLog;
 class CommitTimestampLog;
+class CreatedFiles;
 class MultiXactLog;
 class PreparedTable;
 class ProcessArray;
@@ -198,6 +199,7 @@ class TransactionSystem {
     serializable_ = transactions;
   }
   PreparedTable& prepared() const;
+  CreatedFiles& created_files() const;
 
  private:
   struct Shared;

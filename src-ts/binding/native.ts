@@ -47,6 +47,8 @@ export interface NativeClusterOptions {
   trackCommitTimestamp: boolean
   maxWorkerProcesses: number
   maxWalSenders: number
+  /** In memory that other processes can attach to. */
+  shared: boolean
   /** What stands before the file system, in tests. */
   disk?: NativeDisk
 }
@@ -268,6 +270,8 @@ export interface NativeLock {
 }
 
 export interface NativeSession {
+  /** The open transaction is going to change catalogs: other processes are told when it commits. */
+  willDefine(): void
   inTransaction(): boolean
   /** `deferrable` is for serializable read-only transactions. */
   begin(
@@ -382,6 +386,11 @@ export interface NativeSession {
   /** Of the session; false when it does not hold it. */
   advisoryUnlock(high: number, low: number, parts: 1 | 2, shared: boolean): boolean
   advisoryUnlockAll(): void
+  /**
+   * Keeps other processes from redefining a relation: if it returns true, until `unlockForSession` at level 1. Throws 55P03
+   * when one does so now.
+   */
+  lockForReading(oid: number): boolean
   /** Ends the wait of the operation that waits with 57014; false when none does. */
   cancel(): boolean
   /** Ends the operation that waits, or if none does what the transaction is asked for next, with 57014. */
@@ -655,6 +664,19 @@ export interface PredicateLock {
   tuple: number | null
 }
 
+/** A process that has the cluster open. */
+export interface ClusterProcess {
+  pid: number
+  /** Does it take the checkpoints? */
+  isOwner: boolean
+}
+
+/** Relations of `database` were defined anew: that of OID `object`, any when it is 0. */
+export interface NativeInvalidation {
+  database: number
+  object: number
+}
+
 export interface NativeCluster {
   blockSize(): number
   /** A vacuum of the relation, or of its TOAST table. The caller keeps others from vacuuming or redefining it. */
@@ -690,16 +712,31 @@ export interface NativeCluster {
     ofMulti: number,
     multiName: string,
   ): Promise<void>
+  /** Called when another process died in the middle of something: all have to leave, and may open the cluster again. */
+  onCrash(handler: () => void): void
+  /** That having happened: releases everything when no process is inside any more. True: this one was the owner. */
+  leaveCrashed(): Promise<boolean>
   /** Called with each warning. */
   onNotice(handler: (notice: PgError) => void): void
   /** When the transaction committed; null when that is not known. Throws 55000 when it is not tracked, 22023. */
   commitTimestamp(transaction: number): NativeCommitTimestamp | null
   /** Of the transaction that committed last. Throws 55000. */
   lastCommitted(): NativeCommitTimestamp | null
-  /** Shutdown checkpoint, then everything is released. */
-  close(): Promise<void>
+  /** Number of the shared memory segment, by which others attach; negative when nobody can. */
+  segment(): number
+  /** All that have the directory open. */
+  processes(): ClusterProcess[]
+  /** Number of sessions on a database, of all processes. */
+  backendsOn(database: number): number
+  /**
+   * 0 when no other process is there; 1 when others have told nothing new; else what they have told, null when everything
+   * that was read from catalogs is to be forgotten.
+   */
+  acceptInvalidations(): 0 | 1 | NativeInvalidation[] | null
+  /** Shutdown checkpoint, if no other process is there, then everything is released. True: nobody has it open any more. */
+  close(): Promise<boolean>
   /** As `close`, blocking: for a process that is about to exit. */
-  closeSync(): void
+  closeSync(): boolean
   /** Releases without a checkpoint, as a crash would. */
   abandon(): void
   /** What serializable transactions have read, as pg_locks shows SIReadLocks. */
@@ -825,6 +862,11 @@ export interface NativeBinding {
     opening?: number,
     onProgress?: (replayedBytes: number, totalBytes: number, records: number) => void,
   ): Promise<NativeCluster>
+  /**
+   * Joins the processes that have the directory open, by the number of their segment; their settings count. Throws 42704
+   * when they are gone, 57P03 while they close, 57P02 when they have crashed.
+   */
+  attachCluster(options: NativeClusterOptions, segment: number): Promise<NativeCluster>
   /** Gives up the recovery of a cluster that is being opened; nothing when there is no such opening. */
   cancelOpening(opening: number): void
   initCluster(options: NativeInitOptions): Promise<NativeCluster>

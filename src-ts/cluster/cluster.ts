@@ -1,8 +1,15 @@
 // Cluster: an open data directory.
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { binding } from '../binding/addon.ts'
-import type { ComparedPages, NativeCluster, NativeDisk } from '../binding/native.ts'
+import type {
+  ClusterProcess,
+  ComparedPages,
+  NativeCluster,
+  NativeClusterOptions,
+  NativeDisk,
+} from '../binding/native.ts'
 import { pgAuthid } from '../catalog/pg_authid.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { invalidDatabase } from '../command/create-database.ts'
@@ -20,6 +27,7 @@ import {
   type DatabaseStatistics,
   databaseStatistics,
 } from '../session/statistics-views.ts'
+import type { Invalidated } from '../transaction/relation-lock.ts'
 import { type TimeLimitOptions, type TimeLimits, timeLimits } from '../transaction/time-limits.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
@@ -98,6 +106,7 @@ export function nativeOptions(
     trackCommitTimestamp: settings.track_commit_timestamp,
     maxWorkerProcesses: settings.max_worker_processes,
     maxWalSenders: settings.max_wal_senders,
+    shared: settings.shared_memory_type !== 'private',
   }
 }
 
@@ -137,6 +146,79 @@ function canceled(): PgError {
   return new PgError('57014', 'canceling open due to user request')
 }
 
+// How long opening waits for a process that has the directory and cannot be attached to yet, or is just closing.
+const attachTimeoutMs = 30_000
+const attachRetryMs = 20
+// What attaching or opening fails with when it may go better a moment later: its holder is gone, is closing, has crashed,
+// or has not given up its lock on the directory yet.
+const transientCodes = new Set(['42704', '57P03', '57P02', 'F0001'])
+
+/** Attaches to the cluster of those who have the directory open; or opens it, once nobody has it. */
+async function attachOrOpen(
+  directory: string,
+  options: NativeClusterOptions,
+  given: OpenOptions,
+): Promise<NativeCluster> {
+  const deadline = performance.now() + attachTimeoutMs
+  let gone: number | undefined
+  for (;;) {
+    let failure: unknown
+    const taken = LockFile.take(directory, gone)
+    try {
+      if (taken instanceof LockFile) return await openLocked(taken, options, given)
+      if (taken.segment !== undefined) return await binding.attachCluster(options, taken.segment)
+      failure = taken.refusal
+    } catch (error) {
+      if (!(error instanceof PgError) || !transientCodes.has(error.code)) throw error
+      failure = error
+      gone = undefined
+      if (error.code === '42704' && !(taken instanceof LockFile)) {
+        gone = taken.segment
+        failure = taken.refusal
+      }
+    }
+    if (given.signal?.aborted) throw canceled()
+    if (performance.now() > deadline) throw failure
+    await sleep(attachRetryMs)
+  }
+}
+
+/** Opens a cluster whose lock file was just taken, and lets others attach. */
+async function openLocked(
+  lock: LockFile,
+  options: NativeClusterOptions,
+  given: OpenOptions,
+): Promise<NativeCluster> {
+  try {
+    const native = await openNative(options, given)
+    lock.publish(native.segment())
+    return native
+  } catch (error) {
+    LockFile.release(options.dataDirectory)
+    throw error
+  }
+}
+
+async function openNative(
+  options: NativeClusterOptions,
+  { onProgress, signal }: OpenOptions,
+): Promise<NativeCluster> {
+  const opening = nextOpening()
+  const cancel = () => binding.cancelOpening(opening)
+  signal?.addEventListener('abort', cancel)
+  try {
+    return await binding.openCluster(
+      options,
+      opening,
+      onProgress &&
+        ((replayedBytes, totalBytes, records) =>
+          onProgress({ replayedBytes, totalBytes, records })),
+    )
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
 function isEmptyOrMissing(directory: string): boolean {
   return !existsSync(directory) || readdirSync(directory).length === 0
 }
@@ -147,11 +229,14 @@ process.on('exit', () => {
   for (const cluster of openForWriting) cluster.closeAtExit()
 })
 
+function sharedCatalogs(native: NativeCluster, dataDirectory: string): CatalogStore {
+  return new CatalogStore(native, dataDirectory, { oid: 0, tablespace: 1664, directory: 'global' })
+}
+
 export class Cluster {
   readonly dataDirectory: string
   readonly settings: Settings
-  readonly #native: NativeCluster
-  readonly #lock: LockFile | undefined
+  #native: NativeCluster
   readonly #codecOptions: CodecOptions
   readonly #onNotice: (notice: PgError) => void
   readonly #databases = new Map<number, DatabaseServices>()
@@ -159,15 +244,16 @@ export class Cluster {
   readonly #sessions = new Map<Session, number>()
   /** Who holds the locks of prepared transactions, by their names. */
   readonly #closedDatabases = new Set<number>()
-  readonly #shared: CatalogStore
+  #shared: CatalogStore
   readonly #timeLimits: TimeLimits
   #closed: Promise<void> | undefined
+  /** The way back after another process brought the cluster down, while it is gone. */
+  #restart: Promise<void> | undefined
 
   private constructor(
     dataDirectory: string,
     settings: Settings,
     native: NativeCluster,
-    lock: LockFile | undefined,
     codecOptions: CodecOptions,
     onNotice: (notice: PgError) => void,
   ) {
@@ -182,14 +268,8 @@ export class Cluster {
       transaction: settings.transaction_timeout,
     }
     this.#native = native
-    this.#lock = lock
     this.#codecOptions = codecOptions
-    this.#shared = new CatalogStore(native, dataDirectory, {
-      oid: 0,
-      tablespace: 1664,
-      directory: 'global',
-    })
-    if (lock !== undefined) openForWriting.add(this)
+    this.#shared = sharedCatalogs(native, dataDirectory)
   }
 
   /** Makes a new cluster in a directory that does not exist or is empty, and leaves it closed. */
@@ -199,55 +279,45 @@ export class Cluster {
 
   /**
    * Opens a data directory. One that was not shut down cleanly, or is a base backup, is recovered first, on another
-   * thread. Throws F0001 when somebody else has it, 58P01 when it is none, 55000 when it needs more than is in its
+   * thread. When other processes have it open with pgdata, this one joins them: they share one memory, whose settings are
+   * those of the process that came first. Throws F0001 when a server has it, 58P01 when it is none, 55000 when it needs more than is in its
    * pg_wal (a standby's, an unfinished backup), 57014 when `signal` was aborted.
    */
-  static async open(directory: string, options: OpenOptions = {}): Promise<Cluster> {
+  static async open(directory: string, given: OpenOptions = {}): Promise<Cluster> {
     const dataDirectory = resolve(directory)
-    const readOnly = options.readOnly ?? false
-    const settings = resolveSettings(options.settings)
-    const { onProgress, signal } = options
-    if (signal?.aborted) throw canceled()
-    if (options.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
-      await initCluster(dataDirectory, options.create === true ? {} : options.create)
+    const readOnly = given.readOnly ?? false
+    const settings = resolveSettings(given.settings)
+    if (given.signal?.aborted) throw canceled()
+    if (given.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
+      await initCluster(dataDirectory, given.create === true ? {} : given.create)
     }
     if (!existsSync(join(dataDirectory, 'PG_VERSION'))) {
       throw new PgError('58P01', `"${dataDirectory}" is not a database cluster directory`, {
         hint: 'Use { create: true } or "pgdata init" to make one.',
       })
     }
-    const lock = readOnly ? undefined : LockFile.take(dataDirectory)
-    const opening = nextOpening()
-    const cancel = () => binding.cancelOpening(opening)
-    signal?.addEventListener('abort', cancel)
-    try {
-      const { blcksz } = binding.readControlFile(dataDirectory)
-      const native = await binding.openCluster(
-        {
-          ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
-          ...(options.disk && { disk: options.disk }),
-        },
-        opening,
-        onProgress &&
-          ((replayedBytes, totalBytes, records) =>
-            onProgress({ replayedBytes, totalBytes, records })),
-      )
-      const { int8, json } = options
-      const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
-      const onNotice = options.onNotice ?? emitFirstWarnings()
-      const cluster = new Cluster(dataDirectory, settings, native, lock, codecOptions, onNotice)
-      if (!readOnly) cluster.#listenToNotices()
-      return cluster
-    } catch (error) {
-      lock?.release()
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', cancel)
+    const { blcksz } = binding.readControlFile(dataDirectory)
+    const options = {
+      ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
+      // A test's disk is its process's own.
+      ...(given.disk && { disk: given.disk, shared: false }),
     }
+    const open = () =>
+      readOnly ? openNative(options, given) : attachOrOpen(dataDirectory, options, given)
+    const { int8, json } = given
+    const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
+    const onNotice = given.onNotice ?? emitFirstWarnings()
+    const cluster = new Cluster(dataDirectory, settings, await open(), codecOptions, onNotice)
+    if (!readOnly) cluster.#isOpenForWriting(open)
+    return cluster
   }
 
-  /** A session on one database. Throws 3D000 when there is no such database, 55000 when it takes no connections. */
+  /**
+   * A session on one database. Throws 3D000 when there is no such database, 55000 when it takes no connections. After the
+   * death of another process ended all sessions with 57P02, it waits until the cluster has recovered.
+   */
   async connect(options: ConnectOptions = {}): Promise<Session> {
+    await this.#restart
     this.#refuseClosed()
     return this.#session(this.#database(options.database ?? 'postgres'), options)
   }
@@ -271,6 +341,31 @@ export class Cluster {
     return reports
   }
 
+  // Closes it at the end of the process, and opens it again with `open` when the death of another process brought it down.
+  #isOpenForWriting(open: () => Promise<NativeCluster>): void {
+    openForWriting.add(this)
+    this.#listenToNotices()
+    this.#native.onCrash(() => {
+      if (this.#closed !== undefined) return
+      const restart = this.#reopen(open)
+      this.#restart = restart
+      // Whoever connects is told of a failure.
+      restart.catch(() => undefined)
+    })
+  }
+
+  async #reopen(open: () => Promise<NativeCluster>): Promise<void> {
+    openForWriting.delete(this)
+    const wasOwner = await this.#native.leaveCrashed()
+    if (wasOwner) LockFile.release(this.dataDirectory)
+    this.#native = await open()
+    this.#shared = sharedCatalogs(this.#native, this.dataDirectory)
+    this.#databases.clear()
+    this.#sessions.clear()
+    this.#restart = undefined
+    this.#isOpenForWriting(open)
+  }
+
   #session(database: DatabaseServices, options: ConnectOptions = {}): Session {
     const session: Session = new Session(
       this.#native.session(database.oid),
@@ -281,8 +376,8 @@ export class Cluster {
         onNotice: this.#onNotice,
         databaseUse: {
           otherSessions: (oid) =>
-            [...this.#sessions].filter(([other, used]) => other !== session && used === oid)
-              .length +
+            this.#native.backendsOn(oid) -
+            (oid === database.oid ? 1 : 0) +
             this.#native.preparedTransactions().filter(({ database }) => database === oid).length,
           closeToSessions: (oid) => {
             this.#closedDatabases.add(oid)
@@ -368,6 +463,12 @@ export class Cluster {
     this.#native.resetStatistics()
   }
 
+  /** The processes that have the cluster open; a worker thread that opened it counts as one of its own. */
+  processes(): ClusterProcess[] {
+    this.#refuseClosed()
+    return this.#native.processes()
+  }
+
   /** Every lock that a session holds or waits for, as pg_locks shows it. */
   locks(): LockInfo[] {
     this.#refuseClosed()
@@ -402,22 +503,37 @@ export class Cluster {
     this.#closed = Promise.resolve()
     openForWriting.delete(this)
     try {
-      this.#native.closeSync()
+      if (this.#native.closeSync()) LockFile.release(this.dataDirectory)
     } catch (error) {
       if (!(error instanceof PgError)) throw error
-    } finally {
-      this.#lock?.release()
+      LockFile.release(this.dataDirectory)
     }
   }
 
   async #shutDown(): Promise<void> {
-    openForWriting.delete(this)
+    await this.#restart?.catch(() => undefined)
+    const isReader = !openForWriting.delete(this)
     await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
+    let wasLast = true
     try {
-      await this.#native.close()
+      wasLast = await this.#native.close()
     } finally {
-      this.#lock?.release()
+      if (wasLast && !isReader) LockFile.release(this.dataDirectory)
     }
+  }
+
+  // Forgets what other processes have changed. Whether there are any, and whether anything was forgotten.
+  #acceptInvalidations(): Invalidated {
+    const told = this.#native.acceptInvalidations()
+    if (told === 0) return 'alone'
+    if (told === 1) return 'nothing'
+    this.#shared.forget()
+    for (const { oid, relations, catalogs } of this.#databases.values()) {
+      if (told !== null && !told.some(({ database }) => database === oid)) continue
+      catalogs.forget()
+      relations.forget()
+    }
+    return 'something'
   }
 
   #listenToNotices(): void {
@@ -448,6 +564,11 @@ export class Cluster {
 
   #refuseClosed(): void {
     if (this.#closed !== undefined) throw new PgError('08003', 'the cluster is closed')
+    if (this.#restart !== undefined) {
+      throw new PgError('57P02', 'the cluster has crashed', {
+        hint: 'Connect again in a moment, when the cluster has recovered.',
+      })
+    }
   }
 
   #database(name: string, forUpkeep = false): DatabaseServices {
@@ -487,6 +608,7 @@ export class Cluster {
           bytewiseCollation(row.datlocprovider, row.datcollate),
           this.#codecOptions,
         ),
+        acceptInvalidations: () => this.#acceptInvalidations(),
       }
       this.#databases.set(row.oid, services)
       return services

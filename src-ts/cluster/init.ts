@@ -205,6 +205,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     trackCommitTimestamp: settings.track_commit_timestamp,
     maxWorkerProcesses: settings.max_worker_processes,
     maxWalSenders: settings.max_wal_senders,
+    shared: false,
     blockSize: options.blockSize,
     walSegmentSize: options.walSegmentSize,
     dataChecksums: options.dataChecksums,

@@ -10,19 +10,26 @@ import {
   linkSync,
   openSync,
   readFileSync,
+  renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { PgError } from '../errors/pg-error.ts'
 
 const fileName = 'postmaster.pid'
 const linesOfPostgres = 8
+const segmentLine = 6
+const statusLine = 7
 
 interface Holder {
   pid: number
   bootId: string | undefined
   startTime: string | undefined
+  /** Number of its shared memory segment; undefined while it starts, and when nobody can attach. */
+  segment: number | undefined
+  isStarting: boolean
 }
 
 function readText(path: string): string | undefined {
@@ -58,6 +65,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
+// "key id", as PostgreSQL prints them.
+function segmentOf(line: string): number | undefined {
+  const id = line.trim().split(/\s+/)[1]
+  return id === undefined ? undefined : Number(id)
+}
+
 function parseHolder(contents: string): Holder | undefined {
   const lines = contents.split('\n')
   // A standalone backend writes its pid negated.
@@ -67,6 +80,8 @@ function parseHolder(contents: string): Holder | undefined {
     pid,
     bootId: lines[linesOfPostgres] || undefined,
     startTime: lines[linesOfPostgres + 1] || undefined,
+    segment: segmentOf(lines[segmentLine] ?? ''),
+    isStarting: lines[statusLine]?.trim() === 'starting',
   }
 }
 
@@ -81,7 +96,13 @@ function isHeld(holder: Holder): boolean {
   return holder.pid !== process.pid && holder.pid !== process.ppid
 }
 
-const locksOfThisProcess = new Set<string>()
+/** What to do about a directory that somebody has. */
+export interface Held {
+  /** The shared memory segment to attach to; undefined: its holder is only starting. */
+  segment: number | undefined
+  /** F0001, for when attaching comes to nothing. */
+  refusal: PgError
+}
 
 export class LockFile {
   readonly #path: string
@@ -93,20 +114,19 @@ export class LockFile {
   }
 
   /**
-   * Takes the lock; a file whose writer is proved dead is replaced. Throws F0001 naming the process that
-   * holds it. `directory` is absolute.
+   * Takes the lock, or says who has it. A file whose writer is proved dead is replaced, unless others are attached to
+   * the memory that it names: that is told by `isGone`, the number of a segment to which attaching was tried in vain. Throws
+   * F0001 naming the process that holds it when that lets nobody attach. `directory` is absolute.
    */
-  static take(directory: string): LockFile {
+  static take(directory: string, isGone?: number): LockFile | Held {
     const lock = new LockFile(directory)
-    if (locksOfThisProcess.has(directory)) throw lock.#refusal({ pid: process.pid } as Holder)
     // The complete file is linked into place, so that nobody ever reads a half of it.
-    const temporary = join(directory, `${fileName}.${process.pid}`)
-    writeDurably(temporary, lock.#contents())
+    const temporary = join(directory, `${fileName}.${process.pid}.${threadId}`)
+    writeDurably(temporary, lock.#contents('starting', ''))
     try {
       for (let attempt = 0; attempt < 3; attempt++) {
         try {
           linkSync(temporary, lock.#path)
-          locksOfThisProcess.add(directory)
           return lock
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -117,13 +137,28 @@ export class LockFile {
         if (holder === undefined) {
           throw new PgError('F0001', `bogus data in lock file "${lock.#path}"`)
         }
-        if (isHeld(holder)) throw lock.#refusal(holder)
+        const { segment } = holder
+        const isOurs = holder.bootId !== undefined
+        const refusal = lock.#refusal(holder)
+        if (isHeld(holder)) {
+          if (!isOurs || (segment === undefined && !holder.isStarting)) throw refusal
+          return { segment, refusal }
+        }
+        if (isOurs && segment !== undefined && segment !== isGone) return { segment, refusal }
         unlinkSync(lock.#path)
       }
       throw new PgError('F0001', `could not create lock file "${lock.#path}"`)
     } finally {
       unlinkSync(temporary)
     }
+  }
+
+  /** The cluster is open; others can attach to the segment, unless its number is negative. */
+  publish(segment: number): void {
+    const keyAndId = segment < 0 ? '' : `${'0'.padStart(9)} ${`${segment}`.padStart(9)}`
+    const temporary = join(this.#directory, `${fileName}.${process.pid}.${threadId}`)
+    writeDurably(temporary, this.#contents('ready   ', keyAndId))
+    renameSync(temporary, this.#path)
   }
 
   /** Throws F0001 when a running process has the directory; takes nothing, changes nothing. */
@@ -133,15 +168,16 @@ export class LockFile {
     if (holder !== undefined && isHeld(holder)) throw lock.#refusal(holder)
   }
 
-  release(): void {
-    locksOfThisProcess.delete(this.#directory)
-    const holder = parseHolder(readText(this.#path) ?? '')
-    if (holder?.pid === process.pid) unlinkSync(this.#path)
+  /** Removes the file, if it is this process's. */
+  static release(directory: string): void {
+    const path = join(directory, fileName)
+    const holder = parseHolder(readText(path) ?? '')
+    if (holder?.pid === process.pid) unlinkSync(path)
   }
 
-  #contents(): string {
+  #contents(status: string, segment: string): string {
     const started = Math.floor(Date.now() / 1000)
-    const lines = [process.pid, this.#directory, started, 0, '', '', '', 'ready   ']
+    const lines = [process.pid, this.#directory, started, 0, '', '', segment, status]
     return `${[...lines, bootId() ?? '', processStartTime(process.pid) ?? ''].join('\n')}\n`
   }
 

@@ -6,7 +6,7 @@ import type { NativeCluster, NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
-import { LockWait, lockRelation } from '../transaction/relation-lock.ts'
+import { type Invalidated, LockWait, lockRelation } from '../transaction/relation-lock.ts'
 import type { TransactionQueue } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
 import { type CreateIndexOptions, createIndex, dropIndex } from './create-index.ts'
@@ -26,6 +26,8 @@ export interface CommandServices {
   catalogs: CatalogStore
   relations: RelationCache
   dataDirectory: string
+  /** Forgets what other processes have defined anew. */
+  acceptInvalidations: () => Invalidated
 }
 
 export class Commands {
@@ -41,6 +43,13 @@ export class Commands {
   /** Relations as the session's open transaction sees them. */
   get relations(): RelationCache {
     return this.#ownRelations ?? this.#services.relations
+  }
+
+  /** Forgets what other processes have defined anew, of what the open transaction has read, too. */
+  acceptInvalidations(): Invalidated {
+    const invalidated = this.#services.acceptInvalidations()
+    if (invalidated === 'something') this.#ownRelations?.forget()
+    return invalidated
   }
 
   /** A table to read or write. Throws 55006 while a command of the session is writing it anew. */
@@ -133,10 +142,16 @@ export class Commands {
   /** What a command works with, in the open transaction. */
   context(): CommandContext {
     const { native, cluster, catalogs, relations, dataDirectory, queue } = this.#services
-    this.#ownRelations ??= relations.fork()
+    this.acceptInvalidations()
+    if (this.#ownRelations === undefined) {
+      this.#ownRelations = relations.fork()
+      native.willDefine()
+    }
     const lock: CommandContext['lockRelation'] = (oid, name, level) => {
       const granted = lockRelation(native, oid, name, level, queue.mayWait)
       if (granted instanceof Promise) throw new LockWait(granted)
+      // Another process had the lock until a moment ago, and what the command has read of the relation is stale.
+      if (this.acceptInvalidations() === 'something') throw new LockWait(Promise.resolve())
     }
     return {
       session: native,

@@ -218,6 +218,8 @@ const definitions = {
   ),
   wal_consistency_checking: { kind: 'text', default: '' } satisfies TextSetting,
   io_mode: choice(['buffered', 'direct'], 'buffered'),
+  // 'private' is ours: memory that no other process can attach to.
+  shared_memory_type: choice(['sysv', 'private'], 'sysv'),
 }
 
 type Definitions = typeof definitions

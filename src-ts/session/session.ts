@@ -27,7 +27,7 @@ import {
   releaseAdvisoryLock,
   takeAdvisoryLock,
 } from '../transaction/advisory-lock.ts'
-import { lockRelation } from '../transaction/relation-lock.ts'
+import { type Invalidated, lockLevels, lockRelation } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
 import {
   type TransactionDefaults,
@@ -56,6 +56,8 @@ export interface DatabaseServices {
   dataDirectory: string
   catalogs: CatalogStore
   relations: RelationCache
+  /** Forgets what other processes have defined anew. */
+  acceptInvalidations: () => Invalidated
 }
 
 /** What a session asks of its cluster. */
@@ -112,8 +114,9 @@ export class Session {
       },
       defaults,
     )
-    const { catalogs, relations, dataDirectory } = database
+    const { catalogs, relations, dataDirectory, acceptInvalidations } = database
     this.#commands = new Commands({
+      acceptInvalidations,
       native,
       cluster,
       queue: this.#queue,
@@ -184,7 +187,21 @@ export class Session {
     return new Table<T>({
       native: this.#native,
       queue: this.#queue,
-      relation: () => commands.open(oid),
+      relation: () => {
+        commands.acceptInvalidations()
+        return commands.open(oid)
+      },
+      read: (body) => {
+        if (commands.acceptInvalidations() === 'alone') return body(commands.open(oid))
+        // Another process may define the relation anew at any moment.
+        const isLocked = this.#native.lockForReading(oid)
+        try {
+          commands.acceptInvalidations()
+          return body(commands.open(oid))
+        } finally {
+          if (isLocked) this.#native.unlockForSession(oid, lockLevels['access share'])
+        }
+      },
       lock: (level, mayWait) => {
         const may = mayWait && this.#queue.mayWait
         const granted = lockRelation(this.#native, oid, relationName, level, may)

@@ -90,6 +90,8 @@ export interface TableContext {
   queue: TransactionQueue
   /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
   relation: () => RelationInfo
+  /** Gives `body` the relation, which other processes keep as it is until it returns. Throws 55P03 when one is changing it. */
+  read: <R>(body: (relation: RelationInfo) => R) => R
   /** Locks the relation until the open transaction ends; a promise when that has to wait. */
   lock: (level: LockLevel, mayWait: boolean) => boolean | Promise<boolean>
 }
@@ -113,10 +115,11 @@ export class Table<T extends object = Record<string, unknown>> {
 
   /** The row with this primary key, or undefined. Throws 42P16 when the table has no primary key. */
   get(key: Key, options: { columns?: readonly (keyof T & string)[] } = {}): T | undefined {
-    const { native, relation } = this.#context
-    const info = relation()
-    const index = primaryIndex(info)
-    return info.access.get<T>(native, index, keyValues(info, index, key, true), options.columns)
+    const { native, read } = this.#context
+    return read((info) => {
+      const index = primaryIndex(info)
+      return info.access.get<T>(native, index, keyValues(info, index, key, true), options.columns)
+    })
   }
 
   /** The rows with these primary keys, in the keys' order; undefined where there is none. */
@@ -124,37 +127,41 @@ export class Table<T extends object = Record<string, unknown>> {
     keys: readonly Key[],
     options: { columns?: readonly (keyof T & string)[] } = {},
   ): (T | undefined)[] {
-    const { native, relation } = this.#context
-    const info = relation()
-    const index = primaryIndex(info)
-    const values = keys.map((key) => keyValues(info, index, key, true))
-    return info.access.getMany<T>(native, index, values, options.columns)
+    const { native, read } = this.#context
+    return read((info) => {
+      const index = primaryIndex(info)
+      const values = keys.map((key) => keyValues(info, index, key, true))
+      return info.access.getMany<T>(native, index, values, options.columns)
+    })
   }
 
   /** All rows that meet the conditions, in the order in which they are stored. */
   scan(options: ScanOptions<T> = {}): IterableIterator<T> {
-    const { native, relation } = this.#context
-    const rows = relation().access.scan<T>(native, {
-      ...(options.columns && { columns: options.columns }),
-      conditions: conditionsOf(options.where),
-    })
+    const { native, read } = this.#context
+    const rows = read(({ access }) =>
+      access.scan<T>(native, {
+        ...(options.columns && { columns: options.columns }),
+        conditions: conditionsOf(options.where),
+      }),
+    )
     return limited(rows, options.limit)
   }
 
   /** The rows between two keys, in key order. */
   range(options: RangeOptions<T> = {}): IterableIterator<T> {
-    const { native, relation } = this.#context
-    const info = relation()
-    const rows = info.access.range<T>(native, rangeBounds(info, options), {
-      ...(options.columns && { columns: options.columns }),
-      conditions: conditionsOf(options.where),
-    })
+    const { native, read } = this.#context
+    const rows = read((info) =>
+      info.access.range<T>(native, rangeBounds(info, options), {
+        ...(options.columns && { columns: options.columns }),
+        conditions: conditionsOf(options.where),
+      }),
+    )
     return limited(rows, options.limit)
   }
 
   /** Counts and sums, computed while scanning without making rows. `sum` of integers is exact. */
   async aggregate(request: AggregateRequest<T>): Promise<AggregateResult> {
-    const { native, relation } = this.#context
+    const { native, read } = this.#context
     const wanted: {
       name: keyof AggregateResult
       kind: 'count' | 'sum' | 'min' | 'max' | 'avg'
@@ -165,7 +172,9 @@ export class Table<T extends object = Record<string, unknown>> {
       const column = request[kind]
       if (column !== undefined) wanted.push({ name: kind, kind, column })
     }
-    const values = relation().access.aggregate(native, wanted, conditionsOf(request.where))
+    const values = read(({ access }) =>
+      access.aggregate(native, wanted, conditionsOf(request.where)),
+    )
     return Object.fromEntries(wanted.map(({ name }, i) => [name, values[i]]))
   }
 

@@ -2,6 +2,9 @@
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 
+/** What other processes have told since it was asked last; 'alone' when there are none. */
+export type Invalidated = 'alone' | 'nothing' | 'something'
+
 /** Weakest first. Source: src/include/storage/lockdefs.h, PostgreSQL 18. */
 export const lockLevels = {
   'access share': 1,
