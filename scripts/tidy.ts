@@ -20,8 +20,8 @@ const typescriptRooms = [
   'command',
   'executor',
   'session',
-  'cluster',
   'process',
+  'cluster',
   'inspect',
   'cli',
 ]

@@ -58,4 +58,8 @@ inline Napi::Promise run_async(Napi::Env env, AsyncTask::Work work,
   return promise;
 }
 
+// As run_async, on a thread of its own, which does not keep the event loop alive: the process may end while the work goes
+// on, when the cluster that it is done for is closed first.
+Napi::Promise run_detached(Napi::Env env, AsyncTask::Work work, AsyncTask::Result result);
+
 }  // namespace pgdata

@@ -213,19 +213,30 @@ class Entered {
 
 }  // namespace
 
+namespace {
+
+AsyncTask::Work on_engine(const ClusterCore& core, std::function<Status(Engine&)> work) {
+  return [engine = core.shared_engine(), background = core.background(), work = std::move(work)] {
+    const Entered entered(*background);
+    if (!entered)
+      return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
+    Status status;
+    const bool is_whole = engine->state().contain([&] { status = work(*engine); });
+    return is_whole ? std::move(status) : engine->state().check();
+  };
+}
+
+}  // namespace
+
 Napi::Promise run_on_engine(Napi::Env env, const ClusterCore& core,
                             std::function<Status(Engine&)> work, AsyncTask::Result result) {
-  return run_async(
-      env,
-      [engine = core.shared_engine(), background = core.background(), work = std::move(work)] {
-        const Entered entered(*background);
-        if (!entered)
-          return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
-        Status status;
-        const bool is_whole = engine->state().contain([&] { status = work(*engine); });
-        return is_whole ? std::move(status) : engine->state().check();
-      },
-      std::move(result));
+  return run_async(env, on_engine(core, std::move(work)), std::move(result));
+}
+
+Napi::Promise run_on_engine_detached(Napi::Env env, const ClusterCore& core,
+                                     std::function<Status(Engine&)> work,
+                                     AsyncTask::Result result) {
+  return run_detached(env, on_engine(core, std::move(work)), std::move(result));
 }
 
 }  // namespace pgdata

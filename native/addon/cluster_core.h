@@ -160,6 +160,9 @@ class InCall {
 Napi::Promise run_on_engine(Napi::Env env, const ClusterCore& core,
                             std::function<Status(Engine&)> work,
                             AsyncTask::Result result = nullptr);
+// The same, without keeping the event loop alive.
+Napi::Promise run_on_engine_detached(Napi::Env env, const ClusterCore& core,
+                                     std::function<Status(Engine&)> work, AsyncTask::Result result);
 
 // Runs `body`, which may fail an INVARIANT: that poisons the cluster and is thrown as internal_error.
 template <typename Body>

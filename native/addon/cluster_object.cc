@@ -31,10 +31,12 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("blocks", &ClusterObject::blocks),
           InstanceMethod("verifyIndex", &ClusterObject::verify_index),
           InstanceMethod("checkpoint", &ClusterObject::checkpoint),
+          InstanceMethod("switchSegment", &ClusterObject::switch_segment),
           InstanceMethod("close", &ClusterObject::close),
           InstanceMethod("segment", &ClusterObject::segment),
           InstanceMethod("backendsOn", &ClusterObject::backends_on),
           InstanceMethod("processes", &ClusterObject::processes),
+          InstanceMethod("isOwner", &ClusterObject::is_owner),
           InstanceMethod("acceptInvalidations", &ClusterObject::accept_invalidations),
           InstanceMethod("closeSync", &ClusterObject::close_sync),
           InstanceMethod("abandon", &ClusterObject::abandon),
@@ -110,13 +112,13 @@ Napi::Value ClusterObject::block_size(const Napi::CallbackInfo& info) {
   });
 }
 
-// session(database): NativeSession
+// session(database, forUpkeep): NativeSession
 Napi::Value ClusterObject::session(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
     Napi::Value session;
-    THROW_IF_ERROR(env,
-                   SessionObject::make(env, core_, info[0].ToNumber().Uint32Value(), &session));
+    THROW_IF_ERROR(env, SessionObject::make(env, core_, info[0].ToNumber().Uint32Value(),
+                                            info[1].ToBoolean().Value(), &session));
     return session;
   });
 }
@@ -140,7 +142,7 @@ Napi::Value ClusterObject::relation(const Napi::CallbackInfo& info) {
   });
 }
 
-// vacuum(database, relation, ofToast): NativeVacuum
+// vacuum(database, relation, ofToast, isAutovacuum): NativeVacuum
 Napi::Value ClusterObject::vacuum(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
@@ -149,7 +151,7 @@ Napi::Value ClusterObject::vacuum(const Napi::CallbackInfo& info) {
     if (table == nullptr || (of_toast && table->toast() == nullptr))
       THROW_IF_ERROR(env, bad_argument("relation"));
     return VacuumObject::make(env, core_, info[0].ToNumber().Uint32Value(), std::move(table),
-                              of_toast);
+                              of_toast, info[3].ToBoolean().Value());
   });
 }
 
@@ -360,6 +362,25 @@ Napi::Value ClusterObject::last_committed(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env,
                    core_->engine().transactions().commit_timestamps().last(&timestamp, &found));
     return commit_timestamp_value(env, timestamp, found);
+  });
+}
+
+// isOwner(): boolean, whether the background workers are this cluster object's
+Napi::Value ClusterObject::is_owner(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    return Napi::Boolean::New(env, core_->engine().is_owner());
+  });
+}
+
+// switchSegment(): Promise<void>; what is complete is then marked for the archiver
+Napi::Value ClusterObject::switch_segment(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    return run_on_engine(env, *core_, [](Engine& engine) {
+      Lsn end = invalid_lsn;
+      return engine.switch_segment(&end);
+    });
   });
 }
 

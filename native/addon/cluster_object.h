@@ -26,6 +26,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value verify_index(const Napi::CallbackInfo& info);
   Napi::Value blocks(const Napi::CallbackInfo& info);
   Napi::Value checkpoint(const Napi::CallbackInfo& info);
+  Napi::Value is_owner(const Napi::CallbackInfo& info);
+  Napi::Value switch_segment(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value close_sync(const Napi::CallbackInfo& info);
   Napi::Value segment(const Napi::CallbackInfo& info);

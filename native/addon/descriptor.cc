@@ -29,6 +29,11 @@ class Fields {
     if (!value.IsNumber()) return fail(name), 0;
     return value.As<Napi::Number>().Int32Value();
   }
+  double real(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) return fail(name), 0.0;
+    return value.As<Napi::Number>().DoubleValue();
+  }
   uint64_t bytes(const char* name) {
     const Napi::Value value = object_.Get(name);
     if (!value.IsNumber()) return fail(name), 0u;
@@ -191,6 +196,12 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");
   options->checkpoint_timeout_seconds = fields.number("checkpointTimeout");
+  options->checkpoint_completion_target = fields.real("checkpointCompletionTarget");
+  options->background_writer.delay_ms = fields.number("bgwriterDelay");
+  options->background_writer.lru_maxpages = fields.number("bgwriterLruMaxpages");
+  options->background_writer.lru_multiplier = fields.real("bgwriterLruMultiplier");
+  options->archiving = fields.boolean("archiving");
+  options->archive_timeout_seconds = fields.number("archiveTimeout");
   options->max_pred_locks_per_transaction = fields.integer("maxPredLocksPerTransaction");
   options->max_pred_locks_per_relation = fields.integer("maxPredLocksPerRelation");
   options->max_pred_locks_per_page = fields.integer("maxPredLocksPerPage");

@@ -128,7 +128,7 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
 SessionObject::~SessionObject() { end(); }
 
 Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& core, Oid database,
-                           Napi::Value* session) {
+                           bool for_upkeep, Napi::Value* session) {
   std::unique_ptr<Backend> backend;
   Engine& engine = core->engine();
   if (!engine.options().read_only)
@@ -137,7 +137,9 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
   SessionObject* made = Unwrap(object);
   if (backend) {
     // Session 0 is a look into the shared catalogs, not somebody's.
-    if (backend->counters() != nullptr && database != invalid_oid)
+    if (backend->counters() != nullptr && for_upkeep)
+      backend->counters()->set_type(BackendType::autovac_worker);
+    else if (backend->counters() != nullptr && database != invalid_oid)
       backend->counters()->begin_session();
     made->state_->writer = std::make_unique<TableWriter>(*backend);
     made->state_->locks = std::make_unique<LockSession>(engine.locks(), engine.transactions(),

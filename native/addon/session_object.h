@@ -77,8 +77,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   explicit SessionObject(const Napi::CallbackInfo& info);
   ~SessionObject() override;
 
+  // `for_upkeep`: an autovacuum worker's, not a user's.
   static Status make(Napi::Env env, const std::shared_ptr<ClusterCore>& core, Oid database,
-                     Napi::Value* session);
+                     bool for_upkeep, Napi::Value* session);
   // Rolls back and gives the backend back; the object stays, refusing calls.
   void end();
   // Goes on with the operation that waited for a lock, or settles its promise with the error that ended the wait.

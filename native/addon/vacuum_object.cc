@@ -62,6 +62,7 @@ Napi::Function VacuumObject::define(Napi::Env env) {
                          InstanceMethod("truncate", &VacuumObject::truncate),
                          InstanceMethod("progress", &VacuumObject::progress),
                          InstanceMethod("cancel", &VacuumObject::cancel),
+                         InstanceMethod("setCostLimit", &VacuumObject::set_cost_limit),
                      });
 }
 
@@ -69,13 +70,14 @@ VacuumObject::VacuumObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<VacuumObject>(info), state_(std::make_shared<State>()) {}
 
 Napi::Value VacuumObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                               std::shared_ptr<Table> table, bool of_toast) {
+                               std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum) {
   const Napi::Object object = environment(env).vacuum_class.New({});
   State& state = *Unwrap(object)->state_;
   state.core = std::move(core);
   state.database = database;
   state.table = std::move(table);
   state.of_toast = of_toast;
+  state.is_autovacuum = is_autovacuum;
   return object;
 }
 
@@ -99,7 +101,9 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
     }
   }
   auto outcome = std::make_shared<VacuumOutcome>();
-  return run_on_engine(
+  // Nobody waits for one that nobody asked for.
+  const auto run = state_->is_autovacuum ? run_on_engine_detached : run_on_engine;
+  return run(
       env, *state_->core,
       [state = state_, background = state_->core->background(), target, settings,
        outcome](Engine& engine) {
@@ -107,6 +111,8 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
         std::unique_ptr<Backend> backend;
         RETURN_IF_ERROR(
             Backend::create(engine.services(), engine.transactions(), state->database, &backend));
+        if (state->is_autovacuum && backend->counters() != nullptr)
+          backend->counters()->set_type(BackendType::autovac_worker);
         const CountingScope counting(backend->counters());
         LazyVacuum vacuum(*backend, target, settings, state->progress);
         return vacuum.run(outcome.get());
@@ -177,6 +183,12 @@ Napi::Value VacuumObject::progress(const Napi::CallbackInfo& info) {
   set("indexes_total", progress.indexes_total);
   set("indexes_processed", progress.indexes_processed);
   return object;
+}
+
+// setCostLimit(limit)
+Napi::Value VacuumObject::set_cost_limit(const Napi::CallbackInfo& info) {
+  state_->progress.cost_limit = info[0].ToNumber().Uint32Value();
+  return info.Env().Undefined();
 }
 
 Napi::Value VacuumObject::cancel(const Napi::CallbackInfo& info) {

@@ -17,7 +17,7 @@ class VacuumObject final : public Napi::ObjectWrap<VacuumObject> {
   explicit VacuumObject(const Napi::CallbackInfo& info);
 
   static Napi::Value make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                          std::shared_ptr<Table> table, bool of_toast);
+                          std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum);
 
  private:
   // What the pool thread works with: it outlives this object, which JavaScript may drop.
@@ -26,6 +26,7 @@ class VacuumObject final : public Napi::ObjectWrap<VacuumObject> {
     Oid database = invalid_oid;
     std::shared_ptr<Table> table;
     bool of_toast = false;
+    bool is_autovacuum = false;
     VacuumProgress progress;
 
     HeapRelation& heap() const { return of_toast ? table->toast()->heap() : table->heap(); }
@@ -36,6 +37,7 @@ class VacuumObject final : public Napi::ObjectWrap<VacuumObject> {
   Napi::Value truncate(const Napi::CallbackInfo& info);
   Napi::Value progress(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value set_cost_limit(const Napi::CallbackInfo& info);
 
   std::shared_ptr<State> state_;
 };

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/status.h"
@@ -148,6 +149,30 @@ struct BufferStatistics {
   uint64_t allocations = 0;  // buffers that were given to a page
 };
 
+// Called between the writes of a checkpoint, with the share that is done: may sleep, or end it with an error.
+using WritePace = std::function<Status(double done)>;
+
+// What the background writer remembers from one round to the next; zeroes at first.
+struct WriteAhead {
+  bool is_begun = false;
+  uint64_t hand = 0;         // of the clock, in the last round
+  uint64_t next = 0;         // the buffer to look at next, as the clock counts
+  uint64_t allocations = 0;  // until the last round
+  double smoothed_allocations = 0;
+  double smoothed_density = 10;
+};
+struct WriteAheadLimits {
+  uint32_t delay_ms = 200;
+  uint32_t lru_maxpages = 100;  // 0: nothing is written
+  double lru_multiplier = 2;
+};
+struct WriteAheadRound {
+  uint32_t written = 0;
+  bool stopped_at_limit = false;
+  bool is_idle =
+      false;  // nothing was wanted, and nothing is left to do: a longer rest does no harm
+};
+
 class BufferPool {
  public:
   static void plan(SegmentPlan& plan, const BufferPoolOptions& options);
@@ -184,10 +209,14 @@ class BufferPool {
   // Exclusive lock held, page already modified and logged (or not to be logged). Use Change instead wherever it can serve.
   void mark_dirty(BufferRef& buffer);
 
-  // Checkpoint: write all buffers dirty now (sorted by file and block). Any failure is returned; the buffer stays dirty.
-  Status write_all_dirty();
+  // Checkpoint: write all buffers dirty now (sorted by file and block), not faster than `pace` allows. Any failure is
+  // returned; the buffer stays dirty. `*written` (may be null): buffers.
+  Status write_all_dirty(const WritePace& pace = nullptr, uint64_t* written = nullptr);
   // Background writer's step: write up to `count` dirty, unpinned, unused buffers ahead of the clock hand.
   Status write_some(uint32_t count, uint32_t* written);
+  // A round of the background writer (BgBufferSync): writes as many of the buffers that the clock hand comes to next as
+  // will soon be wanted.
+  Status write_ahead(const WriteAheadLimits& limits, WriteAhead* memory, WriteAheadRound* round);
   Status flush_relation(RelFileLocator relation);  // write all its dirty pages, keep them
   Status flush_database(Oid dbOid);
   // Forget buffers without writing them: of a relation's fork from a block on (truncate, drop), of a database.

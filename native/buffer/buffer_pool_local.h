@@ -113,13 +113,17 @@ struct BufferPool::Local {
   void end_write(BufferDescriptor& descriptor, bool written);
   // One buffer that the caller has pinned; `*busy` when it would have had to wait.
   Status write_one(BufferDescriptor& descriptor, const BufferStrategy* strategy, bool* busy);
+  // A buffer ahead of the clock hand: one that may be taken at once, or was made so.
+  enum class Ahead : uint8_t { in_use, reusable, written };
+  Status write_ahead_one(BufferDescriptor& descriptor, Ahead* ahead);
 
   struct DirtyBuffer {
     BufferTag tag;
     int32_t index;
   };
   // Writes these, in the order of files and blocks, neighbours together.
-  Status write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t required_state);
+  Status write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t required_state,
+                      const WritePace& pace = nullptr, uint64_t* written = nullptr);
   template <typename Wanted>
   Status write_all(Wanted wanted);
   template <typename Wanted>

@@ -322,6 +322,57 @@ TEST(the_background_writer_cleans_unused_buffers_ahead_of_the_hand) {
   EXPECT_EQ(written, 10u);
 }
 
+TEST(rounds_of_the_background_writer_keep_ahead_of_demand_within_their_limit) {
+  PoolFixture fixture(64);
+  ASSERT_OK(fixture.add_pages(64));
+  WriteAheadLimits limits;
+  limits.lru_maxpages = 4;
+  WriteAhead memory;
+  WriteAheadRound round;
+  ASSERT_OK(fixture.pool->write_ahead(limits, &memory, &round));
+  EXPECT_EQ(round.written, 0u);  // all are in use
+  // Pages that are added take the hand round and lower the others.
+  ASSERT_OK(fixture.add_pages(20));
+  ASSERT_OK(fixture.pool->write_ahead(limits, &memory, &round));
+  EXPECT_EQ(round.written, 4u);
+  EXPECT(round.stopped_at_limit);
+  limits.lru_maxpages = 1000;
+  uint32_t written = 4;
+  for (int i = 0; i < 1000 && !round.is_idle; ++i) {
+    ASSERT_OK(fixture.pool->write_ahead(limits, &memory, &round));
+    written += round.written;
+  }
+  EXPECT(round.is_idle);
+  EXPECT(written <= 64u);
+  limits.lru_maxpages = 0;
+  ASSERT_OK(fixture.add_pages(20));
+  ASSERT_OK(fixture.pool->write_ahead(limits, &memory, &round));
+  EXPECT_EQ(round.written, 0u);
+}
+
+TEST(a_checkpoint_goes_at_the_pace_it_is_given_and_ends_with_its_error) {
+  PoolFixture fixture(64);
+  ASSERT_OK(fixture.add_pages(64));
+  double last = 0;
+  int calls = 0;
+  uint64_t written = 0;
+  const WritePace pace = [&](double done) {
+    EXPECT(done > last);
+    last = done;
+    ++calls;
+    return calls == 2 ? Status::error(ErrorCode::query_canceled, "enough") : Status();
+  };
+  EXPECT_EQ(fixture.pool->write_all_dirty(pace, &written).code(), ErrorCode::query_canceled);
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(written, 32u);
+  calls = 10;
+  last = 0;
+  written = 0;
+  ASSERT_OK(fixture.pool->write_all_dirty(pace, &written));
+  EXPECT_EQ(last, 1.0);
+  EXPECT_EQ(written, 32u);
+}
+
 TEST(a_failed_write_leaves_the_page_dirty_and_the_next_may_succeed) {
   PoolFixture fixture(16);
   ASSERT_OK(fixture.add_pages(16));

@@ -204,7 +204,8 @@ Status BufferPool::Local::write_one(BufferDescriptor& written, const BufferStrat
 
 // Writing many. ------------------------------------------------------------------------------
 
-Status BufferPool::Local::write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t required_state) {
+Status BufferPool::Local::write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t required_state,
+                                       const WritePace& pace, uint64_t* written) {
   std::sort(dirty.begin(), dirty.end(), [](const DirtyBuffer& a, const DirtyBuffer& b) {
     return file_order(a.tag) < file_order(b.tag);
   });
@@ -252,6 +253,8 @@ Status BufferPool::Local::write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t
       run[i]->unpin();
     }
     RETURN_IF_ERROR(std::move(status));
+    if (written != nullptr) *written += static_cast<uint64_t>(count);
+    if (pace) RETURN_IF_ERROR(pace(static_cast<double>(at) / static_cast<double>(dirty.size())));
   }
   return Status::ok;
 }
@@ -272,7 +275,7 @@ Status BufferPool::Local::write_all(Wanted wanted) {
   return write_sorted(dirty, required);
 }
 
-Status BufferPool::write_all_dirty() {
+Status BufferPool::write_all_dirty(const WritePace& pace, uint64_t* written) {
   Local& local = *local_;
   if (local.options.read_only) return Status::ok;
   RETURN_IF_ERROR(local.state.check());
@@ -288,7 +291,7 @@ Status BufferPool::write_all_dirty() {
     }
     if ((old & required) == required) dirty.push_back({descriptor.tag(), static_cast<int32_t>(i)});
   }
-  return local.write_sorted(dirty, required | BM_CHECKPOINT_NEEDED);
+  return local.write_sorted(dirty, required | BM_CHECKPOINT_NEEDED, pace, written);
 }
 
 Status BufferPool::flush_relation(RelFileLocator relation) {

@@ -1,11 +1,13 @@
 // Checkpoints: the sequence of PostgreSQL 18.
 #include "engine/checkpoint.h"
 
+#include <chrono>
 #include <ctime>
 #include <utility>
 
 #include "engine/control_file.h"
 #include "layout/wal_xlog_records.h"
+#include "statistics/statistics.h"
 #include "xact/prepared_table.h"
 
 namespace pgdata {
@@ -53,6 +55,22 @@ CheckPoint begin_record(const WalOptions& options) {
   return checkpoint;
 }
 
+int64_t milliseconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
+void count_checkpoint(StorageServices& services, uint64_t buffers,
+                      std::chrono::steady_clock::duration writing,
+                      std::chrono::steady_clock::duration syncing) {
+  if (services.statistics == nullptr) return;
+  services.statistics->change_fixed([&](FixedStatistics& fixed) {
+    fixed.checkpointer.num_performed++;
+    fixed.checkpointer.buffers_written += static_cast<int64_t>(buffers);
+    fixed.checkpointer.write_time += milliseconds(writing);
+    fixed.checkpointer.sync_time += milliseconds(syncing);
+  });
+}
+
 }  // namespace
 
 Status write_first_checkpoint(FileSystem& files, const std::string& data_directory,
@@ -69,7 +87,7 @@ Status write_first_checkpoint(FileSystem& files, const std::string& data_directo
 
 Status create_checkpoint(FileSystem& files, const std::string& data_directory,
                          StorageServices& services, TransactionSystem& transactions,
-                         CheckpointKind kind, ControlFile* control) {
+                         CheckpointKind kind, ControlFile* control, const WritePace& pace) {
   const bool shutdown = kind == CheckpointKind::shutdown;
   RETURN_IF_ERROR(services.state.check());
   services.storage.begin_checkpoint();
@@ -92,9 +110,14 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   // so its note must be among what is written now.
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
   RETURN_IF_ERROR(transactions.write_all_dirty());
-  RETURN_IF_ERROR(services.pool.write_all_dirty());
+  uint64_t buffers = 0;
+  const auto writing_since = std::chrono::steady_clock::now();
+  RETURN_IF_ERROR(services.pool.write_all_dirty(pace, &buffers));
+  const auto syncing_since = std::chrono::steady_clock::now();
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
   RETURN_IF_ERROR(poison(services, services.storage.sync_pending()));
+  count_checkpoint(services, buffers, syncing_since - writing_since,
+                   std::chrono::steady_clock::now() - syncing_since);
   // As late as possible, since most are ended soon.
   RETURN_IF_ERROR(transactions.prepared().checkpoint(checkpoint.redo));
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());

@@ -23,10 +23,11 @@ Status write_first_checkpoint(FileSystem& files, const std::string& data_directo
                               ControlFile* control);
 
 // Takes a checkpoint and brings pg_control and `*control` up to date. A shutdown checkpoint must be the last
-// thing that is logged; the state is then "shut down".
+// thing that is logged; the state is then "shut down". Buffers are written no faster than `pace` allows.
 Status create_checkpoint(FileSystem& files, const std::string& data_directory,
                          StorageServices& services, TransactionSystem& transactions,
-                         CheckpointKind kind, ControlFile* control);
+                         CheckpointKind kind, ControlFile* control,
+                         const WritePace& pace = nullptr);
 
 // Whether anything that matters was logged since the last checkpoint: an idle cluster needs no other.
 bool needs_checkpoint(const StorageServices& services, const ControlFile& control);

@@ -92,6 +92,7 @@ Engine::PartOptions::PartOptions(const EngineOptions& options, const ControlFile
   wal.consistency_checking = consistency_checking;
   wal.min_wal_bytes = options.min_wal_bytes;
   wal.max_wal_bytes = options.max_wal_bytes;
+  wal.archiving = options.archiving;
 
   pool.buffers = options.shared_buffers;
   pool.block_size = control.blcksz;
@@ -272,8 +273,7 @@ Status Engine::wait_until_known() {
 }
 
 void Engine::start_workers() {
-  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
-                                                 options_.max_wal_bytes);
+  start_threads();
   process_watch_ = std::make_unique<ProcessWatch>(*this);
 }
 
@@ -381,13 +381,53 @@ Status Engine::init(FileSystem& files, EngineOptions options, const InitParamete
   return Status::ok;
 }
 
+void Engine::start_threads() {
+  if (options_.archiving) {
+    archive_status_ = std::make_unique<ArchiveStatus>(files_, wal_->options().directory,
+                                                      wal_->options().segment_bytes);
+  }
+  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
+                                                 options_.max_wal_bytes);
+  background_writer_ =
+      std::make_unique<BackgroundWriter>(*services_, *transactions_, options_.background_writer);
+  wal_writer_ = std::make_unique<WalWriter>(*wal_, options_.wal_writer_delay_ms);
+}
+
+void Engine::stop_threads() {
+  checkpointer_.reset();
+  background_writer_.reset();
+  wal_writer_.reset();
+}
+
+Status Engine::switch_segment(Lsn* end) {
+  RETURN_IF_ERROR(state_->check());
+  RETURN_IF_ERROR(wal_->switch_segment(end));
+  RETURN_IF_ERROR(wal_->flush(*end));
+  return mark_for_archive();
+}
+
+Status Engine::mark_for_archive() {
+  return archive_status_ ? archive_status_->mark_complete(wal_->flushed()) : Status();
+}
+
 Status Engine::checkpoint() {
   if (in_production_ && !is_owner()) return checkpoint_requests_->request_and_wait(*state_);
+  checkpoints_wanted_++;
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  checkpoints_wanted_--;
+  if (statistics_) {
+    statistics_->change_fixed([](FixedStatistics& fixed) { fixed.checkpointer.num_requested++; });
+  }
+  return locked_checkpoint(nullptr);
+}
+
+Status Engine::locked_checkpoint(const WritePace& pace) {
   if (!in_production_)
     return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
   RETURN_IF_ERROR(state_->check());
-  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online));
+  // What it finds complete and not archived must stay.
+  RETURN_IF_ERROR(mark_for_archive());
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online, pace));
   // What cannot be removed only takes room.
   static_cast<void>(predicate_locks_->truncate_serial_log().is_ok());
   return Status::ok;
@@ -400,26 +440,24 @@ void Engine::serve_checkpoint_request() {
 }
 
 // Nobody else would catch what a failed invariant throws on a thread of our own, or at the end of the environment.
-Status Engine::contained_checkpoint(CheckpointKind kind) {
+Status Engine::contained_checkpoint(CheckpointKind kind, const WritePace& pace) {
   Status status;
   const bool is_whole = state_->contain([&] {
     status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_, kind,
-                               &control_);
+                               &control_, pace);
   });
   return is_whole ? std::move(status) : state_->check();
 }
 
-Status Engine::checkpoint_if_needed() {
-  {
-    const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
-    if (!in_production_ || !needs_checkpoint(*services_, control_)) return Status::ok;
-  }
-  return checkpoint();
+Status Engine::checkpoint_if_needed(const WritePace& pace) {
+  const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
+  if (!in_production_ || !needs_checkpoint(*services_, control_)) return Status::ok;
+  return locked_checkpoint(pace);
 }
 
 Status Engine::close(bool* was_last) {
   process_watch_.reset();
-  checkpointer_.reset();
+  stop_threads();
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   bool is_last = true;
   Status status;
@@ -468,8 +506,9 @@ Status Engine::shut_down() {
     RETURN_IF_ERROR(lock_directory(&is_locked));
     if (!is_locked) return refuse_locked();
     take_over(true);
-    checkpointer_.reset();
+    stop_threads();
   }
+  RETURN_IF_ERROR(mark_for_archive());
   return contained_checkpoint(CheckpointKind::shutdown);
 }
 
@@ -488,8 +527,7 @@ void Engine::take_over(bool after_death) {
   processes_->set_owner(process_);
   const Status written = take_over_lock_file(files_, options_.data_directory, segment_->id());
   if (!written.is_ok()) return state_->poison(written.report().message.c_str());
-  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
-                                                 options_.max_wal_bytes);
+  start_threads();
 }
 
 void Engine::process_ended(const ProcessTable::Process& process) {
@@ -553,7 +591,7 @@ void Engine::on_crash(std::function<void()> handler) {
 
 void Engine::leave_crashed(bool* was_owner) {
   process_watch_.reset();
-  checkpointer_.reset();
+  stop_threads();
   *was_owner = is_owner();
   // Nobody can enter any more; those who are inside find out soon.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -569,13 +607,14 @@ void Engine::leave_crashed(bool* was_owner) {
 
 void Engine::abandon() {
   process_watch_.reset();
-  checkpointer_.reset();
+  stop_threads();
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   release();
 }
 
 void Engine::release() {
   in_production_ = false;
+  archive_status_.reset();
   predicate_locks_.reset();
   locks_.reset();
   transactions_.reset();

@@ -8,6 +8,7 @@
 // (flock) as long as a writing Engine lives, whatever happens to the process.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,9 +20,12 @@
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
+#include "engine/archive_status.h"
+#include "engine/background_writer.h"
 #include "engine/checkpoint_requests.h"
 #include "engine/checkpointer.h"
 #include "engine/process_watch.h"
+#include "engine/wal_writer.h"
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "layout/control_file.h"
@@ -57,6 +61,11 @@ struct EngineOptions {
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;
   uint32_t checkpoint_timeout_seconds = 300;
+  double checkpoint_completion_target = 0.9;
+  WriteAheadLimits background_writer;
+  // archive_mode; complete segments are marked for an archiver.
+  bool archiving = false;
+  uint32_t archive_timeout_seconds = 0;  // 0: segments are switched when they are full
   // A file system that lives as long as the engine; none: the caller's outlives it.
   std::shared_ptr<FileSystem> watched_files;
   // Called now and then while the log is replayed, on the thread that opens; false gives up with query_canceled.
@@ -120,8 +129,20 @@ class Engine {
 
   // An online checkpoint. Waits for one that is running.
   Status checkpoint();
-  // The same, unless nothing that matters was logged since the last one.
-  Status checkpoint_if_needed();
+  // The same, unless nothing that matters was logged since the last one; not faster than `pace` allows.
+  Status checkpoint_if_needed(const WritePace& pace = nullptr);
+  // Somebody waits for a checkpoint, or for the one that is running.
+  bool is_checkpoint_wanted() const {
+    uint32_t ticket = 0;
+    return checkpoints_wanted_.load() > 0 || checkpoint_requests_->is_requested(&ticket);
+  }
+
+  // Archiving.
+  bool is_archiving() const { return archive_status_ != nullptr; }
+  // The next record begins a new segment; `*end` is then where the log ends. What is complete is marked.
+  Status switch_segment(Lsn* end);
+  Status mark_for_archive();
+
   // The shutdown checkpoint, when no other process is there; afterwards only destruction is allowed. No backend of this
   // process may be left. `*was_last` (may be null): nobody has the directory open any more.
   Status close(bool* was_last = nullptr);
@@ -169,7 +190,10 @@ class Engine {
   Status replay(const RecoveryPlan& plan);
   Status enter_production();
   Status lock_for_prepared();
-  Status contained_checkpoint(CheckpointKind kind);
+  Status contained_checkpoint(CheckpointKind kind, const WritePace& pace = nullptr);
+  Status locked_checkpoint(const WritePace& pace);
+  void start_threads();
+  void stop_threads();
   Status apply_settings();
   Status save_statistics();
   void release();
@@ -181,6 +205,7 @@ class Engine {
   int directory_lock_ = -1;
   bool in_production_ = false;
   std::mutex checkpoint_mutex_;
+  std::atomic<int> checkpoints_wanted_{0};
   std::unique_ptr<Segment> segment_;
   ClusterState* state_ = nullptr;  // in the segment
   std::unique_ptr<Statistics> statistics_;
@@ -198,7 +223,10 @@ class Engine {
   std::unique_ptr<TransactionSystem> transactions_;
   std::unique_ptr<PredicateLocks> predicate_locks_;
   std::unique_ptr<LockTable> locks_;
+  std::unique_ptr<ArchiveStatus> archive_status_;  // null unless archiving
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<BackgroundWriter> background_writer_;
+  std::unique_ptr<WalWriter> wal_writer_;
   std::unique_ptr<ProcessWatch> process_watch_;
   std::mutex crash_mutex_;
   std::function<void()> crash_handler_;

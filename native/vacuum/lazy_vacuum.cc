@@ -133,8 +133,10 @@ Status LazyVacuum::pause(bool dirtied) {
   RETURN_IF_ERROR(progress_.check());
   if (settings_.vacuum_cost_delay_ms <= 0 || outcome_.failsafe) return Status::ok;
   cost_ += settings_.vacuum_cost_page_miss + (dirtied ? settings_.vacuum_cost_page_dirty : 0);
-  if (cost_ < settings_.vacuum_cost_limit) return Status::ok;
-  const double share = static_cast<double>(cost_) / settings_.vacuum_cost_limit;
+  const uint32_t shared_limit = progress_.cost_limit.load(std::memory_order_relaxed);
+  const uint32_t limit = shared_limit != 0 ? shared_limit : settings_.vacuum_cost_limit;
+  if (cost_ < limit) return Status::ok;
+  const double share = static_cast<double>(cost_) / limit;
   const double delay_ms = settings_.vacuum_cost_delay_ms * std::min(share, 4.0);
   std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(delay_ms));
   cost_ = 0;

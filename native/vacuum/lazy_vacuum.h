@@ -70,6 +70,8 @@ struct VacuumProgress {
   std::atomic<uint32_t> indexes_total{0};
   std::atomic<uint32_t> indexes_processed{0};
   std::atomic<bool> canceled{false};
+  // In place of the setting vacuum_cost_limit while it is not 0: autovacuum workers share one.
+  std::atomic<uint32_t> cost_limit{0};
   // Of whoever closes the cluster; may be null.
   const std::atomic<bool>* stopping = nullptr;
 

@@ -751,7 +751,8 @@ Status Wal::begin_checkpoint(bool shutdown, Lsn* redo) {
 
 Status Wal::remove_old_segments(Lsn redo, Lsn end_of_log) {
   return local_->segment_files.remove_before(redo, end_of_log, local_->options.min_wal_bytes,
-                                             local_->options.max_wal_bytes);
+                                             local_->options.max_wal_bytes,
+                                             local_->options.archiving);
 }
 
 Status Wal::preallocate() {

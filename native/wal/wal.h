@@ -158,6 +158,7 @@ struct WalOptions {
   int32_t wal_level = 1;                   // replica
   uint64_t min_wal_bytes = 80ull << 20;    // min_wal_size: segments kept for recycling
   uint64_t max_wal_bytes = 1024ull << 20;  // max_wal_size
+  bool archiving = false;                  // segments are not removed before they are archived
 };
 
 // Where the log stands; what a checkpoint needs to know.

@@ -134,7 +134,7 @@ uint64_t WalSegmentFiles::recycle_upto(Lsn redo, uint64_t min_wal_bytes,
 }
 
 Status WalSegmentFiles::remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes,
-                                      uint64_t max_wal_bytes) {
+                                      uint64_t max_wal_bytes, bool only_archived) {
   const Lsn prior = shared_.prior_redo.exchange(redo);
   if (prior != invalid_lsn && redo > prior) {
     const uint64_t bytes = redo - prior;
@@ -170,6 +170,7 @@ Status WalSegmentFiles::remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal
       uint64_t segment;
       if (!parse_wal_file_name(name, geometry_.segment_bytes(), &timeline, &segment)) continue;
       if (segment >= first_kept || archive_has(name + ".ready")) continue;
+      if (only_archived && !archive_has(name + ".done")) continue;
       const std::string old_path = directory_ + "/" + name;
 
       bool recycled = false;

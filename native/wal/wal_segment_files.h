@@ -48,8 +48,10 @@ class WalSegmentFiles {
   Status ensure(uint64_t segment);
   // Removes half-filled files that a crash left. Only before anybody makes segments.
   Status remove_temporary();
-  // Recycles or removes the segments before `redo`'s, those waiting for the archiver excepted.
-  Status remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes, uint64_t max_wal_bytes);
+  // Recycles or removes the segments before `redo`'s, those waiting for the archiver excepted; with `only_archived` those
+  // that he has done alone.
+  Status remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes, uint64_t max_wal_bytes,
+                       bool only_archived);
 
  private:
   // Gives a filled file the name of `*segment`, or of the first later number up to `last` that has no file.

@@ -38,6 +38,15 @@ export interface NativeClusterOptions {
   maxWalSize: number
   /** Seconds. */
   checkpointTimeout: number
+  checkpointCompletionTarget: number
+  /** Milliseconds. */
+  bgwriterDelay: number
+  bgwriterLruMaxpages: number
+  bgwriterLruMultiplier: number
+  /** Complete segments are marked for an archiver, and kept until they are archived. */
+  archiving: boolean
+  /** Seconds; 0: never. */
+  archiveTimeout: number
   /** Settings of PostgreSQL. */
   maxPredLocksPerTransaction: number
   maxPredLocksPerRelation: number
@@ -632,6 +641,8 @@ export interface NativeVacuum {
   progress(): Record<string, number>
   /** Ends `run` and `countNonempty` with 57014. */
   cancel(): void
+  /** In place of the setting vacuum_cost_limit, from now on. */
+  setCostLimit(limit: number): void
 }
 
 /** Transaction ids and multixacts in use, without their epochs. */
@@ -680,8 +691,15 @@ export interface NativeInvalidation {
 export interface NativeCluster {
   blockSize(): number
   /** A vacuum of the relation, or of its TOAST table. The caller keeps others from vacuuming or redefining it. */
-  vacuum(database: number, relation: NativeRelation, ofToast: boolean): NativeVacuum
-  session(database: number): NativeSession
+  /** `isAutovacuum`: it does not keep the event loop alive. */
+  vacuum(
+    database: number,
+    relation: NativeRelation,
+    ofToast: boolean,
+    isAutovacuum: boolean,
+  ): NativeVacuum
+  /** `forUpkeep`: a background worker's, not a user's. */
+  session(database: number, forUpkeep?: boolean): NativeSession
   relation(descriptor: RelationDescriptor): NativeRelation
   newOid(): number
   blocks(locator: Locator, fork: 0 | 1 | 2 | 3): number
@@ -697,6 +715,8 @@ export interface NativeCluster {
     itemsPerPage: number,
   ): IndexReport
   checkpoint(): Promise<void>
+  /** The next record begins a new log segment. */
+  switchSegment(): Promise<void>
   preparedTransactions(): NativePreparedTransaction[]
   /** COMMIT PREPARED or ROLLBACK PREPARED; resolves when durable. Throws 42704, 55000. */
   finishPrepared(gid: string, commit: boolean): Promise<void>
@@ -726,6 +746,8 @@ export interface NativeCluster {
   segment(): number
   /** All that have the directory open. */
   processes(): ClusterProcess[]
+  /** Whether background work is this process's. */
+  isOwner(): boolean
   /** Number of sessions on a database, of all processes. */
   backendsOn(database: number): number
   /**

@@ -16,6 +16,8 @@ import { invalidDatabase } from '../command/create-database.ts'
 import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { BackgroundWorkers } from '../process/background-workers.ts'
+import type { WorkerDatabase } from '../process/worker-host.ts'
 import { CatalogStore } from '../relation/catalog-store.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
@@ -98,6 +100,12 @@ export function nativeOptions(
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
+    checkpointCompletionTarget: settings.checkpoint_completion_target,
+    bgwriterDelay: settings.bgwriter_delay,
+    bgwriterLruMaxpages: settings.bgwriter_lru_maxpages,
+    bgwriterLruMultiplier: settings.bgwriter_lru_multiplier,
+    archiving: settings.archive_mode !== 'off',
+    archiveTimeout: settings.archive_timeout,
     maxPredLocksPerTransaction: settings.max_pred_locks_per_transaction,
     maxPredLocksPerRelation: settings.max_pred_locks_per_relation,
     maxPredLocksPerPage: settings.max_pred_locks_per_page,
@@ -246,6 +254,7 @@ export class Cluster {
   readonly #closedDatabases = new Set<number>()
   #shared: CatalogStore
   readonly #timeLimits: TimeLimits
+  #workers: BackgroundWorkers | undefined
   #closed: Promise<void> | undefined
   /** The way back after another process brought the cluster down, while it is gone. */
   #restart: Promise<void> | undefined
@@ -328,13 +337,8 @@ export class Cluster {
    */
   async vacuum(options: VacuumOptions = {}): Promise<Map<string, VacuumReport[]>> {
     this.#refuseClosed()
-    const probe = this.#native.session(0)
-    const names = [...this.#shared.scan(probe, pgDatabase)]
-      .filter(({ datconnlimit }) => datconnlimit !== invalidDatabase)
-      .map(({ datname }) => datname)
-    probe.close()
     const reports = new Map<string, VacuumReport[]>()
-    for (const name of names) {
+    for (const { name } of this.#databasesForUpkeep()) {
       await using session = this.#session(this.#database(name, true))
       reports.set(name, await session.vacuum(options))
     }
@@ -345,6 +349,7 @@ export class Cluster {
   #isOpenForWriting(open: () => Promise<NativeCluster>): void {
     openForWriting.add(this)
     this.#listenToNotices()
+    this.#startWorkers()
     this.#native.onCrash(() => {
       if (this.#closed !== undefined) return
       const restart = this.#reopen(open)
@@ -356,6 +361,7 @@ export class Cluster {
 
   async #reopen(open: () => Promise<NativeCluster>): Promise<void> {
     openForWriting.delete(this)
+    await this.#workers?.abandon()
     const wasOwner = await this.#native.leaveCrashed()
     if (wasOwner) LockFile.release(this.dataDirectory)
     this.#native = await open()
@@ -366,9 +372,9 @@ export class Cluster {
     this.#isOpenForWriting(open)
   }
 
-  #session(database: DatabaseServices, options: ConnectOptions = {}): Session {
+  #session(database: DatabaseServices, options: ConnectOptions = {}, forUpkeep = false): Session {
     const session: Session = new Session(
-      this.#native.session(database.oid),
+      this.#native.session(database.oid, forUpkeep),
       database,
       this.#native,
       {
@@ -513,8 +519,15 @@ export class Cluster {
   async #shutDown(): Promise<void> {
     await this.#restart?.catch(() => undefined)
     const isReader = !openForWriting.delete(this)
+    await this.#workers?.stop()
     await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
     let wasLast = true
+    try {
+      await this.#workers?.finish()
+    } catch (error) {
+      // A cluster that went down has nothing to archive.
+      if (!(error instanceof PgError)) throw error
+    }
     try {
       wasLast = await this.#native.close()
     } finally {
@@ -534,6 +547,33 @@ export class Cluster {
       relations.forget()
     }
     return 'something'
+  }
+
+  #startWorkers(): void {
+    this.#workers = new BackgroundWorkers({
+      native: this.#native,
+      settings: this.settings,
+      dataDirectory: this.dataDirectory,
+      databases: () => this.#databasesForUpkeep(),
+      connect: (name) => this.#session(this.#database(name, true), {}, true),
+      notice: this.#onNotice,
+    })
+  }
+
+  #databasesForUpkeep(): WorkerDatabase[] {
+    const probe = this.#native.session(0)
+    try {
+      return [...this.#shared.scan(probe, pgDatabase)]
+        .filter(({ datconnlimit }) => datconnlimit !== invalidDatabase)
+        .map(({ oid, datname: name, datfrozenxid, datminmxid }) => ({
+          oid,
+          name,
+          datfrozenxid,
+          datminmxid,
+        }))
+    } finally {
+      probe.close()
+    }
   }
 
   #listenToNotices(): void {

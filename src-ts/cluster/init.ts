@@ -197,6 +197,12 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
     checkpointTimeout: settings.checkpoint_timeout,
+    checkpointCompletionTarget: settings.checkpoint_completion_target,
+    bgwriterDelay: settings.bgwriter_delay,
+    bgwriterLruMaxpages: settings.bgwriter_lru_maxpages,
+    bgwriterLruMultiplier: settings.bgwriter_lru_multiplier,
+    archiving: false,
+    archiveTimeout: 0,
     maxPredLocksPerTransaction: settings.max_pred_locks_per_transaction,
     maxPredLocksPerRelation: settings.max_pred_locks_per_relation,
     maxPredLocksPerPage: settings.max_pred_locks_per_page,
@@ -230,6 +236,8 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     for (const copy of copies) if (copy.status === 'rejected') throw copy.reason
     session.commit(true)
     session.close()
+    // A new cluster has done nothing yet.
+    native.resetStatistics()
     await native.close()
   } catch (error) {
     native.abandon()

@@ -128,6 +128,8 @@ export interface VacuumRun {
   session: NativeSession
   /** Nobody asked for it. */
   isAutovacuum?: boolean
+  /** Called with what does the work, before it begins. */
+  onNative?: (native: NativeVacuum) => void
 }
 
 interface Target {
@@ -186,21 +188,46 @@ export async function vacuum(
   )
   const reports: VacuumReport[] = []
   for (const oid of oids) {
-    let isLocked = false
-    try {
-      isLocked = await run.step((context) => lockTarget(context, run, oid, options))
-      const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
-      // Dropped meanwhile, or skipped.
-      if (target === undefined) continue
+    await whileLocked(run, oid, options, async (target) => {
       reports.push(await vacuumRelation(run, target, false, settings, options))
       if (target.toastOid !== 0 && options.processToast !== false)
         reports.push(await vacuumRelation(run, target, true, settings, options))
-    } finally {
-      if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
-    }
+    })
   }
   await updateDatabaseBounds(run)
   return reports
+}
+
+/** Vacuums a table without its TOAST table, or that alone; undefined when it is gone, or was to be skipped. */
+export async function vacuumByOid(
+  run: VacuumRun,
+  table: number,
+  ofToast: boolean,
+  options: VacuumOptions,
+): Promise<VacuumReport | undefined> {
+  const settings = settingsOf(options)
+  let report: VacuumReport | undefined
+  await whileLocked(run, table, options, async (target) => {
+    report = await vacuumRelation(run, target, ofToast, settings, options)
+  })
+  return report
+}
+
+// Nothing is done with a relation that was dropped meanwhile, or is to be skipped.
+async function whileLocked(
+  run: VacuumRun,
+  oid: number,
+  options: VacuumOptions,
+  work: (target: Target) => Promise<void>,
+): Promise<void> {
+  let isLocked = false
+  try {
+    isLocked = await run.step((context) => lockTarget(context, run, oid, options))
+    const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
+    if (target !== undefined) await work(target)
+  } finally {
+    if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
+  }
 }
 
 async function vacuumFully(
@@ -308,7 +335,7 @@ function targetOf(context: CommandContext, oid: number): Target | undefined {
   return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
 }
 
-function findClassRow(context: CommandContext, oid: number): ClassRow | undefined {
+export function findClassRow(context: CommandContext, oid: number): ClassRow | undefined {
   return context.catalogs.findOne(context.session, pgClass, 'pg_class_oid_index', [oid])
 }
 
@@ -327,11 +354,17 @@ async function vacuumRelation(
     if (found === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
     const { oid: database } = context.catalogs.database
     return {
-      native: context.cluster.vacuum(database, target.info.access.native, ofToast),
+      native: context.cluster.vacuum(
+        database,
+        target.info.access.native,
+        ofToast,
+        run.isAutovacuum ?? false,
+      ),
       row: found,
     }
   })
   const name = ofToast ? `pg_toast.${row.relname}` : target.name
+  run.onNative?.(native)
   return await watched(native, name, options, async () => {
     const outcome = await native.run(
       {
@@ -524,7 +557,8 @@ interface OldestIds {
   multiDatabase: { oid: number; name: string }
 }
 
-async function updateDatabaseBounds(run: VacuumRun): Promise<void> {
+/** The bounds of the database, and of the cluster, are those of what is oldest in them. */
+export async function updateDatabaseBounds(run: VacuumRun): Promise<void> {
   const { cluster, oldest } = await run.step((context) => {
     const isChanged = overwriteDatabaseBounds(context)
     const { cluster } = context

@@ -157,6 +157,15 @@ const definitions = {
   } satisfies IntegerSetting,
   deadlock_timeout: { kind: 'time', min: 1, max: 2147483647, default: 1000 } satisfies TimeSetting,
   lock_timeout: { kind: 'time', min: 0, max: 2147483647, default: 0 } satisfies TimeSetting,
+  checkpoint_completion_target: real(0.9, 0, 1),
+  /** Milliseconds. */
+  bgwriter_delay: integer(200, 10, 10_000),
+  bgwriter_lru_maxpages: integer(100, 0, 1_073_741_823),
+  bgwriter_lru_multiplier: real(2, 0, 10),
+  archive_mode: choice(['off', 'on', 'always'], 'off'),
+  archive_command: { kind: 'text', default: '' } satisfies TextSetting,
+  /** Seconds; 0: segments are switched when they are full. */
+  archive_timeout: integer(0, 0, 1_073_741_823),
   autovacuum: { kind: 'boolean', default: true } satisfies BooleanSetting,
   autovacuum_naptime: {
     kind: 'time',
@@ -339,7 +348,10 @@ export function resolveSettings(input: SettingsInput = {}): Settings {
     }
     if (value !== undefined) settings[name] = parse(name as SettingName, value)
   }
-  const { wal_level, max_wal_senders } = settings as Settings
+  const { wal_level, max_wal_senders, archive_mode } = settings as Settings
+  if (wal_level === 'minimal' && archive_mode !== 'off') {
+    throw new PgError('22023', 'WAL archival cannot be enabled when "wal_level" is "minimal"')
+  }
   if (wal_level === 'minimal' && max_wal_senders > 0) {
     throw new PgError(
       '22023',

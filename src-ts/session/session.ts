@@ -17,7 +17,7 @@ import type { DropOptions } from '../command/drop-object.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { type ReindexOptions, type ReindexTarget, tablesOfSchema } from '../command/reindex.ts'
 import type { ClusterOptions } from '../command/rewrite-table.ts'
-import { type VacuumOptions, type VacuumReport, vacuum } from '../command/vacuum.ts'
+import { type VacuumOptions, type VacuumReport, type VacuumRun, vacuum } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
@@ -252,21 +252,24 @@ export class Session {
   vacuum(options?: VacuumOptions): Promise<VacuumReport[]>
   vacuum(table?: string | VacuumOptions, options: VacuumOptions = {}): Promise<VacuumReport[]> {
     this.#refuseClosed()
-    const commands = this.#commands
     const [name, given] = typeof table === 'string' ? [table, options] : [undefined, table ?? {}]
     const { statement } = this.#queue.defaults.limits
-    return this.#queue.runOutside('VACUUM', (step) =>
+    return this.runVacuum((run) =>
       withinStatementTimeout(statement, given.signal, (signal) =>
-        vacuum(
-          {
-            session: this.#native,
-            step: (action) => step(() => action(commands.context())),
-            rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
-          },
-          name,
-          { ...given, ...(signal && { signal }) },
-        ),
+        vacuum(run, name, { ...given, ...(signal && { signal }) }),
       ),
+    )
+  }
+
+  /** For autovacuum: vacuums with steps in transactions of their own. Throws 25001 in a transaction. */
+  runVacuum<T>(body: (run: VacuumRun) => Promise<T>): Promise<T> {
+    const commands = this.#commands
+    return this.#queue.runOutside('VACUUM', (step) =>
+      body({
+        session: this.#native,
+        step: (action) => step(() => action(commands.context())),
+        rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
+      }),
     )
   }
 

@@ -1,0 +1,31 @@
+// WalWriter: its rounds.
+#include "engine/wal_writer.h"
+
+namespace pgdata {
+
+namespace {
+
+// After so many rounds without anything to write it rests longer (LOOPS_UNTIL_HIBERNATE, HIBERNATE_FACTOR).
+constexpr uint32_t rounds_until_hibernation = 50;
+constexpr uint32_t hibernate_factor = 25;
+
+}  // namespace
+
+WalWriter::WalWriter(Wal& wal, uint32_t delay_ms)
+    : wal_(wal), delay_ms_(delay_ms), thread_(wal.state(), [this] { return round(); }) {}
+
+uint32_t WalWriter::round() {
+  const WalPositions positions = wal_.positions();
+  const uint32_t page = wal_.options().block_size;
+  const Lsn whole_pages = positions.insert - positions.insert % page;
+  if (whole_pages > positions.flush) {
+    idle_rounds_ = 0;
+    // A failure has poisoned the cluster.
+    static_cast<void>(wal_.flush(whole_pages).is_ok());
+  } else if (idle_rounds_ < rounds_until_hibernation) {
+    idle_rounds_++;
+  }
+  return idle_rounds_ < rounds_until_hibernation ? delay_ms_ : delay_ms_ * hibernate_factor;
+}
+
+}  // namespace pgdata

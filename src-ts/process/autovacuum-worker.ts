@@ -1,0 +1,321 @@
+// AutovacuumWorker: vacuums what needs it in one database, table by table, and gives way to whoever waits for one.
+//
+// Source: do_autovacuum, table_recheck_autovac, AutoVacuumUpdateCostLimit in src/backend/postmaster/autovacuum.c; for
+// giving way, DeadLockCheck in src/backend/storage/lmgr/deadlock.c, PostgreSQL 18.
+import { setImmediate } from 'node:timers/promises'
+import type { NativeVacuum } from '../binding/native.ts'
+import { pgClass } from '../catalog/pg_class.ts'
+import { pgNamespace } from '../catalog/pg_namespace.ts'
+import type { CommandContext } from '../command/command-context.ts'
+import type { ClassRow } from '../command/relation-rows.ts'
+import {
+  findClassRow,
+  updateDatabaseBounds,
+  type VacuumOptions,
+  type VacuumReport,
+  type VacuumRun,
+  vacuumByOid,
+} from '../command/vacuum.ts'
+import { PgError } from '../errors/pg-error.ts'
+import {
+  type StorageParameters,
+  storageParameters,
+  type VacuumNeed,
+  vacuumNeed,
+} from './vacuum-need.ts'
+import type { WorkerDatabase, WorkerHost } from './worker-host.ts'
+
+/** What the workers of a cluster know of each other. */
+export interface SharedByWorkers {
+  /** Relations that are being vacuumed: "database/oid", database 0 for shared ones. */
+  relations: Set<string>
+  /** Vacuums that share one cost limit, each with the limit that it would have alone. */
+  balanced: Set<{ native: NativeVacuum; limit: number }>
+}
+
+interface Candidate {
+  oid: number
+  /** The table whose TOAST table it is; itself for a table. */
+  table: number
+  name: string
+  isShared: boolean
+  need: VacuumNeed
+  parameters: StorageParameters
+}
+
+// Modes that conflict with a vacuum's own, SHARE UPDATE EXCLUSIVE.
+const conflicting = new Set([
+  'ShareUpdateExclusiveLock',
+  'ShareLock',
+  'ShareRowExclusiveLock',
+  'ExclusiveLock',
+  'AccessExclusiveLock',
+])
+const lookIntervalMaxMs = 500
+const rowsPerTurn = 50
+
+export class AutovacuumWorker {
+  readonly #host: WorkerHost
+  readonly #database: WorkerDatabase
+  readonly #shared: SharedByWorkers
+  readonly #stop = new AbortController()
+
+  constructor(host: WorkerHost, database: WorkerDatabase, shared: SharedByWorkers) {
+    this.#host = host
+    this.#database = database
+    this.#shared = shared
+  }
+
+  /** Ends what is going on as soon as it can be. */
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /** Never rejects: what goes wrong is told as a notice, and tried again the next time. */
+  async run(): Promise<void> {
+    try {
+      await using session = this.#host.connect(this.#database.name)
+      this.#host.native.reportAutovacuumStart(this.#database.oid)
+      await session.runVacuum((run) => this.#vacuumAll({ ...run, isAutovacuum: true }))
+    } catch (error) {
+      this.#tell(error, `automatic vacuum of database "${this.#database.name}"`)
+    }
+  }
+
+  async #vacuumAll(run: VacuumRun): Promise<void> {
+    const candidates = await run.step((context) => this.#candidates(context))
+    for (const { oid, table } of candidates) {
+      if (this.#stop.signal.aborted) return
+      // What was needed when we began may have been done since.
+      const candidate = await run.step((context) => {
+        const row = findClassRow(context, oid)
+        const owner = table === oid ? row : findClassRow(context, table)
+        return row && owner && this.#candidateOf(context, row, owner)
+      })
+      if (candidate !== undefined) await this.#vacuum(run, candidate)
+    }
+    await updateDatabaseBounds(run)
+  }
+
+  // Relations of the database that need a vacuum. Others get their turn now and then.
+  async #candidates(context: CommandContext): Promise<Candidate[]> {
+    const { session, catalogs } = context
+    const rows: ClassRow[] = []
+    const ownerOf = new Map<number, ClassRow>()
+    let seen = 0
+    for (const row of catalogs.scan(session, pgClass)) {
+      if (++seen % rowsPerTurn === 0) await setImmediate()
+      if (!'rmt'.includes(row.relkind) || row.relpersistence === 't') continue
+      rows.push(row)
+      if (row.reltoastrelid !== 0) ownerOf.set(row.reltoastrelid, row)
+    }
+    const found: Candidate[] = []
+    for (const row of rows) {
+      if (++seen % rowsPerTurn === 0) await setImmediate()
+      const owner = row.relkind === 't' ? ownerOf.get(row.oid) : row
+      const candidate = owner && this.#candidateOf(context, row, owner)
+      if (candidate !== undefined) found.push(candidate)
+    }
+    return found
+  }
+
+  #candidateOf(context: CommandContext, row: ClassRow, owner: ClassRow): Candidate | undefined {
+    // A TOAST table without parameters of its own goes by its table's.
+    const parameters = storageParameters(row.reloptions ?? owner.reloptions)
+    const need = this.#needOf(context, row, parameters)
+    if (need === undefined) return undefined
+    const { session, catalogs } = context
+    const schema = catalogs.findOne(session, pgNamespace, 'pg_namespace_oid_index', [
+      row.relnamespace,
+    ])
+    return {
+      oid: row.oid,
+      table: owner.oid,
+      name: `${this.#database.name}.${schema?.nspname}.${row.relname}`,
+      isShared: row.relisshared,
+      need,
+      parameters,
+    }
+  }
+
+  #needOf(
+    { cluster }: CommandContext,
+    row: ClassRow,
+    parameters: StorageParameters,
+  ): VacuumNeed | undefined {
+    const database = row.relisshared ? 0 : this.#database.oid
+    const counters = cluster.relationStatistics(database, row.oid)
+    const changes =
+      counters === null
+        ? undefined
+        : {
+            dead_tuples: counters.dead_tuples as number,
+            ins_since_vacuum: counters.ins_since_vacuum as number,
+          }
+    return vacuumNeed(row, changes, this.#host.settings, parameters, cluster.idBounds())
+  }
+
+  async #vacuum(run: VacuumRun, candidate: Candidate): Promise<void> {
+    const key = `${candidate.isShared ? 0 : this.#database.oid}/${candidate.oid}`
+    if (this.#shared.relations.has(key)) return
+    this.#shared.relations.add(key)
+    const giveWay = new AbortController()
+    const watch = this.#watchForWaiters(candidate, giveWay)
+    const began = performance.now()
+    let sharing: { native: NativeVacuum; limit: number } | undefined
+    try {
+      const options = this.#optionsFor(candidate, giveWay.signal)
+      const report = await vacuumByOid(
+        {
+          ...run,
+          onNative: (native) => {
+            sharing = this.#balance(native, candidate, options)
+          },
+        },
+        candidate.table,
+        candidate.table !== candidate.oid,
+        options,
+      )
+      if (report !== undefined) this.#log(candidate, report, performance.now() - began)
+    } catch (error) {
+      if (!this.#stop.signal.aborted) {
+        const reason = giveWay.signal.aborted
+          ? new PgError('57014', 'canceling autovacuum task')
+          : error
+        this.#tell(reason, `automatic vacuum of table "${candidate.name}"`)
+      }
+    } finally {
+      clearInterval(watch)
+      if (sharing !== undefined) this.#shared.balanced.delete(sharing)
+      this.#shareLimit()
+      this.#shared.relations.delete(key)
+    }
+  }
+
+  #optionsFor({ need, parameters }: Candidate, giveWay: AbortSignal): VacuumOptions {
+    const { settings } = this.#host
+    const number = (name: string, setting: number) => Number(parameters(name) ?? setting)
+    const cleanup = parameters('vacuum_index_cleanup')?.toLowerCase()
+    const truncate = parameters('vacuum_truncate')?.toLowerCase()
+    const delay = number('autovacuum_vacuum_cost_delay', settings.autovacuum_vacuum_cost_delay)
+    return {
+      skipLocked: !need.wraparound,
+      processToast: false,
+      truncate: truncate === undefined || /^(t|true|on|yes|y|1)$/.test(truncate),
+      indexCleanup: /^(t|true|on|yes|y|1)$/.test(cleanup ?? '')
+        ? 'on'
+        : /^(f|false|off|no|n|0)$/.test(cleanup ?? '')
+          ? 'off'
+          : 'auto',
+      vacuum_freeze_min_age: number('autovacuum_freeze_min_age', settings.vacuum_freeze_min_age),
+      vacuum_freeze_table_age: number(
+        'autovacuum_freeze_table_age',
+        settings.vacuum_freeze_table_age,
+      ),
+      vacuum_multixact_freeze_min_age: number(
+        'autovacuum_multixact_freeze_min_age',
+        settings.vacuum_multixact_freeze_min_age,
+      ),
+      vacuum_multixact_freeze_table_age: number(
+        'autovacuum_multixact_freeze_table_age',
+        settings.vacuum_multixact_freeze_table_age,
+      ),
+      autovacuum_freeze_max_age: settings.autovacuum_freeze_max_age,
+      autovacuum_multixact_freeze_max_age: settings.autovacuum_multixact_freeze_max_age,
+      vacuum_cost_delay: delay >= 0 ? delay : settings.vacuum_cost_delay,
+      vacuum_cost_limit: number('autovacuum_vacuum_cost_limit', this.#costLimit()),
+      vacuum_cost_page_miss: settings.vacuum_cost_page_miss,
+      vacuum_cost_page_dirty: settings.vacuum_cost_page_dirty,
+      signal: AbortSignal.any([this.#stop.signal, giveWay]),
+    }
+  }
+
+  #costLimit(): number {
+    const { autovacuum_vacuum_cost_limit, vacuum_cost_limit } = this.#host.settings
+    return autovacuum_vacuum_cost_limit > 0 ? autovacuum_vacuum_cost_limit : vacuum_cost_limit
+  }
+
+  // Tables with a limit or delay of their own do not share.
+  #balance(
+    native: NativeVacuum,
+    { parameters }: Candidate,
+    options: VacuumOptions,
+  ): { native: NativeVacuum; limit: number } | undefined {
+    const hasOwn =
+      parameters('autovacuum_vacuum_cost_limit') !== undefined ||
+      parameters('autovacuum_vacuum_cost_delay') !== undefined
+    if (hasOwn) return undefined
+    const sharing = { native, limit: options.vacuum_cost_limit as number }
+    this.#shared.balanced.add(sharing)
+    this.#shareLimit()
+    return sharing
+  }
+
+  #shareLimit(): void {
+    const { balanced } = this.#shared
+    for (const { native, limit } of balanced)
+      native.setCostLimit(Math.max(1, Math.floor(limit / balanced.size)))
+  }
+
+  // Whoever has waited for the table for deadlock_timeout gets it, unless ids are running out.
+  #watchForWaiters(
+    { table, isShared, need }: Candidate,
+    giveWay: AbortController,
+  ): NodeJS.Timeout | undefined {
+    if (need.wraparound) return undefined
+    const { native, settings } = this.#host
+    const database = isShared ? 0 : this.#database.oid
+    let waitingSince: number | undefined
+    const look = () => {
+      const isWaitedFor = native
+        .locks()
+        .some(
+          ({ type, field1, field2, granted, mode }) =>
+            type === 'relation' &&
+            field1 === database &&
+            field2 === table &&
+            !granted &&
+            conflicting.has(mode),
+        )
+      const now = performance.now()
+      waitingSince = isWaitedFor ? (waitingSince ?? now) : undefined
+      if (waitingSince !== undefined && now - waitingSince >= settings.deadlock_timeout)
+        giveWay.abort()
+    }
+    const timer = setInterval(
+      () => {
+        try {
+          look()
+        } catch {
+          // The cluster is poisoned: so the vacuum ends by itself.
+        }
+      },
+      Math.min(lookIntervalMaxMs, Math.max(1, settings.deadlock_timeout / 2)),
+    )
+    timer.unref()
+    return timer
+  }
+
+  #log({ name, need }: Candidate, report: VacuumReport, elapsedMs: number): void {
+    const { log_autovacuum_min_duration: least } = this.#host.settings
+    if (least < 0 || elapsedMs < least) return
+    const purpose = need.wraparound ? ' to prevent wraparound' : ''
+    const { indexScans, pages, remainingPages, tuplesRemoved, liveTuples } = report
+    this.#host.notice(
+      new PgError(
+        '00000',
+        `automatic vacuum${purpose} of table "${name}": index scans: ${indexScans}`,
+        {
+          detail: `pages: ${pages - remainingPages} removed, ${remainingPages} remain; tuples: ${tuplesRemoved} removed, ${liveTuples} remain; elapsed: ${(elapsedMs / 1000).toFixed(2)} s`,
+        },
+      ),
+    )
+  }
+
+  #tell(error: unknown, context: string): void {
+    if (this.#stop.signal.aborted) return
+    const { code, message } =
+      error instanceof PgError ? error : { code: 'XX000', message: `${error}` }
+    this.#host.notice(new PgError(code, message, { detail: context, cause: error }))
+  }
+}

@@ -1,0 +1,25 @@
+// WorkerHost: what background workers need of the cluster that they work for.
+import type { NativeCluster } from '../binding/native.ts'
+import type { Settings } from '../config/settings.ts'
+import type { PgError } from '../errors/pg-error.ts'
+import type { Session } from '../session/session.ts'
+
+export interface WorkerHost {
+  native: NativeCluster
+  settings: Settings
+  /** Absolute. */
+  dataDirectory: string
+  /** All databases that can be vacuumed, also those that take no connections. */
+  databases: () => WorkerDatabase[]
+  /** A session for upkeep, also on a database that takes no connections. */
+  connect: (database: string) => Session
+  /** Tells the user of what went wrong, or of what was done. */
+  notice: (notice: PgError) => void
+}
+
+export interface WorkerDatabase {
+  oid: number
+  name: string
+  datfrozenxid: number
+  datminmxid: number
+}
