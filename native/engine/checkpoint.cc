@@ -59,12 +59,12 @@ int64_t milliseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
 
-void count_checkpoint(StorageServices& services, uint64_t buffers,
+void count_checkpoint(StorageServices& services, CheckpointKind kind, uint64_t buffers,
                       std::chrono::steady_clock::duration writing,
                       std::chrono::steady_clock::duration syncing) {
   if (services.statistics == nullptr) return;
   services.statistics->change_fixed([&](FixedStatistics& fixed) {
-    fixed.checkpointer.num_performed++;
+    if (kind == CheckpointKind::online) fixed.checkpointer.num_performed++;
     fixed.checkpointer.buffers_written += static_cast<int64_t>(buffers);
     fixed.checkpointer.write_time += milliseconds(writing);
     fixed.checkpointer.sync_time += milliseconds(syncing);
@@ -116,7 +116,7 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   const auto syncing_since = std::chrono::steady_clock::now();
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
   RETURN_IF_ERROR(poison(services, services.storage.sync_pending()));
-  count_checkpoint(services, buffers, syncing_since - writing_since,
+  count_checkpoint(services, kind, buffers, syncing_since - writing_since,
                    std::chrono::steady_clock::now() - syncing_since);
   // As late as possible, since most are ended soon.
   RETURN_IF_ERROR(transactions.prepared().checkpoint(checkpoint.redo));
