@@ -3,7 +3,6 @@
 
 #include "base/invariant.h"
 #include "engine/engine.h"
-#include "shmem/attachment.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -44,13 +43,14 @@ void Checkpointer::run() {
       if (wake_.wait_for(lock, round_interval, [this] { return stopping_; })) return;
     }
     if (engine_.state().is_poisoned()) return;
-    const Attachment::Inside inside(&engine_.state());
-    if (!engine_.state().contain([this] {
-          engine_.serve_checkpoint_request();
-          round();
-        }))
-      return;
-    counters.flush();
+    inside_.emplace(&engine_.state());
+    const bool is_whole = engine_.state().contain([&] {
+      engine_.serve_checkpoint_request();
+      round();
+      counters.flush();
+    });
+    inside_.reset();
+    if (!is_whole) return;
   }
 }
 
@@ -84,8 +84,14 @@ Status Checkpointer::pace(double done) {
     // While a checkpoint goes on, others need segments, too.
     static_cast<void>(engine_.services().wal.preallocate().is_ok());
     switch_for_archive();
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (wake_.wait_for(lock, nap, [this] { return stopping_; })) return Status::ok;
+    inside_.reset();
+    bool stops = false;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      stops = wake_.wait_for(lock, nap, [this] { return stopping_; });
+    }
+    inside_.emplace(&engine_.state());
+    if (stops) return Status::ok;
   }
 }
 

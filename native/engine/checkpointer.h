@@ -10,10 +10,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/status.h"
 #include "base/types.h"
+#include "shmem/attachment.h"
 
 namespace pgdata {
 
@@ -38,6 +40,8 @@ class Checkpointer {
   void switch_for_archive();
 
   Engine& engine_;
+  // Not while it rests: whoever dies then leaves nothing half done.
+  std::optional<Attachment::Inside> inside_;
   uint32_t timeout_seconds_;
   uint64_t volume_bytes_;
   Clock::time_point last_;   // when the last checkpoint began
