@@ -218,7 +218,9 @@ describe('cumulative statistics', () => {
     expect(before?.session_time).toBeGreaterThan(0)
     const io = cluster
       .clusterStatistics()
-      ?.io.find(({ backend_type }) => backend_type === 'client backend')
+      ?.io.find(
+        ({ backend_type, context }) => backend_type === 'client backend' && context === 'normal',
+      )
     expect(io?.hits).toBeGreaterThan(0)
     expect(cluster.clusterStatistics()?.wal.wal_bytes).toBeGreaterThan(0)
     cluster.resetStatistics()
