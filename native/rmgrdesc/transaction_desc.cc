@@ -1,6 +1,7 @@
 // Descriptions of the resource managers Transaction, CLOG, MultiXact, Standby and CommitTs.
 // Source: src/backend/access/rmgrdesc/xactdesc.c, clogdesc.c, mxactdesc.c, standbydesc.c,
 // committsdesc.c, PostgreSQL 18.
+#include <cstddef>
 #include <cstring>
 
 #include "layout/replication_records.h"
@@ -56,12 +57,17 @@ bool print_subtransactions(Description& d, List list) {
   return true;
 }
 
+// Before release 18 an object was an OID: 12 bytes, without objid_hi.
+size_t statistics_item_size(const Description& d) {
+  return d.major() < 18 ? offsetof(xl_xact_stats_item, objid_hi) : sizeof(xl_xact_stats_item);
+}
+
 bool print_statistics(Description& d, const char* label, List list) {
   if (list.count == 0) return true;
   d.print("; %sdropped stats:", label);
   for (int32_t i = 0; i < list.count; i++) {
     xl_xact_stats_item item;
-    if (!list.bytes.take(&item)) return false;
+    if (!list.bytes.take(&item, statistics_item_size(d))) return false;
     const uint64_t object = (static_cast<uint64_t>(item.objid_hi) << 32) | item.objid_lo;
     d.print(" %d/%u/%llu", item.kind, item.dboid, static_cast<unsigned long long>(object));
   }
@@ -91,7 +97,7 @@ bool describe_end(Description& d, bool is_commit) {
       !find_counted_list(&bytes, sizeof(RelFileLocator), &relations))
     return false;
   if ((xinfo & XACT_XINFO_HAS_DROPPED_STATS) != 0 &&
-      !find_counted_list(&bytes, sizeof(xl_xact_stats_item), &statistics))
+      !find_counted_list(&bytes, statistics_item_size(d), &statistics))
     return false;
   if (is_commit && (xinfo & XACT_XINFO_HAS_INVALS) != 0 &&
       !find_counted_list(&bytes, sizeof(SharedInvalidationMessage), &messages))
@@ -138,8 +144,8 @@ bool describe_prepare(Description& d) {
   if (!find_list(&bytes, prepare.nsubxacts, sizeof(TransactionId), 8, &subtransactions) ||
       !find_list(&bytes, prepare.ncommitrels, sizeof(RelFileLocator), 8, &commit_relations) ||
       !find_list(&bytes, prepare.nabortrels, sizeof(RelFileLocator), 8, &abort_relations) ||
-      !find_list(&bytes, prepare.ncommitstats, sizeof(xl_xact_stats_item), 8, &commit_statistics) ||
-      !find_list(&bytes, prepare.nabortstats, sizeof(xl_xact_stats_item), 8, &abort_statistics) ||
+      !find_list(&bytes, prepare.ncommitstats, statistics_item_size(d), 8, &commit_statistics) ||
+      !find_list(&bytes, prepare.nabortstats, statistics_item_size(d), 8, &abort_statistics) ||
       !find_list(&bytes, prepare.ninvalmsgs, sizeof(SharedInvalidationMessage), 8, &messages))
     return false;
   d.append("gid ");

