@@ -34,6 +34,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("switchSegment", &ClusterObject::switch_segment),
           InstanceMethod("close", &ClusterObject::close),
           InstanceMethod("segment", &ClusterObject::segment),
+          InstanceMethod("stayAlone", &ClusterObject::stay_alone),
           InstanceMethod("backendsOn", &ClusterObject::backends_on),
           InstanceMethod("processes", &ClusterObject::processes),
           InstanceMethod("isOwner", &ClusterObject::is_owner),
@@ -409,6 +410,16 @@ Napi::Value ClusterObject::segment(const Napi::CallbackInfo& info) {
   return guarded(env, *core_, [&]() -> Napi::Value {
     return Napi::Number::New(env, core_->engine().segment());
   });
+}
+
+// stayAlone(alone): boolean
+Napi::Value ClusterObject::stay_alone(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!core_->is_open()) return Napi::Boolean::New(env, false);
+  ProcessTable& processes = core_->engine().processes();
+  if (info[0].ToBoolean().Value()) return Napi::Boolean::New(env, processes.forbid_joining());
+  processes.allow_joining();
+  return Napi::Boolean::New(env, true);
 }
 
 // backendsOn(database): number of sessions, of all processes

@@ -31,6 +31,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value close_sync(const Napi::CallbackInfo& info);
   Napi::Value segment(const Napi::CallbackInfo& info);
+  Napi::Value stay_alone(const Napi::CallbackInfo& info);
   Napi::Value backends_on(const Napi::CallbackInfo& info);
   Napi::Value processes(const Napi::CallbackInfo& info);
   Napi::Value accept_invalidations(const Napi::CallbackInfo& info);

@@ -261,20 +261,27 @@ Napi::Value SessionObject::drop_tablespace(const Napi::CallbackInfo& info) {
   });
 }
 
-// writeRelationMap(db, spc, map: Uint8Array): the file's bytes
-Napi::Value SessionObject::write_relation_map(const Napi::CallbackInfo& info) {
+// replaceRelationMap(db, spc, map: Uint8Array): the file's bytes, which are written when the transaction commits
+Napi::Value SessionObject::replace_relation_map(const Napi::CallbackInfo& info) {
   return call(info, 3, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     std::byte* bytes = nullptr;
     size_t size = 0;
     if (!bytes_of(info[2], &bytes, &size)) THROW_IF_ERROR(env, bad_argument("map"));
+    // It cannot be taken back, so it is part of no level that could be.
+    if (!state_->open_subtransactions.empty())
+      THROW_IF_ERROR(env, Status::error(ErrorCode::active_sql_transaction,
+                                        "cannot change relation mapping within subtransaction"));
+    Backend& backend = *state_->backend;
     TransactionId xid = invalid_transaction_id;
-    THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
-    THROW_IF_ERROR(env, pgdata::write_relation_map(
-                            state_->core->engine().services(), xid,
-                            {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()},
-                            {reinterpret_cast<const char*>(bytes), size}));
+    THROW_IF_ERROR(env, backend.assign_xid(&xid));
+    const DatabaseLocation place{info[0].ToNumber().Uint32Value(),
+                                 info[1].ToNumber().Uint32Value()};
+    const std::string map(reinterpret_cast<const char*>(bytes), size);
+    StorageServices& services = state_->core->engine().services();
+    backend.before_commit_record(
+        [&services, xid, place, map] { return write_relation_map(services, xid, place, map); });
     return env.Undefined();
   });
 }

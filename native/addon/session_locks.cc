@@ -29,7 +29,7 @@ Napi::Value SessionObject::lock_relation(const Napi::CallbackInfo& info) {
     const uint32_t level = info[1].ToNumber().Uint32Value();
     if (level == 0 || level >= lock_levels_end) THROW_IF_ERROR(env, bad_argument("level"));
     const LockTag tag =
-        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+        LockTag::table(state_->backend->database(), info[0].ToNumber().Uint32Value());
     return run<AcquireOperation>(
         env,
         AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level), LockScope::transaction,
@@ -52,7 +52,7 @@ Napi::Value SessionObject::lock_for_session(const Napi::CallbackInfo& info) {
     if (may_wait) THROW_IF_ERROR(env, check_not_waiting());
     if (waiting_ != nullptr) return Napi::Boolean::New(env, false);
     const LockTag tag =
-        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+        LockTag::table(state_->backend->database(), info[0].ToNumber().Uint32Value());
     return run<AcquireOperation>(
         env,
         AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level), LockScope::session,
@@ -90,7 +90,7 @@ Napi::Value SessionObject::unlock_for_session(const Napi::CallbackInfo& info) {
   if (state_->ended || state_->locks == nullptr) return info.Env().Undefined();
   return call(info, 2, [&]() -> Napi::Value {
     const LockTag tag =
-        LockTag::relation(state_->backend->database(), info[0].ToNumber().Uint32Value());
+        LockTag::table(state_->backend->database(), info[0].ToNumber().Uint32Value());
     state_->locks->release(tag, static_cast<LockLevel>(info[1].ToNumber().Uint32Value()),
                            LockScope::session);
     return info.Env().Undefined();

@@ -115,7 +115,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("dropDatabaseFiles", &SessionObject::drop_database_files),
           InstanceMethod("createTablespace", &SessionObject::create_tablespace),
           InstanceMethod("dropTablespace", &SessionObject::drop_tablespace),
-          InstanceMethod("writeRelationMap", &SessionObject::write_relation_map),
+          InstanceMethod("replaceRelationMap", &SessionObject::replace_relation_map),
           InstanceMethod("close", &SessionObject::close),
       });
 }
@@ -228,11 +228,10 @@ Status SessionObject::check_not_waiting() const {
       .with_hint("Await its promise first.");
 }
 
-Status SessionObject::lock_for_reading(const Table& table) {
-  // Nobody drops or rewrites a catalog.
-  if (state_->locks == nullptr || table.definition().oid < first_normal_object_id)
-    return Status::ok;
-  const LockTag tag = LockTag::relation(state_->backend->database(), table.definition().oid);
+Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table& table) {
+  // What looks things up in the catalogs is done with it before anybody could replace their files.
+  if (state_->locks == nullptr || RelationObject::reads_newest(relation)) return Status::ok;
+  const LockTag tag = LockTag::table(state_->backend->database(), table.definition().oid);
   // Every level keeps others from dropping and rewriting it.
   if (state_->locks->holds(tag)) return Status::ok;
   // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.

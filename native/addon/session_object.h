@@ -104,7 +104,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   bool cancel_wait(Napi::Env env, const Status& reason);
   Status check_not_waiting() const;
   // Readers keep a relation from being dropped or rewritten: to the end of the transaction, or of the scan.
-  Status lock_for_reading(const Table& table);
+  Status lock_for_reading(const Napi::Value& relation, const Table& table);
 
   template <typename Body>
   Napi::Value call(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
@@ -173,7 +173,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value drop_database_files(const Napi::CallbackInfo& info);
   Napi::Value create_tablespace(const Napi::CallbackInfo& info);
   Napi::Value drop_tablespace(const Napi::CallbackInfo& info);
-  Napi::Value write_relation_map(const Napi::CallbackInfo& info);
+  Napi::Value replace_relation_map(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<SessionState> state_;

@@ -134,7 +134,7 @@ Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
        found](Engine& engine) {
         state->progress.stopping = &background->stopping();
         const auto pause = [&] { return state->progress.check(); };
-        const LockTag tag = LockTag::relation(state->database, state->table->definition().oid);
+        const LockTag tag = LockTag::table(state->database, state->table->definition().oid);
         const auto is_waited_for = [&] { return engine.locks().has_waiters(tag); };
         return count_nonempty_pages(engine.services().pool, state->heap(), rel_pages,
                                     nonempty_pages, pause, is_waited_for, found.get());

@@ -47,6 +47,7 @@ struct HeapRelation {
 
   // One of the catalogs that all databases share.
   bool is_shared() const { return locator.dbOid == invalid_oid; }
+  bool is_catalog() const { return oid < first_unpinned_object_id; }
 
   // The page that last took a tuple in this process, a hint for the next one.
   std::atomic<uint32_t> target_block{value_of(invalid_block_number)};

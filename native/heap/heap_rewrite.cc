@@ -54,14 +54,14 @@ Status HeapRewrite::add(const HeapVersion& version) {
       recently_dead_++;
       break;
     case VacuumVerdict::insert_in_progress:
-      if (!backend_.is_current(old.t_xmin)) return in_use();
+      if (!backend_.is_current(old.t_xmin) && !target_.is_catalog()) return in_use();
       live_++;
       break;
     case VacuumVerdict::delete_in_progress: {
       Visibility visibility(backend_, nullptr);
       TransactionId deleter = invalid_transaction_id;
       RETURN_IF_ERROR(visibility.update_xid(old, &deleter));
-      if (!backend_.is_current(deleter)) return in_use();
+      if (!backend_.is_current(deleter) && !target_.is_catalog()) return in_use();
       recently_dead_++;
       break;
     }

@@ -23,7 +23,8 @@ class HeapRewrite {
   HeapRewrite(Backend& backend, const HeapRelation& target, const VacuumCutoffs& cutoffs);
   HeapRewrite(const HeapRewrite&) = delete;
 
-  // Each version once, dead ones too. object_in_use for one that somebody else is writing.
+  // Each version once, dead ones too. object_in_use for one that somebody else is writing, but in a catalog: who writes those
+  // lets go of them before its transaction ends.
   Status add(const HeapVersion& version);
   Status finish();
 

@@ -57,6 +57,27 @@ uint16_t conflicts_of(LockLevel level);
 // "AccessShareLock" and so on.
 const char* name_of(LockLevel level);
 
+// The catalogs that are in the global tablespace. Source: IsSharedRelation in src/backend/catalog/catalog.c, PostgreSQL 18.
+constexpr bool is_shared_catalog(Oid table) {
+  switch (table) {
+    case 1213:  // pg_tablespace
+    case 1214:  // pg_shdepend
+    case 1260:  // pg_authid
+    case 1261:  // pg_auth_members
+    case 1262:  // pg_database
+    case 2672:  // pg_database_oid_index, which stands for all of them; see src-ts/command/commands.ts
+    case 2396:  // pg_shdescription
+    case 2964:  // pg_db_role_setting
+    case 3592:  // pg_shseclabel
+    case 6000:  // pg_replication_origin
+    case 6100:  // pg_subscription
+    case 6243:  // pg_parameter_acl
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct LockTag {
   uint32_t field1 = 0;
   uint32_t field2 = 0;
@@ -68,6 +89,10 @@ struct LockTag {
   // `database` is 0 for a shared relation.
   static constexpr LockTag relation(Oid database, Oid relation) {
     return {database, relation, 0, 0, LockTagType::relation, 1};
+  }
+  // A table as a session on `database` knows it: one of the catalogs that all databases share, or the database's own.
+  static constexpr LockTag table(Oid database, Oid table) {
+    return relation(is_shared_catalog(table) ? invalid_oid : database, table);
   }
   static constexpr LockTag relation_extend(Oid database, Oid relation) {
     return {database, relation, 0, 0, LockTagType::relation_extend, 1};

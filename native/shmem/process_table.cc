@@ -20,6 +20,8 @@ Status ProcessTable::join(uint32_t* process) {
   const LwLockGuard guard(shared_->lock, LockMode::exclusive);
   if (shared_->is_closing != 0)
     return Status::error(ErrorCode::cannot_connect_now, "the database system is shutting down");
+  if (shared_->joining_forbidden != 0)
+    return Status::error(ErrorCode::cannot_connect_now, "system catalogs are being written anew");
   for (uint32_t i = 0; i < processes_max; i++) {
     Entry& entry = shared_->entries[i];
     if (entry.pid.load(std::memory_order_relaxed) != 0) continue;
@@ -50,6 +52,18 @@ bool ProcessTable::close_if_last() {
   if (count() != 1) return false;
   shared_->is_closing = 1;
   return true;
+}
+
+bool ProcessTable::forbid_joining() {
+  const LwLockGuard guard(shared_->lock, LockMode::exclusive);
+  if (count() != 1 || shared_->is_closing != 0) return false;
+  shared_->joining_forbidden++;
+  return true;
+}
+
+void ProcessTable::allow_joining() {
+  const LwLockGuard guard(shared_->lock, LockMode::exclusive);
+  if (shared_->joining_forbidden > 0) shared_->joining_forbidden--;
 }
 
 void ProcessTable::set_owner(uint32_t process) {

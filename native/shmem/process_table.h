@@ -25,11 +25,15 @@ class ProcessTable {
   static void plan(SegmentPlan& plan);
   explicit ProcessTable(Segment& segment);
 
-  // Takes an entry for this process. too_many_connections; cannot_connect_now after `close_if_last`.
+  // Takes an entry for this process. too_many_connections; cannot_connect_now after `close_if_last`, and while joining is
+  // forbidden.
   Status join(uint32_t* process);
   void leave(uint32_t process);
   // Nobody can join any more, if the caller is the only one.
   bool close_if_last();
+  // Nobody can join until as many calls of `allow_joining`; false if the caller is not the only one.
+  bool forbid_joining();
+  void allow_joining();
 
   uint32_t count() const { return shared_->count.load(std::memory_order_seq_cst); }
   // `none` between two owners.
@@ -81,6 +85,7 @@ class ProcessTable {
     std::atomic<uint32_t> owner;
     std::atomic<uint32_t> changes;
     uint32_t is_closing;
+    uint32_t joining_forbidden;  // how often
     Entry entries[processes_max];
   };
   Shared* shared_;

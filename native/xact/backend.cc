@@ -360,7 +360,10 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   Lsn end = invalid_lsn;
   {
     CheckpointDelay delay(*this);
-    Status status = outcome.log(services_.wal, xid_, &end);
+    Status status;
+    for (size_t i = 0; status.is_ok() && i < before_commit_record_.size(); i++)
+      status = before_commit_record_[i]();
+    if (status.is_ok()) status = outcome.log(services_.wal, xid_, &end);
     if (status.is_ok())
       status = transactions_.commit_timestamps().set_tree(xid_, children, outcome.time, 0);
     if (status.is_ok() && flush) status = services_.wal.flush(end);
@@ -387,6 +390,9 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   INVARIANT(in_transaction_);
   INVARIANT(levels_.size() == 1);
   RETURN_IF_ERROR(services_.state.check());
+  if (!before_commit_record_.empty())
+    return Status::error(ErrorCode::feature_not_supported,
+                         "cannot PREPARE a transaction that modified relation mapping");
   PreparedTable& prepared = transactions_.prepared();
   // Whoever prepares has an id, even one who wrote nothing.
   const bool is_first = !is_valid(top_xid_);
@@ -526,6 +532,7 @@ void Backend::forget_transaction() {
   is_watched_ = false;
   snapshot_.serializable = nullptr;
   pending_deletes_.clear();
+  before_commit_record_.clear();
 }
 
 }  // namespace pgdata

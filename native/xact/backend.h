@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -81,6 +82,12 @@ class Backend {
   Status prepare(const PrepareRequest& request, Lsn* flush_upto);
   // This transaction does what cannot be undone (files of a database): its commit is flushed, here and on standbys.
   void force_sync_commit() { force_sync_commit_ = true; }
+
+  // Something to be done right before the commit record, which an abort cannot undo: replacing a relation map. A failure
+  // poisons the cluster. A transaction with such a thing cannot be prepared.
+  void before_commit_record(std::function<Status()> action) {
+    before_commit_record_.push_back(std::move(action));
+  }
 
   // Subtransactions. A level number is 1 for the transaction itself.
   uint32_t level() const { return static_cast<uint32_t>(levels_.size()); }
@@ -208,6 +215,7 @@ class Backend {
   uint64_t catalog_snapshot_completions_ = 0;
   RemovalTest removal_test_;
   std::vector<PendingDelete> pending_deletes_;
+  std::vector<std::function<Status()>> before_commit_record_;
   struct KnownMultiXact {
     MultiXactId multi;
     std::vector<MultiXactMember> members;  // by xid, then status

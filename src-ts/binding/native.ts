@@ -505,8 +505,11 @@ export interface NativeSession {
   dropDatabaseFiles(db: number, spcs: number[]): Promise<void>
   createTablespace(oid: number, path: string): void
   dropTablespace(oid: number): void
-  /** Writes a database's (or, with db 0, the shared) pg_filenode.map through the log. `map` is the file. */
-  writeRelationMap(db: number, spc: number, map: Uint8Array): void
+  /**
+   * Has the commit write a database's (or, with db 0, the shared) pg_filenode.map, as its last step before the record.
+   * `map` is the file. Throws 25001 inside a savepoint; the transaction cannot be prepared.
+   */
+  replaceRelationMap(db: number, spc: number, map: Uint8Array): void
   close(): void
 }
 
@@ -748,6 +751,11 @@ export interface NativeCluster {
   processes(): ClusterProcess[]
   /** Whether background work is this process's. */
   isOwner(): boolean
+  /**
+   * With true no other process can join until as many calls with false: they wait. False when others are there already, or
+   * this process is ending.
+   */
+  stayAlone(alone: boolean): boolean
   /** Number of sessions on a database, of all processes. */
   backendsOn(database: number): number
   /**

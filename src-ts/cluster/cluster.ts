@@ -380,6 +380,7 @@ export class Cluster {
       {
         onClose: () => this.#sessions.delete(session),
         onNotice: this.#onNotice,
+        onCatalogsReplaced: () => this.#forgetCatalogs(),
         databaseUse: {
           otherSessions: (oid) =>
             this.#native.backendsOn(oid) -
@@ -600,6 +601,15 @@ export class Cluster {
     await this.#native.finishPrepared(gid, commit)
     // It may have changed relations.
     if (prepared !== undefined) this.#databases.get(prepared.database)?.relations.forget()
+  }
+
+  #forgetCatalogs(): void {
+    this.#shared.forget()
+    for (const { catalogs, relations } of this.#databases.values()) {
+      catalogs.forget()
+      relations.forget()
+    }
+    for (const session of this.#sessions.keys()) session.forgetRelations()
   }
 
   #refuseClosed(): void {

@@ -11,14 +11,22 @@ import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { CommandContext } from './command-context.ts'
 import type { ClassRow } from './relation-rows.ts'
 
-/** Where a relation that is not shared has its file. */
+/** Where a relation has its file. */
 export function locatorOf(context: CommandContext, row: ClassRow): Locator {
-  const { database } = context.catalogs
+  const { catalogs } = context
+  const { database } = catalogs
   return {
     spcOid: row.reltablespace === 0 ? database.tablespace : row.reltablespace,
-    dbOid: database.oid,
-    relNumber: row.relfilenode,
+    dbOid: row.relisshared ? 0 : database.oid,
+    relNumber: isMapped(row)
+      ? catalogs.mappedFileNumber(row.oid, row.relisshared)
+      : row.relfilenode,
   }
+}
+
+/** Is it the relation map that knows its file? */
+export function isMapped(row: ClassRow): boolean {
+  return row.relfilenode === 0
 }
 
 /**

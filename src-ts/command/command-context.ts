@@ -19,6 +19,15 @@ export interface CommandContext {
    * again with the lock; so a command takes all its locks before it changes anything, and reads again after each.
    */
   lockRelation: (oid: number, name: string, level: LockLevel) => void
+  /**
+   * Keeps others from giving a catalog a new file until the transaction ends: for whoever changes rows of catalogs. For
+   * whoever gives a catalog a new file: keeps others from both.
+   */
+  lockCatalogs: (use: 'to change rows' | 'to replace one' | 'to replace a shared one') => void
+  /** The same with caches of the transaction's own, for the transaction that gives a catalog a new file. */
+  withOwnCatalogs: () => CommandContext
+  /** Keeps other processes out until the transaction ends; false when there are some already. */
+  stayAlone: () => boolean
   /** Keeps all other transactions from reading and writing a relation, and from changing it. */
   lockExclusively: (oid: number, name: string) => void
 }
@@ -32,7 +41,7 @@ export const toastNamespace = 99
 export const defaultTablespace = 1663
 export const globalTablespace = 1664
 export const defaultCollation = 100
-/** Objects from here on can be dropped, and so are depended on. Source: src/include/access/transam.h, PostgreSQL 18. */
+/** Relations below are system catalogs; objects from here on can be dropped, and so are depended on. Source: src/include/access/transam.h, PostgreSQL 18. */
 export const firstUnpinnedOid = 12000
 /** Objects from here on are users'. */
 export const firstNormalOid = 16384

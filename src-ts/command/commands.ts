@@ -13,7 +13,13 @@ import { type CreateIndexOptions, createIndex, dropIndex } from './create-index.
 import { type CreateSchemaOptions, createSchema, dropSchema } from './create-schema.ts'
 import { type CreateTableOptions, createTable, dropTable } from './create-table.ts'
 import type { DropOptions } from './drop-object.ts'
-import { findIndexes, type ReindexOptions, type ReindexTarget, reindexTable } from './reindex.ts'
+import {
+  findIndexes,
+  type ReindexedTables,
+  type ReindexOptions,
+  type ReindexTarget,
+  reindexTable,
+} from './reindex.ts'
 import { type ClusterOptions, cluster, vacuumFull } from './rewrite-table.ts'
 import { truncate } from './truncate.ts'
 import type { VacuumReport } from './vacuum.ts'
@@ -28,13 +34,26 @@ export interface CommandServices {
   dataDirectory: string
   /** Forgets what other processes have defined anew. */
   acceptInvalidations: () => Invalidated
+  /** Called when catalogs may have new files. */
+  onCatalogsReplaced: () => void
 }
+
+// Relations whose locks stand for all catalogs of the database, and for all shared ones: nobody needs these locks for
+// anything else, so that they can be taken after those of a table.
+const catalogsAsWhole = [
+  { oid: 2662, name: 'pg_class_oid_index' },
+  { oid: 2672, name: 'pg_database_oid_index' },
+] as const
 
 export class Commands {
   readonly #services: CommandServices
   // Set while the open transaction has changed relations.
   #ownRelations: RelationCache | undefined
+  // Set while it has given a catalog a new file.
+  #ownCatalogs: CatalogStore | undefined
   readonly #beingRewritten = new Set<number>()
+  // No other process can join, for the open transaction's sake.
+  #isAlone = false
 
   constructor(services: CommandServices) {
     this.#services = services
@@ -96,7 +115,7 @@ export class Commands {
 
   /** Builds the indexes that an index or a table stands for, or all of the table with that OID. */
   reindex(
-    target: Exclude<ReindexTarget, { schema: string }> | number,
+    target: Exclude<ReindexTarget, ReindexedTables> | number,
     options: ReindexOptions,
   ): Promise<string[]> {
     return this.#start((context) => {
@@ -118,6 +137,18 @@ export class Commands {
    * wait for a lock is run again when it has it.
    */
   run<T>(command: (context: CommandContext) => T): T | Promise<T> {
+    return this.#begin((context) => {
+      context.lockCatalogs('to change rows')
+      return command(context)
+    })
+  }
+
+  /** Waits until rows of catalogs may be changed, for the rest of the open transaction. */
+  async beginDefining(): Promise<void> {
+    await this.run(() => undefined)
+  }
+
+  #begin<T>(command: (context: CommandContext) => T): T | Promise<T> {
     return this.#services.queue.write(() => this.#attempt(command))
   }
 
@@ -134,14 +165,15 @@ export class Commands {
     }
   }
 
-  // For commands that go on for a while once they have their locks.
+  // For commands that take their locks themselves, and go on for a while once they have them.
   async #start<T>(command: (context: CommandContext) => Promise<T>): Promise<T> {
-    return await this.run(command)
+    return await this.#begin(command)
   }
 
   /** What a command works with, in the open transaction. */
   context(): CommandContext {
-    const { native, cluster, catalogs, relations, dataDirectory, queue } = this.#services
+    const { native, cluster, relations, dataDirectory, queue } = this.#services
+    const catalogs = this.#ownCatalogs ?? this.#services.catalogs
     this.acceptInvalidations()
     if (this.#ownRelations === undefined) {
       this.#ownRelations = relations.fork()
@@ -161,12 +193,36 @@ export class Commands {
       dataDirectory,
       beingRewritten: this.#beingRewritten,
       lockRelation: lock,
+      lockCatalogs: (use) => {
+        const level = (isReplaced: boolean) =>
+          isReplaced ? 'share row exclusive' : 'row exclusive'
+        const [local, shared] = catalogsAsWhole
+        lock(local.oid, local.name, level(use !== 'to change rows'))
+        lock(shared.oid, shared.name, level(use === 'to replace a shared one'))
+      },
+      withOwnCatalogs: () => {
+        if (this.#ownCatalogs === undefined) {
+          this.#ownCatalogs = catalogs.fork()
+          this.#ownRelations = relations.fork(this.#ownCatalogs)
+        }
+        return this.context()
+      },
+      stayAlone: () => {
+        this.#isAlone ||= cluster.stayAlone(true)
+        return this.#isAlone
+      },
       lockExclusively: (oid, name) => lock(oid, name, 'access exclusive'),
     }
   }
 
   /** For each rollback to a savepoint: the relations may be what they were before it. */
   rolledBackToSavepoint(): void {
+    this.#ownCatalogs?.refresh()
+    this.#ownRelations?.forget()
+  }
+
+  /** Catalogs may have new files. */
+  forget(): void {
     this.#ownRelations?.forget()
   }
 
@@ -177,7 +233,13 @@ export class Commands {
 
   /** For the end of each transaction, committed or rolled back. */
   endOfTransaction(): void {
-    const { relations } = this.#services
+    const { cluster, relations, onCatalogsReplaced } = this.#services
+    if (this.#isAlone) cluster.stayAlone(false)
+    this.#isAlone = false
+    if (this.#ownCatalogs !== undefined) {
+      this.#ownCatalogs = undefined
+      onCatalogsReplaced()
+    }
     if (this.#ownRelations === undefined) return
     this.#ownRelations = undefined
     relations.forget()

@@ -1,18 +1,12 @@
 // Giving relations new files, and writing indexes and heaps into them; the old files go at commit.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { NativeRebuild } from '../binding/native.ts'
+import type { IndexRebuildOutcome, NativeRebuild } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
-import {
-  createFiles,
-  locatorOf,
-  updateClassRow,
-  updateIndexRow,
-  withDuplicateDetail,
-} from './build-index.ts'
+import { createFiles, locatorOf, updateClassRow, withDuplicateDetail } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
 import { newRelationOid } from './new-oid.ts'
 import type { ClassRow } from './relation-rows.ts'
@@ -50,7 +44,7 @@ export function refuseUnusableIndexes(
   }
 }
 
-/** A new, empty file for a relation, which then counts as never vacuumed. */
+/** A new, empty file for a relation that is no catalog, which then counts as never vacuumed. */
 export function replaceFile(
   context: CommandContext,
   row: ClassRow,
@@ -104,7 +98,7 @@ export async function rebuildIndex(
   row: ClassRow,
   ofToast: boolean,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<IndexRebuildOutcome> {
   const { access } = info
   const number = ofToast
     ? toastIndex
@@ -112,15 +106,13 @@ export async function rebuildIndex(
   if (number < 0 && !ofToast)
     throw new PgError('XX000', `index with OID ${row.oid} is not in the list of its table`)
   try {
-    const built = await finished(context.session.rebuildIndex(access.native, number), signal)
-    updateClassRow(context, row.oid, {
-      relpages: built.pages,
-      reltuples: Math.fround(built.liveRows),
-    })
-    // Who has a snapshot from before may not use the index where chains are broken; else everybody may again.
-    if (!built.hasBrokenChains) updateIndexRow(context, row.oid, { indcheckxmin: false })
-    context.session.advanceCommand()
+    return await finished(context.session.rebuildIndex(access.native, number), signal)
   } catch (error) {
     throw ofToast ? error : withDuplicateDetail(context, access, number, error)
   }
+}
+
+/** What pg_class says of an index once it was rebuilt. */
+export function rebuiltIndexColumns({ pages, liveRows }: IndexRebuildOutcome): Partial<ClassRow> {
+  return { relpages: pages, reltuples: Math.fround(liveRows) }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Catalog } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
-import type { CommandContext } from './command-context.ts'
+import { type CommandContext, globalTablespace } from './command-context.ts'
 
 type AnyCatalog = Catalog & { readonly spec: Record<string, string> }
 
@@ -23,10 +23,10 @@ export function newOid(context: CommandContext, catalog: AnyCatalog, indexName: 
  */
 export function newRelationOid(context: CommandContext, tablespace: number): number {
   const { database } = context.catalogs
-  const directory = databaseDirectory(
-    database.oid,
-    tablespace === 0 ? database.tablespace : tablespace,
-  )
+  const directory =
+    tablespace === globalTablespace
+      ? 'global'
+      : databaseDirectory(database.oid, tablespace === 0 ? database.tablespace : tablespace)
   for (;;) {
     const oid = newOid(context, pgClass, 'pg_class_oid_index')
     if (existsSync(join(context.dataDirectory, directory, `${oid}`))) continue

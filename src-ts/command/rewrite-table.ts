@@ -4,19 +4,20 @@
 // Source: src/backend/commands/cluster.c, PostgreSQL 18.
 import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
-import { reopen, updateClassRow, updateIndexRow } from './build-index.ts'
+import { updateIndexRow } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
+import { lockForRewriting } from './lock-for-rewriting.ts'
 import {
   classRowOf,
   finished,
   indexesOf,
-  rebuildIndex,
   refuseUnusableIndexes,
-  replaceFile,
   whileRewriting,
 } from './new-file.ts'
+import { NewFiles } from './new-files.ts'
+import { rebuildIndexes } from './reindex.ts'
 import type { ClassRow } from './relation-rows.ts'
-import { openTable } from './table-name.ts'
+import { findTable } from './table-name.ts'
 import type { VacuumReport } from './vacuum.ts'
 
 export interface ClusterOptions {
@@ -32,24 +33,25 @@ export function vacuumFull(
   oid: number,
   signal: AbortSignal | undefined,
 ): Promise<VacuumReport> {
-  const { relname } = classRowOf(context, oid)
-  context.lockExclusively(oid, relname)
-  const table = reopenRow(context, oid)
-  return whileRewriting(context, oid, () => rewriteTable(context, table, noOrder, signal))
+  const own = lockForRewriting(context, classRowOf(context, oid))
+  const table = reopenRow(own, oid)
+  return whileRewriting(own, oid, () => rewriteTable(own, table, noOrder, signal))
 }
 
 /**
  * The same in the order of an index, which the table is from then on known to be clustered by; without one, of that by
- * which it is already. Throws 42P01, 42704, 42809, 42501, 0A000.
+ * which it is already. Throws 42P01, 42704, 42809, 0A000.
  */
 export function cluster(
-  context: CommandContext,
+  among: CommandContext,
   name: string,
   index: string | undefined,
   { signal }: ClusterOptions,
 ): Promise<VacuumReport> {
-  const { oid, relname } = openTable(context, name)
-  context.lockExclusively(oid, relname)
+  const found = findTable(among, name)
+  const { oid, relname } = found
+  if (found.relisshared) throw new PgError('0A000', 'cannot cluster a shared catalog')
+  const context = lockForRewriting(among, found)
   const table = reopenRow(context, oid)
   const { indexes } = context.relations.openByOid(context.session, oid)
   const clustered = context.catalogs
@@ -91,11 +93,14 @@ async function rewriteTable(
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
   const indexes = indexesOf(context, table.oid)
   const pages = context.cluster.blocks(before.access.locator, 0)
-  for (const row of [table, ...(toast ? [toast] : []), ...toastIndexes, ...indexes])
-    replaceFile(context, row)
-  session.advanceCommand()
-  for (const { oid } of [table, ...indexes]) session.transferPredicateLocks(oid, table.oid)
-  const after = reopen(context, table.oid)
+  const files = new NewFiles(context, [
+    table,
+    ...(toast ? [toast] : []),
+    ...toastIndexes,
+    ...indexes,
+  ])
+  const after = files.open(before)
+  const changes = new Map<number, Partial<ClassRow>>()
   const copy = async (row: ClassRow, ofToast: boolean) => {
     const { native } = before.access
     const work = session.copyHeap(native, after.access.native, ofToast, ofToast ? noOrder : order, {
@@ -105,21 +110,19 @@ async function rewriteTable(
       reltuples: row.reltuples,
     })
     const copied = await finished(work, signal)
-    updateClassRow(context, row.oid, {
+    changes.set(row.oid, {
       relpages: copied.pages,
       reltuples: Math.fround(copied.liveRows),
       relfrozenxid: copied.relfrozenxid,
       relminmxid: copied.relminmxid,
     })
-    session.advanceCommand()
     return copied
   }
   await session.logDurable()
   // The TOAST table first: it may keep chunks longer than the rows they belong to, never the other way.
   if (toast !== undefined) await copy(toast, true)
   const copied = await copy(table, false)
-  for (const row of toastIndexes) await rebuildIndex(context, after, row, true, signal)
-  for (const row of indexes) await rebuildIndex(context, after, row, false, signal)
+  await rebuildIndexes(context, after, files, { toastIndexes, indexes }, changes, signal)
   return {
     relation: `${after.schema}.${after.name}`,
     aggressive: true,

@@ -42,6 +42,13 @@ export function refuseSystemRelation(row: ClassRow): void {
 
 /** An ordinary table that may be changed. Throws 42P01, 42809, 42501. */
 export function openTable(context: CommandContext, text: string): ClassRow {
+  const row = findTable(context, text)
+  refuseSystemRelation(row)
+  return row
+}
+
+/** An ordinary table or a system catalog. Throws 42P01, 42809. */
+export function findTable(context: CommandContext, text: string): ClassRow {
   const { row, name } = findRelation(context, text)
   if (row === undefined) {
     throw new PgError('42P01', `relation "${displayName(name)}" does not exist`, {
@@ -55,6 +62,5 @@ export function openTable(context: CommandContext, text: string): ClassRow {
       table: row.relname,
     })
   }
-  refuseSystemRelation(row)
   return row
 }

@@ -16,7 +16,7 @@ import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
-import { type CommandContext, firstNormalOid } from './command-context.ts'
+import type { CommandContext } from './command-context.ts'
 import { invalidDatabase } from './create-database.ts'
 import { currentDatabase } from './current-database.ts'
 import { idPrecedes } from './id-order.ts'
@@ -50,8 +50,8 @@ export interface VacuumOptions {
   /** Freezes every row that all transactions see: as if the freeze ages were 0. */
   freeze?: boolean
   /**
-   * Writes tables anew, without dead rows, and their indexes; nobody else can read or write a table meanwhile. Not of
-   * system catalogs.
+   * Writes tables anew, without dead rows, and their indexes; nobody else can read or write a table meanwhile, nor define
+   * anything while it is a system catalog.
    */
   full?: boolean
   /** Statistics are not kept yet: 0A000. */
@@ -122,6 +122,8 @@ export interface VacuumReport {
 export interface VacuumRun {
   /** Runs an action in a transaction of its own. */
   step: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
+  /** The same for an action that changes rows of catalogs. */
+  change: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
   /** Writes a table anew, in a transaction of its own. */
   rewrite: (oid: number, signal: AbortSignal | undefined) => Promise<VacuumReport>
   /** Holds the lock on the relation from one transaction to the next. */
@@ -242,13 +244,9 @@ async function vacuumFully(
     throw new PgError('0A000', 'PROCESS_TOAST required with VACUUM FULL')
   const { signal } = options
   if (signal?.aborted) throw canceled(signal)
-  const oids = await run.step((context) => {
-    if (name === undefined) return vacuumableOids(context).filter((oid) => oid >= firstNormalOid)
-    const oid = namedOid(context, name)
-    if (oid < firstNormalOid)
-      throw new PgError('0A000', 'VACUUM FULL of system catalogs is not supported')
-    return [oid]
-  })
+  const oids = await run.step((context) =>
+    name === undefined ? vacuumableOids(context) : [namedOid(context, name)],
+  )
   const reports: VacuumReport[] = []
   for (const oid of oids) {
     const isThere = await run.step((context) => findClassRow(context, oid) !== undefined)
@@ -380,7 +378,7 @@ async function vacuumRelation(
     const indexNames = ofToast
       ? [{ oid: target.info.access.descriptor.toast?.indexOid ?? 0, name: `${row.relname}_index` }]
       : indexes.filter(({ usable }) => usable)
-    const bounds = await run.step((context) => {
+    const bounds = await run.change((context) => {
       const bounds = updateTableRow(context, oid, outcome, remainingPages)
       outcome.indexes.forEach((index, i) => {
         const { oid: indexOid } = indexNames[i] as { oid: number }
@@ -559,7 +557,7 @@ interface OldestIds {
 
 /** The bounds of the database, and of the cluster, are those of what is oldest in them. */
 export async function updateDatabaseBounds(run: VacuumRun): Promise<void> {
-  const { cluster, oldest } = await run.step((context) => {
+  const { cluster, oldest } = await run.change((context) => {
     const isChanged = overwriteDatabaseBounds(context)
     const { cluster } = context
     return { cluster, oldest: isChanged ? oldestIds(context) : undefined }

@@ -14,7 +14,7 @@ import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type BuiltinType, builtinTypeNamed, codecFor, type TypeCodec } from '../types/index.ts'
 import { attributeDescriptor } from './descriptor.ts'
-import { type RelationMap, readRelationMap } from './relation-map.ts'
+import { encodeRelationMap, type RelationMap, readRelationMap } from './relation-map.ts'
 
 const globalTablespace = 1664
 const catalogSchema = 'pg_catalog'
@@ -50,16 +50,36 @@ export class CatalogStore {
     this.database = database
   }
 
+  /** An empty store of the same database, for a transaction that gives catalogs new files. */
+  fork(): CatalogStore {
+    return new CatalogStore(this.#cluster, this.#dataDirectory, this.database)
+  }
+
   /** The file number of a mapped catalog or its index. Throws XX001 when the map lacks it. */
   mappedFileNumber(oid: number, shared: boolean): number {
-    if (shared) this.#sharedMap ??= readRelationMap(this.#dataDirectory, 'global')
-    else this.#localMap ??= readRelationMap(this.#dataDirectory, this.database.directory)
-    const map = (shared ? this.#sharedMap : this.#localMap) as RelationMap
-    const fileNumber = map.get(oid)
+    const fileNumber = this.#map(shared).get(oid)
     if (fileNumber === undefined) {
       throw new PgError('XX001', `could not find relation mapping for relation with OID ${oid}`)
     }
     return fileNumber
+  }
+
+  /**
+   * From here on, as far as this store goes, mapped catalogs and indexes have other files; the transaction's commit makes it
+   * so for all. Nobody else may do so until then.
+   */
+  remap(session: NativeSession, fileNumbers: ReadonlyMap<number, number>, shared: boolean): void {
+    const map = new Map(this.#map(shared))
+    for (const [oid, fileNumber] of fileNumbers) map.set(oid, fileNumber)
+    const { oid, tablespace } = this.database
+    session.replaceRelationMap(
+      shared ? 0 : oid,
+      shared ? globalTablespace : tablespace,
+      encodeRelationMap(map),
+    )
+    if (shared) this.#sharedMap = map
+    else this.#localMap = map
+    this.refresh()
   }
 
   /** Visible rows whose leading columns of the named index equal `key`. */
@@ -150,12 +170,26 @@ export class CatalogStore {
     return access
   }
 
-  /** Forget what is known of file numbers and maps, after another session's DDL or a rewrite of a catalog. */
-  forget(): void {
+  /** Forgets what pg_class says of file numbers, after a change of it. */
+  refresh(): void {
     this.#accesses.clear()
     this.#fileNumbers.clear()
+  }
+
+  /** Forgets what is known of file numbers and maps, after a catalog was given a new file. */
+  forget(): void {
+    this.refresh()
     this.#sharedMap = undefined
     this.#localMap = undefined
+  }
+
+  #map(shared: boolean): RelationMap {
+    const known = shared ? this.#sharedMap : this.#localMap
+    if (known !== undefined) return known
+    const read = readRelationMap(this.#dataDirectory, shared ? 'global' : this.database.directory)
+    if (shared) this.#sharedMap = read
+    else this.#localMap = read
+    return read
   }
 
   #expectOk(catalog: AnyCatalog, result: RowResult): void {

@@ -125,14 +125,9 @@ export class RelationCache {
     this.#options = options
   }
 
-  /** An empty cache of the same database. */
-  fork(): RelationCache {
-    return new RelationCache(
-      this.#cluster,
-      this.#catalogs,
-      this.#bytewiseDefaultCollation,
-      this.#options,
-    )
+  /** An empty cache of the same database; with other catalogs, if they are given. */
+  fork(catalogs: CatalogStore = this.#catalogs): RelationCache {
+    return new RelationCache(this.#cluster, catalogs, this.#bytewiseDefaultCollation, this.#options)
   }
 
   /** OID of a schema. Throws 3F000. */

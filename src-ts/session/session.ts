@@ -15,7 +15,7 @@ import type { CreateTableOptions } from '../command/create-table.ts'
 import { createTablespace, dropTablespace } from '../command/create-tablespace.ts'
 import type { DropOptions } from '../command/drop-object.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
-import { type ReindexOptions, type ReindexTarget, tablesOfSchema } from '../command/reindex.ts'
+import { type ReindexOptions, type ReindexTarget, tablesToReindex } from '../command/reindex.ts'
 import type { ClusterOptions } from '../command/rewrite-table.ts'
 import { type VacuumOptions, type VacuumReport, type VacuumRun, vacuum } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
@@ -65,6 +65,8 @@ export interface SessionEvents {
   onClose: () => void
   /** A warning for the user. */
   onNotice: (notice: PgError) => void
+  /** Catalogs may have new files. */
+  onCatalogsReplaced: () => void
   databaseUse: DatabaseUse
 }
 
@@ -123,6 +125,7 @@ export class Session {
       catalogs,
       relations,
       dataDirectory,
+      onCatalogsReplaced: events.onCatalogsReplaced,
     })
   }
 
@@ -268,6 +271,11 @@ export class Session {
       body({
         session: this.#native,
         step: (action) => step(() => action(commands.context())),
+        change: (action) =>
+          step(async () => {
+            await commands.beginDefining()
+            return action(commands.context())
+          }),
         rewrite: (oid, signal) => step(() => commands.vacuumFull(oid, signal)),
       }),
     )
@@ -282,17 +290,20 @@ export class Session {
   }
 
   /**
-   * Builds indexes anew: one, those of a table and of its TOAST table, or those of all tables of a schema, then each
-   * table in a transaction of its own. Nobody else can read or write a table meanwhile. Resolves with the names of the
-   * indexes. Throws 42P01, 42704, 42809, 3F000, 23505, 0A000, 57014; 25001 for a schema in a transaction.
+   * Builds indexes anew: one, those of a table and of its TOAST table, or those of many tables, then each table in a
+   * transaction of its own. Nobody else can read or write a table meanwhile, nor define anything while it is a system
+   * catalog. Resolves with the names of the indexes. Throws 42P01, 42704, 42809, 3F000, 23505, 0A000, 57014; in a
+   * transaction 25001 for many tables and for the catalogs of which the relation map knows the files.
    */
   reindex(target: ReindexTarget, options: ReindexOptions = {}): Promise<string[]> {
-    if (!('schema' in target)) return this.#define((commands) => commands.reindex(target, options))
+    if ('index' in target || 'table' in target)
+      return this.#define((commands) => commands.reindex(target, options))
     this.#refuseClosed()
     const commands = this.#commands
-    return this.#queue.runOutside('REINDEX SCHEMA', async (step) => {
+    const what = Object.keys(target).join().toUpperCase()
+    return this.#queue.runOutside(`REINDEX ${what}`, async (step) => {
       const names: string[] = []
-      for (const table of await step(() => tablesOfSchema(commands.context(), target.schema)))
+      for (const table of await step(() => tablesToReindex(commands.context(), target)))
         names.push(...(await step(() => commands.reindex(table, options))))
       return names
     })
@@ -309,36 +320,43 @@ export class Session {
   /** Makes a database as a copy of another one, to which nobody else may be connected. Throws 42P04, 3D000, 55006. */
   createDatabase(name: string, options: CreateDatabaseOptions = {}): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.runAlone('CREATE DATABASE', () =>
-      createDatabase(this.#commands.context(), this.#events.databaseUse, name, options),
-    )
+    return this.#queue.runAlone('CREATE DATABASE', async () => {
+      await this.#commands.beginDefining()
+      await createDatabase(this.#commands.context(), this.#events.databaseUse, name, options)
+    })
   }
 
   /** Removes a database and its files, for good. Throws 3D000, 42809, 55006 while sessions are connected. */
   async dropDatabase(name: string, options: DropOptions = {}): Promise<void> {
     this.#refuseClosed()
     const use = this.#events.databaseUse
-    const oid = await this.#queue.runAlone('DROP DATABASE', () =>
-      beginDropDatabase(this.#commands.context(), use, name, options),
-    )
+    const oid = await this.#queue.runAlone('DROP DATABASE', async () => {
+      await this.#commands.beginDefining()
+      return beginDropDatabase(this.#commands.context(), use, name, options)
+    })
     if (oid === undefined) return
-    await this.#queue.run(() => finishDropDatabase(this.#commands.context(), use, oid))
+    await this.#queue.run(async () => {
+      await this.#commands.beginDefining()
+      await finishDropDatabase(this.#commands.context(), use, oid)
+    })
   }
 
   /** Makes a tablespace in an existing directory, given by its absolute path. Throws 42710, 42P17, 58P01, 55006. */
   createTablespace(name: string, path: string): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.runAlone('CREATE TABLESPACE', () =>
-      createTablespace(this.#commands.context(), name, path),
-    )
+    return this.#queue.runAlone('CREATE TABLESPACE', async () => {
+      await this.#commands.beginDefining()
+      return createTablespace(this.#commands.context(), name, path)
+    })
   }
 
   /** Removes an empty tablespace. Throws 42704, 55000. */
   dropTablespace(name: string, options: DropOptions = {}): Promise<void> {
     this.#refuseClosed()
-    return this.#queue.runAlone('DROP TABLESPACE', () =>
-      dropTablespace(this.#commands.context(), name, options),
-    )
+    return this.#queue.runAlone('DROP TABLESPACE', async () => {
+      await this.#commands.beginDefining()
+      return dropTablespace(this.#commands.context(), name, options)
+    })
   }
 
   /**
@@ -413,6 +431,11 @@ export class Session {
   /** Gives back all advisory locks that the session holds; those of transactions stay. */
   async advisoryUnlockAll(): Promise<void> {
     await this.#lockCommand(() => this.#native.advisoryUnlockAll())
+  }
+
+  /** For the cluster: catalogs may have new files. */
+  forgetRelations(): void {
+    this.#commands.forget()
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */
