@@ -8,6 +8,7 @@
 #include "addon/environment.h"
 #include "addon/error.h"
 #include "addon/inspect_object.h"
+#include "addon/listener_object.h"
 #include "addon/rebuild_object.h"
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
@@ -68,6 +69,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->relation_class = Napi::Persistent(RelationObject::define(env));
   here->rebuild_class = Napi::Persistent(RebuildObject::define(env));
   here->scan_class = Napi::Persistent(ScanObject::define(env));
+  here->listener_class = Napi::Persistent(ListenerObject::define(env));
   here->disk_class = Napi::Persistent(DiskObject::define(env));
   here->vacuum_class = Napi::Persistent(VacuumObject::define(env));
   here->wal_class = Napi::Persistent(WalObject::define(env));

@@ -71,8 +71,17 @@ void ClusterCore::on_crash(const Napi::Function& handler) {
 uint64_t ClusterCore::watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times) {
   hold_event_loop(env);
   const uint64_t ticket = next_ticket_++;
-  waits_.emplace(ticket, session);
+  waits_.emplace(
+      ticket, [session](Napi::Env to, Status status) { session->resume(to, std::move(status)); });
   wait_thread_->watch(ticket, slot, times.deadlock_ms, times.lock_ms);
+  return ticket;
+}
+
+uint64_t ClusterCore::await(Napi::Env env, std::function<bool()> ready, Resume resume) {
+  hold_event_loop(env);
+  const uint64_t ticket = next_ticket_++;
+  waits_.emplace(ticket, std::move(resume));
+  wait_thread_->await(ticket, std::move(ready));
   return ticket;
 }
 
@@ -145,9 +154,9 @@ void ClusterCore::settle(Napi::Env env) {
   for (WaitReport& report : wait_reports) {
     const auto found = waits_.find(report.ticket);
     if (found == waits_.end()) continue;
-    SessionObject* session = found->second;
+    const Resume resume = std::move(found->second);
     waits_.erase(found);
-    session->resume(env, std::move(report.status));
+    resume(env, std::move(report.status));
   }
   release_event_loop(env);
   for (const Status& notice : notices) {

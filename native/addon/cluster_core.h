@@ -75,6 +75,10 @@ class ClusterCore {
     uint32_t lock_ms;  // 0: none
   };
   uint64_t watch(Napi::Env env, SessionObject* session, int slot, WaitTimes times);
+  // `resume` is called on this thread when `ready` is true, which is asked on another one each time that the mailbox's
+  // bell rings, or with why that will not be.
+  using Resume = std::function<void(Napi::Env, Status)>;
+  uint64_t await(Napi::Env env, std::function<bool()> ready, Resume resume);
   void forget_wait(uint64_t ticket);
 
   // What other processes have told since the last call; see InvalidationQueue::read.
@@ -130,7 +134,7 @@ class ClusterCore {
   WakeFunction wake_function_;
   std::unique_ptr<FlushThread> flush_thread_;
   std::unique_ptr<WaitThread> wait_thread_;
-  std::unordered_map<uint64_t, SessionObject*> waits_;
+  std::unordered_map<uint64_t, Resume> waits_;
   uint64_t next_ticket_ = 0;
   uint64_t heard_ = 0;  // of the invalidation queue
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;

@@ -64,6 +64,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("resetStatistics", &ClusterObject::reset_statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),
           InstanceMethod("locks", &ClusterObject::locks),
+          InstanceMethod("notificationQueueUsage", &ClusterObject::notification_queue_usage),
       });
 }
 
@@ -523,6 +524,15 @@ Napi::Value ClusterObject::statistics(const Napi::CallbackInfo& info) {
       set("wal_syncs", wal.syncs);
     }
     return result;
+  });
+}
+
+// notificationQueueUsage(): number
+Napi::Value ClusterObject::notification_queue_usage(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    if (core_->engine().options().read_only) return Napi::Number::New(env, 0);
+    return Napi::Number::New(env, core_->engine().notifications().usage());
   });
 }
 

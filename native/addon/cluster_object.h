@@ -39,6 +39,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value predicate_locks(const Napi::CallbackInfo& info);
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
+  Napi::Value notification_queue_usage(const Napi::CallbackInfo& info);
   Napi::Value locks(const Napi::CallbackInfo& info);
   Napi::Value id_bounds(const Napi::CallbackInfo& info);
   Napi::Value name_oldest_databases(const Napi::CallbackInfo& info);

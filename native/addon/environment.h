@@ -16,6 +16,7 @@ struct Environment {
   Napi::FunctionReference relation_class;
   Napi::FunctionReference rebuild_class;
   Napi::FunctionReference scan_class;
+  Napi::FunctionReference listener_class;
   Napi::FunctionReference disk_class;
   // Openings under way that can be given up, by the number that JavaScript gave them.
   std::unordered_map<uint32_t, std::atomic<bool>*> openings;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "addon/environment.h"
+#include "addon/listener_object.h"
 #include "addon/scan_object.h"
 #include "addon/session_call.h"
 
@@ -66,6 +67,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("advisoryLock", &SessionObject::advisory_lock),
           InstanceMethod("advisoryUnlock", &SessionObject::advisory_unlock),
           InstanceMethod("advisoryUnlockAll", &SessionObject::advisory_unlock_all),
+          InstanceMethod("notify", &SessionObject::notify),
+          InstanceMethod("listen", &SessionObject::listen),
           InstanceMethod("lockRow", &SessionObject::lock_row),
           InstanceMethod("lockedTid", &SessionObject::locked_tid),
           InstanceMethod("fetchRow", &SessionObject::fetch_row),
@@ -164,6 +167,7 @@ void SessionObject::end() {
   });
   state_->ended = true;
   while (!state_->scans.empty()) (*state_->scans.begin())->finish();
+  while (!state_->listeners.empty()) (*state_->listeners.begin())->finish();
   state_->writer.reset();
   // The locks go after the transaction, and before others may take the slot.
   if (state_->backend && state_->backend->in_transaction())

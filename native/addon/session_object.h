@@ -12,6 +12,7 @@
 #include "addon/cluster_core.h"
 #include "lock/lock_session.h"
 #include "lock/locking_operation.h"
+#include "notify/pending_notifications.h"
 #include "table/filter.h"
 #include "table/table.h"
 #include "table/table_read.h"
@@ -20,6 +21,7 @@
 
 namespace pgdata {
 
+class ListenerObject;
 class ScanObject;
 
 // What a session and its scans share.
@@ -45,6 +47,9 @@ struct SessionState {
   int implicit_scans = 0;
   // Open scans: they hold pins, so they end before the session does.
   std::unordered_set<ScanObject*> scans;
+  std::unordered_set<ListenerObject*> listeners;
+  // Of the explicit transaction.
+  PendingNotifications notifications;
   // Milliseconds; no lock timeout when 0.
   uint32_t lock_timeout_ms = 0;
   uint32_t deadlock_timeout_ms = 1000;
@@ -115,6 +120,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   // Before the open transaction is committed or rolled back.
   void end_of_transaction();
   Status commit_transaction(bool flush, Lsn* upto);
+  Status commit_and_notify(bool flush, Lsn* upto);
 
   Napi::Value in_transaction(const Napi::CallbackInfo& info);
   Napi::Value begin(const Napi::CallbackInfo& info);
@@ -134,6 +140,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value advisory_lock(const Napi::CallbackInfo& info);
   Napi::Value advisory_unlock(const Napi::CallbackInfo& info);
   Napi::Value advisory_unlock_all(const Napi::CallbackInfo& info);
+  Napi::Value notify(const Napi::CallbackInfo& info);
+  Napi::Value listen(const Napi::CallbackInfo& info);
   Napi::Value lock_row(const Napi::CallbackInfo& info);
   Napi::Value locked_tid(const Napi::CallbackInfo& info);
   Napi::Value fetch_row(const Napi::CallbackInfo& info);

@@ -91,6 +91,10 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, state_->check_not_failed());
     THROW_IF_ERROR(env, check_no_subtransaction());
     THROW_IF_ERROR(env, check_not_waiting());
+    if (!state_->notifications.is_empty())
+      THROW_IF_ERROR(env, Status::error(ErrorCode::feature_not_supported,
+                                        "cannot PREPARE a transaction that has executed LISTEN, "
+                                        "UNLISTEN, or NOTIFY"));
     if (!info[0].IsString() || !info[2].IsArray())
       THROW_IF_ERROR(env, bad_argument("prepared transaction"));
     Backend& backend = *state_->backend;
@@ -150,7 +154,7 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
     RETURN_IF_ERROR(check_not_waiting());
     end_of_transaction();
     Lsn unflushed = invalid_lsn;
-    RETURN_IF_ERROR(state_->backend->commit(flush, &unflushed));
+    RETURN_IF_ERROR(commit_and_notify(flush, &unflushed));
     if (std::exchange(state_->defines, false)) {
       const RelFileLocator database{0, state_->backend->database(), invalid_oid};
       state_->core->send_invalidation({Invalidation::Kind::catalogs, database, invalid_oid});
@@ -182,6 +186,7 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
     state_->explicit_transaction = false;
     state_->failed = false;
     state_->open_subtransactions.clear();
+    state_->notifications.clear();
     if (!state_->ended && state_->locks && state_->core->is_open())
       state_->locks->end_transaction();
     return env.Undefined();
@@ -190,6 +195,7 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
     state_->explicit_transaction = false;
     state_->failed = false;
     state_->open_subtransactions.clear();
+    state_->notifications.clear();
     // Where the transaction itself failed, it is gone already.
     if (state_->backend && state_->backend->in_transaction()) {
       end_of_transaction();
@@ -236,6 +242,7 @@ Napi::Value SessionObject::begin_subtransaction(const Napi::CallbackInfo& info) 
     if (state_->backend)
       THROW_IF_ERROR(env, state_->backend->begin_subtransaction(info[0].ToBoolean().Value()));
     if (state_->locks) state_->locks->begin_subtransaction();
+    state_->notifications.begin_subtransaction();
     state_->open_subtransactions.push_back(++state_->subtransaction);
     return env.Undefined();
   });
@@ -252,6 +259,7 @@ Napi::Value SessionObject::commit_subtransaction(const Napi::CallbackInfo& info)
       THROW_IF_ERROR(env, state_->backend->commit_subtransaction());
       state_->locks->commit_subtransaction();
     }
+    state_->notifications.commit_subtransaction();
     state_->open_subtransactions.pop_back();
     return env.Undefined();
   });
@@ -266,6 +274,7 @@ Napi::Value SessionObject::abort_subtransaction(const Napi::CallbackInfo& info) 
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
     state_->finish_scans(state_->open_subtransactions.back());
     state_->open_subtransactions.pop_back();
+    state_->notifications.abort_subtransaction();
     const bool gone = std::exchange(state_->failed, false);
     if (state_->backend && !gone) {
       state_->writer->end_of_transaction();

@@ -71,6 +71,7 @@ struct Engine::PartOptions {
   TransactionSystemOptions transactions;
   PredicateOptions predicates;
   LockTableOptions locks;
+  NotifyOptions notifications;
 
   PartOptions(const EngineOptions& options, const ControlFile& control, uint32_t timeline,
               uint32_t consistency_checking);
@@ -113,6 +114,7 @@ Engine::PartOptions::PartOptions(const EngineOptions& options, const ControlFile
   predicates.max_pred_locks_per_page = options.max_pred_locks_per_page;
   locks.slots = slots;
   locks.max_locks_per_transaction = options.max_locks_per_transaction;
+  notifications.listeners = 4 * options.max_backends;
 }
 
 SegmentPlan Engine::PartOptions::plan(bool read_only) const {
@@ -126,6 +128,7 @@ SegmentPlan Engine::PartOptions::plan(bool read_only) const {
   LockTable::plan(plan, locks);
   if (read_only) return plan;
   PredicateLocks::plan(plan, predicates);
+  NotifyQueue::plan(plan, notifications, pool.block_size);
   InvalidationQueue::plan(plan);
   StorageBoard::plan(plan);
   CheckpointRequests::plan(plan);
@@ -187,6 +190,8 @@ void Engine::assemble(const PartOptions& parts) {
       std::make_unique<PredicateLocks>(*segment_, *services_, *transactions_, parts.predicates);
   services_->predicate_locks = predicate_locks_.get();
   transactions_->set_serializable_transactions(predicate_locks_.get());
+  notifications_ =
+      std::make_unique<NotifyQueue>(*segment_, *services_, *locks_, parts.notifications);
   invalidations_ = std::make_unique<InvalidationQueue>(*segment_);
   files_position_ = invalidations_->end();
   checkpoint_requests_ = std::make_unique<CheckpointRequests>(*segment_);
@@ -287,6 +292,7 @@ Status Engine::start(const RecoveryPlan& plan) {
     RETURN_IF_ERROR(wal_->continue_log(control_.checkPoint, control_.checkPointCopy.redo));
     RETURN_IF_ERROR(transactions_->start(counters_of(control_.checkPointCopy)));
   }
+  RETURN_IF_ERROR(notifications_->start());
   RETURN_IF_ERROR(lock_for_prepared());
   RETURN_IF_ERROR(apply_settings());
   return enter_production();
@@ -555,6 +561,7 @@ void Engine::clean_up_after(const ProcessTable::Process& process) {
     locks_->cancel_wait(slot);
     locks_->release_all(slot);
     locks_->close_slot(slot);
+    notifications_->unlisten_all(slot);
     transactions_->processes().release_slot(slot);
   }
   locks_->release_mailboxes_of(process.number);
@@ -616,6 +623,7 @@ void Engine::release() {
   in_production_ = false;
   archive_status_.reset();
   predicate_locks_.reset();
+  notifications_.reset();
   locks_.reset();
   transactions_.reset();
   services_.reset();

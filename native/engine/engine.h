@@ -30,6 +30,7 @@
 #include "file/storage.h"
 #include "layout/control_file.h"
 #include "lock/lock_table.h"
+#include "notify/notify_queue.h"
 #include "predicate/predicate_locks.h"
 #include "recovery/recovery.h"
 #include "shmem/attachment.h"
@@ -117,6 +118,8 @@ class Engine {
   // Null when the directory is open for reading only.
   PredicateLocks* predicate_locks() { return predicate_locks_.get(); }
   LockTable& locks() { return *locks_; }
+  // Not when the directory is open for reading only.
+  NotifyQueue& notifications() { return *notifications_; }
   // Null when the directory is open for reading only.
   Statistics* statistics() { return statistics_.get(); }
   // To a copy of them: what is counted by the parts themselves until the cluster is closed.
@@ -224,6 +227,7 @@ class Engine {
   std::unique_ptr<PredicateLocks> predicate_locks_;
   std::unique_ptr<LockTable> locks_;
   std::unique_ptr<ArchiveStatus> archive_status_;  // null unless archiving
+  std::unique_ptr<NotifyQueue> notifications_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<BackgroundWriter> background_writer_;
   std::unique_ptr<WalWriter> wal_writer_;

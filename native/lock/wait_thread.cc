@@ -34,11 +34,19 @@ WaitThread::~WaitThread() {
 void WaitThread::watch(uint64_t ticket, int slot, uint32_t deadlock_timeout_ms,
                        uint32_t lock_timeout_ms) {
   const Clock::time_point now = Clock::now();
-  Watched watched{slot, now + std::chrono::milliseconds(deadlock_timeout_ms), std::nullopt};
+  Watched watched{slot, now + std::chrono::milliseconds(deadlock_timeout_ms), std::nullopt, {}};
   if (lock_timeout_ms > 0) watched.timeout = now + std::chrono::milliseconds(lock_timeout_ms);
+  add(ticket, std::move(watched));
+}
+
+void WaitThread::await(uint64_t ticket, std::function<bool()> ready) {
+  add(ticket, {-1, std::nullopt, std::nullopt, std::move(ready)});
+}
+
+void WaitThread::add(uint64_t ticket, Watched watched) {
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    watched_.emplace(ticket, watched);
+    watched_.emplace(ticket, std::move(watched));
     if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   }
   table_.ring(mailbox_);
@@ -51,6 +59,10 @@ bool WaitThread::forget(uint64_t ticket) {
 
 bool WaitThread::look_at(Watched& watched, Clock::time_point now, Status* status) {
   try {
+    if (watched.ready) {
+      if (state_.is_poisoned()) *status = state_.check();
+      return !status->is_ok() || watched.ready();
+    }
     if (table_.wait_state(watched.slot) != LockTable::WaitState::waiting) return true;
     if (state_.is_poisoned()) {
       if (table_.cancel_wait(watched.slot)) *status = state_.check();

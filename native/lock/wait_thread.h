@@ -34,6 +34,8 @@ class WaitThread {
 
   // `slot` waits. Times are in milliseconds from here; a lock timeout of 0 is none.
   void watch(uint64_t ticket, int slot, uint32_t deadlock_timeout_ms, uint32_t lock_timeout_ms);
+  // Reports ok when `ready`, which is asked on the thread each time that the bell rings, is true.
+  void await(uint64_t ticket, std::function<bool()> ready);
   // False when the end was reported already.
   bool forget(uint64_t ticket);
 
@@ -43,9 +45,11 @@ class WaitThread {
     int slot;
     std::optional<Clock::time_point> deadlock_check;
     std::optional<Clock::time_point> timeout;
+    std::function<bool()> ready;  // of what is no lock
   };
 
   WaitThread(LockTable& table, ClusterState& state, Done done, uint32_t mailbox);
+  void add(uint64_t ticket, Watched watched);
   void run();
   // True when the wait has ended, with `*status` to report.
   bool look_at(Watched& watched, Clock::time_point now, Status* status);

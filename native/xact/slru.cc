@@ -103,7 +103,8 @@ void Slru::touch(uint32_t slot) const {
 
 std::string Slru::segment_path(uint64_t page) const {
   char name[24];
-  std::snprintf(name, sizeof(name), "%04" PRIX64, page / pages_per_segment);
+  std::snprintf(name, sizeof(name), "%0*" PRIX64, options_.long_names ? 15 : 4,
+                page / pages_per_segment);
   return std::string(options_.directory) + "/" + name;
 }
 

@@ -30,7 +30,8 @@ struct SlruOptions {
   uint32_t lsns_per_page = 0;  // log positions kept per page
   bool durable =
       true;  // synced at a checkpoint; false when the content means nothing after a crash
-  bool read_only = false;  // never dirtied, never written
+  bool read_only = false;   // never dirtied, never written
+  bool long_names = false;  // of 15 digits in place of at least 4
 };
 
 class Slru;

@@ -278,6 +278,20 @@ export interface NativeLock {
   granted: boolean
 }
 
+export interface NativeNotification {
+  channel: string
+  payload: string
+  pid: number
+  /** Number of the session. */
+  session: number
+}
+
+export interface NativeListener {
+  /** What was notified next, a batch of it, at once or when there is something; empty once it was closed. */
+  next(): NativeNotification[] | Promise<NativeNotification[]>
+  close(): void
+}
+
 export interface NativeSession {
   /** The open transaction is going to change catalogs: other processes are told when it commits. */
   willDefine(): void
@@ -400,6 +414,10 @@ export interface NativeSession {
    * when one does so now.
    */
   lockForReading(oid: number): boolean
+  /** When the transaction commits. Throws 22023, 22021. */
+  notify(channel: string, payload: string): void
+  /** From now on, and until it is closed or the session ends. Throws 22023, 53400. */
+  listen(channel: string): NativeListener
   /** Ends the wait of the operation that waits with 57014; false when none does. */
   cancel(): boolean
   /** Ends the operation that waits, or if none does what the transaction is asked for next, with 57014. */
@@ -772,6 +790,8 @@ export interface NativeCluster {
   /** What serializable transactions have read, as pg_locks shows SIReadLocks. */
   predicateLocks(): PredicateLock[]
   statistics(): Record<string, number>
+  /** How full the queue of notifications is, from 0 to 1. */
+  notificationQueueUsage(): number
   /** What the sessions of this environment have counted is added to the statistics that all see. */
   flushStatistics(): void
   /** Fields of PgStat_StatTabEntry; null when nothing was counted. `database` is 0 for a shared catalog. */

@@ -476,6 +476,12 @@ export class Cluster {
     return this.#native.processes()
   }
 
+  /** How full the queue of notifications is, from 0 to 1, as pg_notification_queue_usage(). */
+  notificationQueueUsage(): number {
+    this.#refuseClosed()
+    return this.#native.notificationQueueUsage()
+  }
+
   /** Every lock that a session holds or waits for, as pg_locks shows it. */
   locks(): LockInfo[] {
     this.#refuseClosed()

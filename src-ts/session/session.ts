@@ -36,6 +36,7 @@ import {
 } from '../transaction/transaction-queue.ts'
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
+import { type ListenOptions, NotificationStream } from './notifications.ts'
 import {
   type IndexStatistics,
   indexStatistics,
@@ -436,6 +437,20 @@ export class Session {
   /** For the cluster: catalogs may have new files. */
   forgetRelations(): void {
     this.#commands.forget()
+  }
+
+  /**
+   * What is notified on a channel from now on, in this database and by any process, in the order of commits. As long as
+   * somebody waits for the next, the process does not end. Throws 22023, 53400 when there are too many listeners.
+   */
+  listen(channel: string, { signal }: ListenOptions = {}): NotificationStream {
+    this.#refuseClosed()
+    return new NotificationStream(this.#native, channel, signal)
+  }
+
+  /** As Transaction.notify, in a transaction of its own. */
+  async notify(channel: string, payload = ''): Promise<void> {
+    await this.transaction((tx) => tx.notify(channel, payload))
   }
 
   /** Rolls an open transaction back when it ends, waits for commits that were asked for, gives the backend back. */

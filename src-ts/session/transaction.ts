@@ -129,6 +129,15 @@ export class Transaction {
     return this.#scope.write(() => this.#takeAdvisoryLock(key, options, false))
   }
 
+  /**
+   * Tells those who listen on the channel in this database, once the transaction commits; the same payload once. In the
+   * order of commits, and not at all when it is rolled back. Throws 22023 for a channel of more than 63 bytes or a payload
+   * of more than 7999; the commit throws 54000 when the queue is full, and preparing the transaction 0A000.
+   */
+  notify(channel: string, payload = ''): void | Promise<void> {
+    return this.#scope.write(() => this.#commands.context().session.notify(channel, payload))
+  }
+
   /** See Session.createTable. The promises of these commands are of waiting for locks, as with `insert`. */
   createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
     return this.#scope.write(() => this.#commands.createTable(name, options))
