@@ -269,6 +269,8 @@ export const INDEX_NULL_MASK = 32768
 export const INDEX_MAX_KEYS = 32
 export const index_data_offset = 8
 export const index_data_offset_with_nulls = 16
+export const notify_entry_min_bytes = 20
+export const notify_channel_end = 64
 export const PD_HAS_FREE_LINES = 1
 export const PD_PAGE_FULL = 2
 export const PD_ALL_VISIBLE = 4
@@ -1194,6 +1196,14 @@ export const IndexTupleHeader = {
   size: 8,
   t_tid: { offset: 0, size: 6 },
   t_info: { offset: 6, size: 2 },
+} as const
+
+export const NotifyEntryHeader = {
+  size: 16,
+  length: { offset: 0, size: 4 },
+  dboid: { offset: 4, size: 4 },
+  xid: { offset: 8, size: 4 },
+  srcPid: { offset: 12, size: 4 },
 } as const
 
 export const PageHeader = {
