@@ -3,6 +3,7 @@
 // the next child says what it found.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,7 +96,11 @@ test(`${kills} kills lose nothing`, { timeout: 60_000 + kills * 15_000 }, async 
     ends += round.ends
     last = round
     if (n % stockEvery === 0) {
-      const complaints = await judgeByStock(Oracle.adopt(directory), round.judges, 1)
+      // Of a copy: what stock finds prepared, it rolls back.
+      const copy = temporaryPath('judged')
+      cpSync(directory, copy, { recursive: true })
+      const complaints = await judgeByStock(Oracle.adopt(copy), round.judges, 1)
+      rmSync(copy, { recursive: true })
       expect(complaints, `stock after kill ${n}`).toEqual([])
     }
   }
