@@ -463,6 +463,7 @@ Status Engine::checkpoint_if_needed(const WritePace& pace) {
 
 Status Engine::close(bool* was_last) {
   process_watch_.reset();
+  if (in_production_) end_those_who_died();
   stop_threads();
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   bool is_last = true;
@@ -534,6 +535,14 @@ void Engine::take_over(bool after_death) {
   const Status written = take_over_lock_file(files_, options_.data_directory, segment_->id());
   if (!written.is_ok()) return state_->poison(written.report().message.c_str());
   start_threads();
+}
+
+// Of whom the watch has not told yet.
+void Engine::end_those_who_died() {
+  for (const ProcessTable::Process& other : processes_->list()) {
+    if (other.number == process_ || is_process_alive(other.pid, other.start_time)) continue;
+    state_->contain([&] { process_ended(other); });
+  }
 }
 
 void Engine::process_ended(const ProcessTable::Process& process) {

@@ -189,6 +189,7 @@ class Engine {
   Status hand_over();
   void take_over(bool after_death);
   void clean_up_after(const ProcessTable::Process& process);
+  void end_those_who_died();
   Status start(const RecoveryPlan& plan);
   Status replay(const RecoveryPlan& plan);
   Status enter_production();

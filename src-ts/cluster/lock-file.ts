@@ -145,11 +145,29 @@ export class LockFile {
           return { segment, refusal }
         }
         if (isOurs && segment !== undefined && segment !== isGone) return { segment, refusal }
-        unlinkSync(lock.#path)
+        lock.#removeDead(contents)
       }
       throw new PgError('F0001', `could not create lock file "${lock.#path}"`)
     } finally {
       unlinkSync(temporary)
+    }
+  }
+
+  // Another process may be doing the same, and have put its own file in place meanwhile: that one goes back.
+  #removeDead(contents: string): void {
+    const aside = `${this.#path}.dead.${process.pid}.${threadId}`
+    try {
+      renameSync(this.#path, aside)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      return
+    }
+    try {
+      if (readText(aside) !== contents) linkSync(aside, this.#path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    } finally {
+      unlinkSync(aside)
     }
   }
 

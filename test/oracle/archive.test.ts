@@ -65,6 +65,8 @@ describe('the archiver', () => {
       await cluster.checkpoint()
       await fill(cluster, 10_000, 10_000)
       await until(() => segments(archive).length > 5)
+      // A file is there a moment before it is counted.
+      await until(() => (cluster.clusterStatistics()?.archiver.archived_count ?? 0) > 5)
       const { archiver } = cluster.clusterStatistics() ?? {}
       expect(archiver?.archived_count).toBeGreaterThan(5)
       expect(archiver?.failed_count).toBe(0)
