@@ -546,6 +546,8 @@ void Engine::end_those_who_died() {
 }
 
 void Engine::process_ended(const ProcessTable::Process& process) {
+  // One that closed in good order and then ended is no concern of anybody's, and its entry perhaps another one's.
+  if (!processes_->is_listed(process)) return;
   if (processes_->is_inside(process.number) || transactions_->created_files().is_incomplete()) {
     const std::string reason =
         "Process " + std::to_string(process.pid) + " ended while it was changing shared memory.";

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/invariant.h"
+
 namespace pgdata {
 
 void ProcessTable::plan(SegmentPlan& plan) { plan.reserve("processes", sizeof(Shared)); }
@@ -41,6 +43,7 @@ Status ProcessTable::join(uint32_t* process) {
 
 void ProcessTable::leave(uint32_t process) {
   const LwLockGuard guard(shared_->lock, LockMode::exclusive);
+  INVARIANT(shared_->entries[process].pid.load(std::memory_order_relaxed) != 0);
   shared_->entries[process].pid.store(0, std::memory_order_release);
   shared_->count.fetch_sub(1, std::memory_order_seq_cst);
   if (owner() == process) shared_->owner.store(none, std::memory_order_release);
@@ -79,6 +82,13 @@ std::vector<ProcessTable::Process> ProcessTable::list() const {
     if (pid != 0) processes.push_back({i, pid, entry.start_time.load(std::memory_order_relaxed)});
   }
   return processes;
+}
+
+bool ProcessTable::is_listed(const Process& process) const {
+  const LwLockGuard guard(shared_->lock, LockMode::shared);
+  const Entry& entry = shared_->entries[process.number];
+  return entry.pid.load(std::memory_order_relaxed) == process.pid &&
+         entry.start_time.load(std::memory_order_relaxed) == process.start_time;
 }
 
 uint64_t process_start_time(int32_t pid) {

@@ -48,6 +48,8 @@ class ProcessTable {
     uint64_t start_time;
   };
   std::vector<Process> list() const;
+  // Is that one still in its entry? It may have left since it was listed, and another one have come.
+  bool is_listed(const Process& process) const;
   // Is its JavaScript thread in a call? Who is alone reads without locks there.
   bool is_reading(uint32_t process) const {
     return shared_->entries[process].in_call.load(std::memory_order_seq_cst) != 0;

@@ -13,9 +13,13 @@
 #include <thread>
 #include <vector>
 
+#include "base/invariant.h"
 #include "base/test.h"
+#include "shmem/attachment.h"
 #include "shmem/cluster_state.h"
+#include "shmem/invalidation_queue.h"
 #include "shmem/lwlock.h"
+#include "shmem/process_table.h"
 #include "shmem/segment.h"
 
 namespace pgdata {
@@ -290,6 +294,123 @@ TEST(poison_by_many_is_seen_by_all) {
     if (state.check().code() == ErrorCode::crash_shutdown) failed++;
   });
   EXPECT_EQ(failed.load(), 4);
+}
+
+TEST(one_that_left_is_not_taken_for_one_that_died) {
+  SegmentPlan plan;
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t first = ProcessTable::none;
+  uint32_t second = ProcessTable::none;
+  ASSERT_OK(table.join(&first));
+  EXPECT_EQ(table.owner(), ProcessTable::none);
+  table.set_owner(first);
+  EXPECT_EQ(table.owner(), first);
+  ASSERT_OK(table.join(&second));
+  EXPECT_EQ(table.count(), 2u);
+  const std::vector<ProcessTable::Process> listed = table.list();
+  ASSERT_EQ(listed.size(), size_t{2});
+  EXPECT(table.is_listed(listed[1]));
+  EXPECT(!table.close_if_last());
+  EXPECT(!table.forbid_joining());
+  table.leave(second);
+  EXPECT(!table.is_listed(listed[1]));
+  EXPECT_EQ(table.count(), 1u);
+  // While it is alone it may keep others out for a while; at the end for good.
+  EXPECT(table.forbid_joining());
+  EXPECT_EQ(table.join(&second).code(), ErrorCode::cannot_connect_now);
+  table.allow_joining();
+  ASSERT_OK(table.join(&second));
+  table.leave(second);
+  EXPECT(table.close_if_last());
+  EXPECT_EQ(table.join(&second).code(), ErrorCode::cannot_connect_now);
+  table.leave(first);
+  EXPECT_EQ(table.owner(), ProcessTable::none);
+}
+
+TEST(being_inside_is_counted_by_threads_and_calls) {
+  SegmentPlan plan;
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(table.join(&process));
+  ClusterState state;
+  EXPECT(!table.is_inside(process));
+  {
+    const Inside outer(table, process);
+    const Inside inner(table, process);
+    EXPECT(table.is_inside(process));
+    EXPECT(!table.is_reading(process));
+  }
+  EXPECT(!table.is_inside(process));
+  table.begin_call(process);
+  table.begin_call(process);
+  table.end_call(process);
+  EXPECT(table.is_reading(process));
+  EXPECT(table.is_inside(process));
+  table.end_call(process);
+  EXPECT(!table.is_inside(process));
+}
+
+TEST(a_lock_whose_holder_died_is_given_up_once_the_cluster_has_crashed) {
+  struct Shared {
+    ClusterState state;
+    LwLock lock;
+  };
+  SegmentPlan plan;
+  plan.reserve("shared", sizeof(Shared));
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(table.join(&process));
+  auto* const shared = new (segment->find("shared")) Shared;
+  const Attachment attachment(*segment, shared->state, table, process);
+  shared->lock.acquire(LockMode::exclusive);
+  for (const LockMode mode : {LockMode::shared, LockMode::exclusive}) {
+    std::thread poisoner([&] { shared->state.poison_after_death("a process died"); });
+    bool gave_up = false;
+    try {
+      shared->lock.acquire(mode);
+    } catch (const InvariantFailure&) {
+      gave_up = true;
+    }
+    poisoner.join();
+    EXPECT(gave_up);
+  }
+  EXPECT(shared->state.needs_restart());
+}
+
+TEST(a_reader_that_was_overtaken_is_told_so) {
+  SegmentPlan plan;
+  InvalidationQueue::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  InvalidationQueue queue(*segment);
+  uint64_t position = queue.end();
+  std::vector<Invalidation> messages;
+  queue.send({Invalidation::Kind::catalogs, {0, 5, 0}, 16384});
+  EXPECT(queue.read(&position, &messages));
+  ASSERT_EQ(messages.size(), size_t{1});
+  EXPECT_EQ(messages[0].relation.dbOid, 5u);
+  EXPECT_EQ(messages[0].object, 16384u);
+  for (uint32_t i = 0; i < InvalidationQueue::messages_max; i++)
+    queue.send({Invalidation::Kind::files, {1663, 5, i}, invalid_oid});
+  messages.clear();
+  EXPECT(queue.read(&position, &messages));
+  EXPECT_EQ(messages.size(), size_t{InvalidationQueue::messages_max});
+  EXPECT_EQ(messages.back().relation.relNumber, InvalidationQueue::messages_max - 1);
+  for (uint32_t i = 0; i <= InvalidationQueue::messages_max; i++)
+    queue.send({Invalidation::Kind::files, {1663, 5, i}, invalid_oid});
+  messages.clear();
+  EXPECT(!queue.read(&position, &messages));
+  EXPECT(messages.empty());
+  EXPECT_EQ(position, queue.end());
 }
 
 }  // namespace pgdata

@@ -26,12 +26,7 @@ interface Outcome {
   problems: string[]
 }
 
-if (!full)
-  console.log(
-    'bank: left out without PGDATA_TEST_FULL=1: the lock file is sometimes still there after the last close',
-  )
-
-test.runIf(full)(
+test(
   'four processes with four sessions each lose nothing',
   {
     timeout: runMs + 180_000,
