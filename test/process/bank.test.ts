@@ -26,80 +26,72 @@ interface Outcome {
   problems: string[]
 }
 
-test(
-  'four processes with four sessions each lose nothing',
-  {
-    timeout: runMs + 180_000,
-  },
-  async () => {
-    const directory = temporaryDirectory('bank')
-    await Cluster.init(directory)
-    const cluster = await Cluster.open(directory)
-    const session = await cluster.connect()
-    await session.createTable('accounts', {
-      columns: { id: 'int4', balance: 'int4', note: 'text' },
-      primaryKey: ['id'],
-    })
-    await session.createTable('hot', { columns: { id: 'int4', n: 'int8' }, primaryKey: ['id'] })
-    await session
-      .table('accounts')
-      .insertMany(
-        Array.from({ length: accounts }, (_, id) => ({ id, balance: openingBalance, note: '' })),
-      )
-    await session
-      .table('hot')
-      .insertMany(Array.from({ length: hotRows }, (_, id) => ({ id, n: 0 })))
-
-    const members = await Promise.all(
-      Array.from({ length: processes - 1 }, () => Member.start(directory)),
+test('four processes with four sessions each lose nothing', {
+  timeout: runMs + 180_000,
+}, async () => {
+  const directory = temporaryDirectory('bank')
+  await Cluster.init(directory)
+  const cluster = await Cluster.open(directory)
+  const session = await cluster.connect()
+  await session.createTable('accounts', {
+    columns: { id: 'int4', balance: 'int4', note: 'text' },
+    primaryKey: ['id'],
+  })
+  await session.createTable('hot', { columns: { id: 'int4', n: 'int8' }, primaryKey: ['id'] })
+  await session
+    .table('accounts')
+    .insertMany(
+      Array.from({ length: accounts }, (_, id) => ({ id, balance: openingBalance, note: '' })),
     )
-    const work = { runMs, sessions, accounts, hotRows, sum: accounts * openingBalance }
-    const running = members.map((member, number) => member.run(teller, { ...work, number }))
-    const here = teller({ cluster, session, kept: {} }, { ...work, number: processes - 1 })
-    const upkeep = (async () => {
-      const end = performance.now() + runMs
-      await using own = await cluster.connect()
-      while (performance.now() < end) {
-        await own.vacuum('accounts')
-        await own.vacuum('hot')
-        await cluster.checkpoint()
-        await sleep(50)
-      }
-    })()
-    const outcomes: Outcome[] = await Promise.all([...running, here])
-    await upkeep
+  await session.table('hot').insertMany(Array.from({ length: hotRows }, (_, id) => ({ id, n: 0 })))
 
-    const total = (of: (outcome: Outcome) => number) =>
-      outcomes.reduce((sum, outcome) => sum + of(outcome), 0)
-    console.log(
-      `bank: ${total(({ transfers }) => transfers)} transfers, ` +
-        `${total(({ updates }) => updates.reduce((a, b) => a + b, 0))} updates of hot rows, ` +
-        `${total(({ definitions }) => definitions)} definitions, ` +
-        `${total(({ conflicts }) => conflicts)} conflicts`,
-    )
-    expect(outcomes.flatMap(({ problems }) => problems)).toEqual([])
-    for (const { transfers, definitions } of outcomes) {
-      expect(transfers).toBeGreaterThan(0)
-      expect(definitions).toBeGreaterThan(0)
+  const members = await Promise.all(
+    Array.from({ length: processes - 1 }, () => Member.start(directory)),
+  )
+  const work = { runMs, sessions, accounts, hotRows, sum: accounts * openingBalance }
+  const running = members.map((member, number) => member.run(teller, { ...work, number }))
+  const here = teller({ cluster, session, kept: {} }, { ...work, number: processes - 1 })
+  const upkeep = (async () => {
+    const end = performance.now() + runMs
+    await using own = await cluster.connect()
+    while (performance.now() < end) {
+      await own.vacuum('accounts')
+      await own.vacuum('hot')
+      await cluster.checkpoint()
+      await sleep(50)
     }
-    const { sum } = await session
-      .table<{ balance: number }>('accounts')
-      .aggregate({ sum: 'balance' })
-    expect(sum).toBe(work.sum)
-    for (let id = 0; id < hotRows; id++) {
-      const acknowledged = total(({ updates }) => updates[id] as number)
-      expect(session.table<{ n: number }>('hot').get(id)?.n).toBe(acknowledged)
-    }
-    await Promise.all(members.map((member) => member.close()))
-    await cluster.close()
-    const verified = await pgdata(['verify', directory])
-    expect(`${verified.stdout}${verified.stderr}`).not.toMatch(/block \d+/)
-    expect(verified).toMatchObject({ status: 0, stderr: '' })
-    await using oracle = Oracle.adopt(directory)
-    await oracle.start()
-    expect(await amcheck(await oracle.client())).toEqual([])
-  },
-)
+  })()
+  const outcomes: Outcome[] = await Promise.all([...running, here])
+  await upkeep
+
+  const total = (of: (outcome: Outcome) => number) =>
+    outcomes.reduce((sum, outcome) => sum + of(outcome), 0)
+  console.log(
+    `bank: ${total(({ transfers }) => transfers)} transfers, ` +
+      `${total(({ updates }) => updates.reduce((a, b) => a + b, 0))} updates of hot rows, ` +
+      `${total(({ definitions }) => definitions)} definitions, ` +
+      `${total(({ conflicts }) => conflicts)} conflicts`,
+  )
+  expect(outcomes.flatMap(({ problems }) => problems)).toEqual([])
+  for (const { transfers, definitions } of outcomes) {
+    expect(transfers).toBeGreaterThan(0)
+    expect(definitions).toBeGreaterThan(0)
+  }
+  const { sum } = await session.table<{ balance: number }>('accounts').aggregate({ sum: 'balance' })
+  expect(sum).toBe(work.sum)
+  for (let id = 0; id < hotRows; id++) {
+    const acknowledged = total(({ updates }) => updates[id] as number)
+    expect(session.table<{ n: number }>('hot').get(id)?.n).toBe(acknowledged)
+  }
+  await Promise.all(members.map((member) => member.close()))
+  await cluster.close()
+  const verified = await pgdata(['verify', directory])
+  expect(`${verified.stdout}${verified.stderr}`).not.toMatch(/block \d+/)
+  expect(verified).toMatchObject({ status: 0, stderr: '' })
+  await using oracle = Oracle.adopt(directory)
+  await oracle.start()
+  expect(await amcheck(await oracle.client())).toEqual([])
+})
 
 // What one process does. Sent as text: it uses only what it is given.
 async function teller(
