@@ -243,13 +243,23 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
   LockOutcome outcome{};
   RETURN_IF_ERROR(state_->locks->acquire(tag, LockLevel::access_share, LockScope::transaction,
                                          false, &outcome));
-  if (outcome != LockOutcome::not_available) return Status::ok;
+  // Its caller thought that no other process was there, and one has come and defined something since.
+  const bool may_be_stale = state_->core->has_invalidations();
+  if (outcome != LockOutcome::not_available && !may_be_stale) return Status::ok;
   Status status =
       Status::error(ErrorCode::lock_not_available, "could not obtain lock on relation \"%s\"",
                     table.definition().name.c_str());
   status.report().hint =
-      "A synchronous call does not wait for other transactions; lock the table first.";
+      may_be_stale
+          ? "Another process is just redefining it; try again."
+          : "A synchronous call does not wait for other transactions; lock the table first.";
   return table.with_names(std::move(status));
+}
+
+// A single read outside a transaction ends before anybody else can do anything, unless that is another process.
+Status SessionObject::lock_for_single_read(const Napi::Value& relation, const Table& table) {
+  if (!state_->explicit_transaction && !state_->core->engine().is_shared()) return Status::ok;
+  return lock_for_reading(relation, table);
 }
 
 Napi::Value SessionObject::close(const Napi::CallbackInfo& info) {

@@ -110,6 +110,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Status check_not_waiting() const;
   // Readers keep a relation from being dropped or rewritten: to the end of the transaction, or of the scan.
   Status lock_for_reading(const Napi::Value& relation, const Table& table);
+  Status lock_for_single_read(const Napi::Value& relation, const Table& table);
 
   template <typename Body>
   Napi::Value call(const Napi::CallbackInfo& info, size_t arguments, Body&& body);

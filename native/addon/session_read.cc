@@ -14,8 +14,7 @@ Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
-    // One that runs outside a transaction ends before anybody else can do anything.
-    if (state_->explicit_transaction) THROW_IF_ERROR(env, lock_for_reading(info[0], *table));
+    THROW_IF_ERROR(env, lock_for_single_read(info[0], *table));
     const size_t index = info[1].As<Napi::Number>().Uint32Value();
     Staged keys;
     THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
@@ -91,7 +90,7 @@ Napi::Value SessionObject::aggregate(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsArray()) THROW_IF_ERROR(env, bad_argument("relation"));
-    if (state_->explicit_transaction) THROW_IF_ERROR(env, lock_for_reading(info[0], *table));
+    THROW_IF_ERROR(env, lock_for_single_read(info[0], *table));
     const auto array = info[1].As<Napi::Array>();
     std::vector<AggregateRequest> requests;
     for (uint32_t i = 0; i < array.Length(); i++) {

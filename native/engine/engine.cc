@@ -611,12 +611,11 @@ void Engine::leave_crashed(bool* was_owner) {
   process_watch_.reset();
   stop_threads();
   *was_owner = is_owner();
-  // Nobody can enter any more; those who are inside find out soon.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  // Nobody can enter any more. Those who are inside find out at their next lock or record, and until then might still write:
+  // nobody may recover meanwhile, however long it takes.
   for (const ProcessTable::Process& other : processes_->list()) {
     while (other.number != process_ && processes_->is_inside(other.number) &&
-           is_process_alive(other.pid, other.start_time) &&
-           std::chrono::steady_clock::now() < deadline)
+           processes_->is_listed(other) && is_process_alive(other.pid, other.start_time))
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);

@@ -157,11 +157,12 @@ export class Commands {
       return command(this.context())
     } catch (error) {
       if (!(error instanceof LockWait)) throw error
-      return error.granted.then(() => {
-        // Whoever had the lock may have changed relations.
+      // Whoever had the lock may have changed relations.
+      const again = () => {
         this.#ownRelations?.forget()
         return this.#attempt(command)
-      })
+      }
+      return error.granted === undefined ? again() : error.granted.then(again)
     }
   }
 
@@ -183,7 +184,7 @@ export class Commands {
       const granted = lockRelation(native, oid, name, level, queue.mayWait)
       if (granted instanceof Promise) throw new LockWait(granted)
       // Another process had the lock until a moment ago, and what the command has read of the relation is stale.
-      if (this.acceptInvalidations() === 'something') throw new LockWait(Promise.resolve())
+      if (this.acceptInvalidations() === 'something') throw new LockWait()
     }
     return {
       session: native,

@@ -20,11 +20,11 @@ export type LockLevel = keyof typeof lockLevels
 
 /**
  * What is thrown through a command that must wait for a lock before it may begin: the command has changed nothing yet,
- * and is run again when `granted` resolves.
+ * and is run again when `granted` resolves; at once, when it is undefined.
  */
 export class LockWait {
-  readonly granted: Promise<unknown>
-  constructor(granted: Promise<unknown>) {
+  readonly granted: Promise<unknown> | undefined
+  constructor(granted?: Promise<unknown>) {
     this.granted = granted
   }
 }
