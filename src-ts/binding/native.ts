@@ -821,6 +821,24 @@ export interface NativeCluster {
 /** Counters by PostgreSQL's names (layout/statistics_file.h); times are microseconds since 2000, 0 for never. */
 export type NativeCounters = Record<string, number>
 
+/** A row of pg_stat_io. */
+export interface IoStatistics {
+  backend_type: string
+  object: string
+  context: string
+  reads: number
+  read_bytes: number
+  writes: number
+  write_bytes: number
+  writebacks: number
+  extends: number
+  extend_bytes: number
+  hits: number
+  evictions: number
+  reuses: number
+  fsyncs: number
+}
+
 export interface NativeClusterStatistics {
   archiver: {
     archived_count: number
@@ -835,22 +853,7 @@ export interface NativeClusterStatistics {
   checkpointer: NativeCounters
   wal: NativeCounters
   /** Rows of pg_stat_io that have a count. */
-  io: {
-    backend_type: string
-    object: string
-    context: string
-    reads: number
-    read_bytes: number
-    writes: number
-    write_bytes: number
-    writebacks: number
-    extends: number
-    extend_bytes: number
-    hits: number
-    evictions: number
-    reuses: number
-    fsyncs: number
-  }[]
+  io: IoStatistics[]
 }
 
 export interface ComparedPages {

@@ -3,8 +3,10 @@
 //
 // Names and meanings are the views'. Times are in milliseconds. Source: src/backend/catalog/system_views.sql,
 // src/backend/utils/adt/pgstatfuncs.c, PostgreSQL 18.
-import type { NativeCluster, NativeCounters } from '../binding/native.ts'
+import type { IoStatistics, NativeCluster, NativeCounters } from '../binding/native.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
+
+export type { IoStatistics }
 
 /** A row of pg_stat_all_tables, and of pg_statio_all_tables. */
 export interface TableStatistics {
@@ -126,23 +128,6 @@ export interface ClusterStatistics {
   }
   /** Rows of pg_stat_io that have a count. */
   io: IoStatistics[]
-}
-
-export interface IoStatistics {
-  backend_type: string
-  object: string
-  context: string
-  reads: number
-  read_bytes: number
-  writes: number
-  write_bytes: number
-  writebacks: number
-  extends: number
-  extend_bytes: number
-  hits: number
-  evictions: number
-  reuses: number
-  fsyncs: number
 }
 
 const postgresEpoch = Date.UTC(2000, 0, 1)
