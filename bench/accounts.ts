@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster, type Session, type Table } from '../src-ts/index.ts'
+import { Cluster, type Session, type Table } from 'pgdata'
 
 export interface Account {
   id: number

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster } from '../src-ts/index.ts'
+import { Cluster } from 'pgdata'
 import { measure } from './measure.ts'
 
 await measure(

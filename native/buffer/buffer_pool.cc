@@ -35,6 +35,11 @@ BufferRef BufferRef::clone() const {
   return second;
 }
 
+uint32_t BufferRef::number() const {
+  INVARIANT(is_valid());
+  return static_cast<uint32_t>(pool_->local_->index_of(*descriptor_));
+}
+
 bool BufferRef::try_lock_for_cleanup() {
   if (!try_lock(LockMode::exclusive)) return false;
   if (pins_of(descriptor_->state.load(std::memory_order_acquire)) == 1) return true;
@@ -365,6 +370,35 @@ void BufferPool::find(RelFileLocator relation, ForkNumber fork, BlockNumber bloc
   buffer->pool_ = this;
   buffer->descriptor_ = &descriptor;
   buffer->page_ = local.page(index);
+}
+
+bool BufferPool::read_recent(RelFileLocator relation, BlockNumber block, uint32_t recent,
+                             const BufferStrategy* strategy, BufferRef* buffer) {
+  Local& local = *local_;
+  buffer->release();
+  const BufferTag tag(relation, ForkNumber::main, block);
+  if (recent >= local.options.buffers) return false;
+  BufferDescriptor& descriptor = local.descriptors[recent];
+  uint32_t state = 0;
+  if (!descriptor.has_tag(tag) || !descriptor.pin_if_mapped(local.usage_max_for(strategy), &state))
+    return false;
+  if (!descriptor.has_tag(tag) || (state & BM_VALID) == 0) {
+    descriptor.unpin();
+    return false;
+  }
+  local.count_read(relation, strategy, true);
+  descriptor.count_hit();
+  buffer->pool_ = this;
+  buffer->descriptor_ = &descriptor;
+  buffer->page_ = local.page(static_cast<int32_t>(recent));
+  return true;
+}
+
+void BufferPool::prefetch_recent(uint32_t recent) const {
+  const Local& local = *local_;
+  if (recent >= local.options.buffers) return;
+  __builtin_prefetch(&local.descriptors[recent], 1);
+  __builtin_prefetch(local.page(static_cast<int32_t>(recent)).bytes());
 }
 
 void BufferPool::prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block) {

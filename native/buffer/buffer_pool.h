@@ -84,6 +84,9 @@ class BufferRef {
   RelFileLocator relation() const { return descriptor_->tag().relation(); }
   ForkNumber fork() const { return descriptor_->tag().fork_number(); }
 
+  // The buffer's place in the pool; a hint for BufferPool::read_recent.
+  uint32_t number() const;
+
   // A second pin of the same buffer.
   BufferRef clone() const;
 
@@ -188,10 +191,15 @@ class BufferPool {
   // same page is simply kept. out_of_memory when every buffer is pinned.
   Status read(RelFileLocator relation, ForkNumber fork, BlockNumber block, ReadMode mode,
               BufferStrategy* strategy, BufferRef* buffer);
+  // Pins block `block` of the main fork if it is still in the buffer it was last seen in, without a look at the mapping
+  // table; false otherwise, with `*buffer` given back. `recent`: what BufferRef::number said.
+  bool read_recent(RelFileLocator relation, BlockNumber block, uint32_t recent,
+                   const BufferStrategy* strategy, BufferRef* buffer);
   // The same only if it is in the pool already (no IO); `*buffer` invalid otherwise.
   void find(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
   // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
+  void prefetch_recent(uint32_t recent) const;
   // Adds `count` zeroed blocks at the end of the fork (under the relation's extension lock) and gives the
   // first one pinned and locked exclusively; the others are unpinned, and (as far as there is room) in the
   // pool. `*first` is its number. Others may find, lock and even fill the others before the caller does.

@@ -210,6 +210,22 @@ TEST(find_does_no_io) {
   EXPECT(buffer.is_valid());
 }
 
+TEST(a_page_is_found_again_where_it_was_until_another_took_its_buffer) {
+  PoolFixture fixture(16);
+  ASSERT_OK(fixture.add_pages(64));
+  BufferRef buffer;
+  ASSERT_OK(fixture.read(3, &buffer));
+  const uint32_t number = buffer.number();
+  EXPECT(fixture.pool->read_recent(test_relation, BlockNumber{3}, number, nullptr, &buffer));
+  EXPECT_EQ(value_of(buffer.block()), 3u);
+  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{4}, number, nullptr, &buffer));
+  EXPECT(!buffer.is_valid());
+  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{3}, 16, nullptr, &buffer));
+  for (uint32_t block = 4; block < 64; block++) ASSERT_OK(fixture.read(block, &buffer));
+  buffer.release();
+  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{3}, number, nullptr, &buffer));
+}
+
 TEST(a_moved_or_cloned_reference_gives_each_pin_back_once) {
   PoolFixture fixture(16);
   ASSERT_OK(fixture.add_pages(1));

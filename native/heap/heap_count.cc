@@ -103,10 +103,13 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
   for (uint32_t block = 0; block < blocks; block++) {
     // A remembered page costs little but the wait for its first bytes.
     if (block + blocks_ahead < blocks && entries[block + blocks_ahead].lsn != invalid_lsn)
-      context.pool.prefetch(relation.locator, ForkNumber::main, BlockNumber{block + blocks_ahead});
-    RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
-                                      ReadMode::normal, strategy.get(), &buffer));
+      context.pool.prefetch_recent(entries[block + blocks_ahead].buffer);
     PageCounts::Entry& known = entries[block];
+    if (known.lsn == invalid_lsn ||
+        !context.pool.read_recent(relation.locator, BlockNumber{block}, known.buffer,
+                                  strategy.get(), &buffer))
+      RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
+                                        ReadMode::normal, strategy.get(), &buffer));
     if (notes) [[unlikely]]
       buffer.lock(LockMode::shared);
     if (remembers && known.lsn != invalid_lsn && known.lsn == lsn_unlocked(buffer.page()) &&
@@ -128,6 +131,7 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
     if (!status.is_ok()) return status;
     *count += counted.count;
     if (lasting) counted.lsn = lsn;
+    counted.buffer = buffer.number();
     known = counted;
   }
   return Status::ok;

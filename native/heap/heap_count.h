@@ -21,7 +21,8 @@ class PageCounts {
     Lsn lsn = invalid_lsn;  // of the page when it was counted; invalid_lsn: nothing is remembered
     TransactionId newest =
         invalid_transaction_id;  // of its tuples' inserters; invalid: all are frozen
-    uint32_t count = 0;
+    uint32_t count = 0;          // rows
+    uint32_t buffer = 0;         // where the page was
   };
 
   // Entries for blocks 0 .. blocks-1.

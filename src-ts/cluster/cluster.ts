@@ -242,6 +242,11 @@ function sharedCatalogs(native: NativeCluster, dataDirectory: string): CatalogSt
 }
 
 export class Cluster {
+  // The bundler renames a class that names itself.
+  static {
+    Object.defineProperty(Cluster, 'name', { value: 'Cluster' })
+  }
+
   readonly dataDirectory: string
   readonly settings: Settings
   #native: NativeCluster

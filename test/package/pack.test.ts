@@ -74,7 +74,10 @@ test('it loads as ESM and as CommonJS, with the same objects', () => {
      const cjs = createRequire(import.meta.url)('pgdata')
      const names = Object.keys(cjs).sort()
      if (String(Object.keys(esm).sort()) !== String(names)) throw new Error('exports differ')
-     for (const name of names) if (esm[name] !== cjs[name]) throw new Error(name + ' differs')
+     for (const name of names) {
+       if (esm[name] !== cjs[name]) throw new Error(name + ' differs')
+       if (cjs[name].name !== name) throw new Error(name + ' is called ' + cjs[name].name)
+     }
      console.log(esm.version())`,
   )
   expect(output(consumer, 'node', 'both.mjs').trim()).toBe(packageJson.version)

@@ -320,6 +320,7 @@ export class Oracle {
     await allGone([pid], timeoutMs)
     // A zombie still holds its lock file in PostgreSQL's eyes: it is gone once its parent, this process, has seen it end.
     if (server !== undefined && server.exitCode === null && server.signalCode === null) {
+      server.ref()
       await once(server, 'exit')
     }
     this.forgetServer?.()
