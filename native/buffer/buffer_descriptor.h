@@ -9,7 +9,8 @@
 //       32     4  next_in_chain  mapping table: index + 1 of the next buffer of its bucket
 //       36     4  bucket         mapping table: the bucket it is chained in
 //       40     8  hits           times it was found in the pool
-//       48    16  (reserved)
+//       48     8  changes        times its content may have changed: an exclusive lock, another page
+//       56     8  (reserved)
 //
 // Little-endian by the machine; never on disk. Zero bytes are a free buffer.
 //
@@ -99,7 +100,8 @@ struct alignas(64) BufferDescriptor {
   std::atomic<uint32_t> next_in_chain;
   uint32_t bucket;
   std::atomic<uint64_t> hits;
-  uint64_t reserved[2];
+  std::atomic<uint64_t> changes;
+  uint64_t reserved;
 
   bool has_tag(const BufferTag& tag) const {
     return object.load(std::memory_order_relaxed) == tag.object &&
@@ -118,6 +120,12 @@ struct alignas(64) BufferDescriptor {
     place.store(tag.place, std::memory_order_relaxed);
     object.store(tag.object, std::memory_order_relaxed);
     fork.store(tag.fork, std::memory_order_relaxed);
+    count_change();
+  }
+
+  // By the one who has the exclusive content lock or, before the page is mapped, the only pin.
+  void count_change() {
+    changes.store(changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
   // Approximate on purpose: two who count at once may count one.

@@ -35,9 +35,10 @@ BufferRef BufferRef::clone() const {
   return second;
 }
 
-uint32_t BufferRef::number() const {
-  INVARIANT(is_valid());
-  return static_cast<uint32_t>(pool_->local_->index_of(*descriptor_));
+PageVersion BufferRef::version() const {
+  INVARIANT(locked_);
+  return PageVersion{descriptor_->changes.load(std::memory_order_relaxed),
+                     static_cast<uint32_t>(pool_->local_->index_of(*descriptor_))};
 }
 
 bool BufferRef::try_lock_for_cleanup() {
@@ -372,33 +373,15 @@ void BufferPool::find(RelFileLocator relation, ForkNumber fork, BlockNumber bloc
   buffer->page_ = local.page(index);
 }
 
-bool BufferPool::read_recent(RelFileLocator relation, BlockNumber block, uint32_t recent,
-                             const BufferStrategy* strategy, BufferRef* buffer) {
-  Local& local = *local_;
-  buffer->release();
-  const BufferTag tag(relation, ForkNumber::main, block);
-  if (recent >= local.options.buffers) return false;
-  BufferDescriptor& descriptor = local.descriptors[recent];
-  uint32_t state = 0;
-  if (!descriptor.has_tag(tag) || !descriptor.pin_if_mapped(local.usage_max_for(strategy), &state))
-    return false;
-  if (!descriptor.has_tag(tag) || (state & BM_VALID) == 0) {
-    descriptor.unpin();
-    return false;
-  }
-  local.count_read(relation, strategy, true);
-  descriptor.count_hit();
-  buffer->pool_ = this;
-  buffer->descriptor_ = &descriptor;
-  buffer->page_ = local.page(static_cast<int32_t>(recent));
-  return true;
-}
-
-void BufferPool::prefetch_recent(uint32_t recent) const {
+bool BufferPool::is_unchanged(RelFileLocator relation, BlockNumber block,
+                              PageVersion version) const {
   const Local& local = *local_;
-  if (recent >= local.options.buffers) return;
-  __builtin_prefetch(&local.descriptors[recent], 1);
-  __builtin_prefetch(local.page(static_cast<int32_t>(recent)).bytes());
+  if (version.changes == 0 || version.buffer >= local.options.buffers) return false;
+  const BufferDescriptor& descriptor = local.descriptors[version.buffer];
+  // Whoever takes the buffer for another page counts a change, too.
+  return descriptor.changes.load(std::memory_order_acquire) == version.changes &&
+         descriptor.has_tag(BufferTag(relation, ForkNumber::main, block)) &&
+         (descriptor.state.load(std::memory_order_relaxed) & BM_TAG_VALID) != 0;
 }
 
 void BufferPool::prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block) {

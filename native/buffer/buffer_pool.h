@@ -26,6 +26,12 @@ namespace pgdata {
 
 class BufferPool;
 
+// Which buffer a page was in, and how often that one's content may have changed until then.
+struct PageVersion {
+  uint64_t changes = 0;  // 0: of no page
+  uint32_t buffer = 0;
+};
+
 // One pin, and perhaps one content lock, on one buffer. Move-only; gives both back when destroyed.
 // Owned by one thread at a time, and gone before its pool.
 class BufferRef {
@@ -56,12 +62,14 @@ class BufferRef {
     INVARIANT(is_valid());
     INVARIANT(!locked_);
     descriptor_->content_lock.acquire(mode);
+    if (mode == LockMode::exclusive) descriptor_->count_change();
     locked_ = true;
   }
   bool try_lock(LockMode mode) {
     INVARIANT(is_valid());
     INVARIANT(!locked_);
     locked_ = descriptor_->content_lock.try_acquire(mode);
+    if (locked_ && mode == LockMode::exclusive) descriptor_->count_change();
     return locked_;
   }
   // Keeps the pin.
@@ -84,8 +92,8 @@ class BufferRef {
   RelFileLocator relation() const { return descriptor_->tag().relation(); }
   ForkNumber fork() const { return descriptor_->tag().fork_number(); }
 
-  // The buffer's place in the pool; a hint for BufferPool::read_recent.
-  uint32_t number() const;
+  // For BufferPool::is_unchanged. The caller has the content lock.
+  PageVersion version() const;
 
   // A second pin of the same buffer.
   BufferRef clone() const;
@@ -191,15 +199,13 @@ class BufferPool {
   // same page is simply kept. out_of_memory when every buffer is pinned.
   Status read(RelFileLocator relation, ForkNumber fork, BlockNumber block, ReadMode mode,
               BufferStrategy* strategy, BufferRef* buffer);
-  // Pins block `block` of the main fork if it is still in the buffer it was last seen in, without a look at the mapping
-  // table; false otherwise, with `*buffer` given back. `recent`: what BufferRef::number said.
-  bool read_recent(RelFileLocator relation, BlockNumber block, uint32_t recent,
-                   const BufferStrategy* strategy, BufferRef* buffer);
+  // Is block `block` of the main fork as it was when BufferRef::version gave `version`, but for hints? False when it has
+  // left the pool since. Without a pin or a look at the page: the caller knows why a change under way does not matter.
+  bool is_unchanged(RelFileLocator relation, BlockNumber block, PageVersion version) const;
   // The same only if it is in the pool already (no IO); `*buffer` invalid otherwise.
   void find(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
   // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
-  void prefetch_recent(uint32_t recent) const;
   // Adds `count` zeroed blocks at the end of the fork (under the relation's extension lock) and gives the
   // first one pinned and locked exclusively; the others are unpinned, and (as far as there is room) in the
   // pool. `*first` is its number. Others may find, lock and even fill the others before the caller does.

@@ -210,20 +210,40 @@ TEST(find_does_no_io) {
   EXPECT(buffer.is_valid());
 }
 
-TEST(a_page_is_found_again_where_it_was_until_another_took_its_buffer) {
+TEST(a_page_is_unchanged_until_it_is_locked_exclusively_or_leaves_its_buffer) {
   PoolFixture fixture(16);
   ASSERT_OK(fixture.add_pages(64));
+  const auto version_of = [&](uint32_t block) {
+    BufferRef buffer;
+    EXPECT(fixture.read(block, &buffer).is_ok());
+    buffer.lock(LockMode::shared);
+    return buffer.version();
+  };
+  const auto is_unchanged = [&](uint32_t block, PageVersion version) {
+    return fixture.pool->is_unchanged(test_relation, BlockNumber{block}, version);
+  };
+  const PageVersion first = version_of(3);
+  EXPECT(is_unchanged(3, first));
+  EXPECT(!is_unchanged(4, first));
+  EXPECT(!is_unchanged(3, PageVersion{}));
+  EXPECT(!is_unchanged(3, PageVersion{first.changes, 16}));
   BufferRef buffer;
   ASSERT_OK(fixture.read(3, &buffer));
-  const uint32_t number = buffer.number();
-  EXPECT(fixture.pool->read_recent(test_relation, BlockNumber{3}, number, nullptr, &buffer));
-  EXPECT_EQ(value_of(buffer.block()), 3u);
-  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{4}, number, nullptr, &buffer));
-  EXPECT(!buffer.is_valid());
-  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{3}, 16, nullptr, &buffer));
-  for (uint32_t block = 4; block < 64; block++) ASSERT_OK(fixture.read(block, &buffer));
+  buffer.lock(LockMode::shared);
+  buffer.unlock();
+  EXPECT(is_unchanged(3, first));
+  buffer.lock(LockMode::exclusive);
+  EXPECT(!is_unchanged(3, first));
   buffer.release();
-  EXPECT(!fixture.pool->read_recent(test_relation, BlockNumber{3}, number, nullptr, &buffer));
+  const PageVersion second = version_of(3);
+  EXPECT(is_unchanged(3, second));
+  fixture.pool->drop_relation(test_relation, main_fork, BlockNumber{3});
+  EXPECT(!is_unchanged(3, second));
+  const PageVersion third = version_of(2);
+  for (uint32_t block = 0; block < 3; block++) version_of(block);
+  EXPECT(is_unchanged(2, third));
+  ASSERT_OK(fixture.add_pages(64));
+  EXPECT(!is_unchanged(2, third));
 }
 
 TEST(a_moved_or_cloned_reference_gives_each_pin_back_once) {

@@ -11,16 +11,6 @@ namespace pgdata {
 
 namespace {
 
-constexpr uint32_t blocks_ahead = 4;
-
-// The LSN of a page that is pinned only. A change that is under way has not stamped it yet, but that change is by a
-// transaction which the snapshot does not see; and two halves of different stamps make no LSN that was remembered.
-Lsn lsn_unlocked(const Page& page) {
-  const PageHeader& header = page.header();
-  return (static_cast<Lsn>(__atomic_load_n(&header.pd_lsn_high, __ATOMIC_RELAXED)) << 32) |
-         __atomic_load_n(&header.pd_lsn_low, __ATOMIC_RELAXED);
-}
-
 // Looks at every tuple of a locked page, or only counts those of one that is all visible. `*lasting`: the count holds for later snapshots, too.
 Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& visibility,
                   PageCounts::Entry* entry, bool* lasting) {
@@ -95,43 +85,44 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
   std::unique_ptr<BufferStrategy> strategy;
   if (blocks > context.pool.options().buffers / 4)
     strategy = std::make_unique<BufferStrategy>(context.pool, StrategyKind::bulk_read);
-  // Changes that are not logged leave the LSN as it is.
-  const bool remembers = relation.logged && !snapshot.all_committed;
+  const bool remembers = !snapshot.all_committed;
   PageCounts::Entry* entries = counts->entries(blocks);
   Visibility visibility(context, &snapshot);
   BufferRef buffer;
-  for (uint32_t block = 0; block < blocks; block++) {
-    // A remembered page costs little but the wait for its first bytes.
-    if (block + blocks_ahead < blocks && entries[block + blocks_ahead].lsn != invalid_lsn)
-      context.pool.prefetch_recent(entries[block + blocks_ahead].buffer);
-    PageCounts::Entry& known = entries[block];
-    if (known.lsn == invalid_lsn ||
-        !context.pool.read_recent(relation.locator, BlockNumber{block}, known.buffer,
-                                  strategy.get(), &buffer))
-      RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, BlockNumber{block},
-                                        ReadMode::normal, strategy.get(), &buffer));
-    if (notes) [[unlikely]]
-      buffer.lock(LockMode::shared);
-    if (remembers && known.lsn != invalid_lsn && known.lsn == lsn_unlocked(buffer.page()) &&
-        (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin))) {
+  for (uint32_t number = 0; number < blocks; number++) {
+    const BlockNumber block{number};
+    PageCounts::Entry& known = entries[number];
+    // A change that is under way is by a transaction which the snapshot does not see, or leaves what all see as it is.
+    const auto is_known = [&] {
+      return remembers && context.pool.is_unchanged(relation.locator, block, known.version) &&
+             (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin));
+    };
+    if (!notes && is_known()) {
       *count += known.count;
-      if (notes) buffer.unlock();
       continue;
+    }
+    RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, block, ReadMode::normal,
+                                      strategy.get(), &buffer));
+    if (notes) [[unlikely]] {
+      buffer.lock(LockMode::shared);
+      if (is_known()) {
+        *count += known.count;
+        buffer.unlock();
+        continue;
+      }
     }
     if (!notes) {
       RETURN_IF_ERROR(prune_on_access(context, relation, buffer));
       buffer.lock(LockMode::shared);
     }
-    const Lsn lsn = buffer.page().lsn();
     PageCounts::Entry counted;
     bool lasting = false;
     Status status = count_page(relation, buffer, visibility, &counted, &lasting);
     visibility.hints_done(buffer);
+    if (lasting) counted.version = buffer.version();
     buffer.unlock();
     if (!status.is_ok()) return status;
     *count += counted.count;
-    if (lasting) counted.lsn = lsn;
-    counted.buffer = buffer.number();
     known = counted;
   }
   return Status::ok;

@@ -1,8 +1,7 @@
 // Counting the rows that a snapshot sees, a page at a time.
 //
 // A page whose every tuple is committed and not deleted counts the same for each snapshot that begins after its
-// newest tuple's transaction ended, for as long as the page does not change; its LSN tells that. Such a page's
-// count is remembered.
+// newest tuple's transaction ended, for as long as the page does not change. Such a page's count is remembered.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +17,10 @@ namespace pgdata {
 class PageCounts {
  public:
   struct Entry {
-    Lsn lsn = invalid_lsn;  // of the page when it was counted; invalid_lsn: nothing is remembered
+    PageVersion version;  // when it was counted; of no page: nothing is remembered
     TransactionId newest =
         invalid_transaction_id;  // of its tuples' inserters; invalid: all are frozen
-    uint32_t count = 0;          // rows
-    uint32_t buffer = 0;         // where the page was
+    uint32_t count = 0;
   };
 
   // Entries for blocks 0 .. blocks-1.
