@@ -187,6 +187,7 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
                                  ? WalSyncMethod::open_datasync_direct
                                  : WalSyncMethod::adaptive;
   options->fsync = fields.boolean("fsync");
+  options->recovery_syncs_file_systems = fields.boolean("recoverySyncsFileSystems");
   options->full_page_writes = fields.boolean("fullPageWrites");
   options->wal_consistency_checking = fields.text("walConsistencyChecking");
   options->max_backends = fields.number("maxBackends");

@@ -173,6 +173,7 @@ void Engine::assemble(const PartOptions& parts) {
   storage_options.io_mode = options_.io_mode;
   storage_options.read_only = options_.read_only;
   storage_options.fsync = options_.fsync;
+  storage_options.recovery_syncs_file_systems = options_.recovery_syncs_file_systems;
   storage_options.tablespace_version_directory = tablespace_version_directory(control_);
   storage_ = std::make_unique<Storage>(files_, storage_options);
   wal_ = std::make_unique<Wal>(files_, *segment_, *state_, parts.wal);

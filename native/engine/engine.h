@@ -53,6 +53,7 @@ struct EngineOptions {
   IoMode io_mode = IoMode::buffered;
   WalSyncMethod wal_sync_method = WalSyncMethod::adaptive;
   bool fsync = true;
+  bool recovery_syncs_file_systems = true;  // recovery_init_sync_method is syncfs
   bool full_page_writes = true;
   std::string wal_consistency_checking;
   uint32_t max_backends = 128;

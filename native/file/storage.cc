@@ -342,17 +342,22 @@ void Storage::State::take_handed_over() {
   }
 }
 
-// That of the data directory, and those of its tablespaces.
 Status Storage::State::sync_file_systems() {
   RETURN_IF_ERROR(files.sync_file_system(options.data_directory));
+  FileInfo log;
+  RETURN_IF_ERROR(files.info(absolute("pg_wal"), &log));
+  if (log.kind == FileKind::symbolic_link)
+    RETURN_IF_ERROR(files.sync_file_system(absolute("pg_wal")));
   const std::string links = absolute("pg_tblspc");
   std::vector<std::string> names;
   RETURN_IF_ERROR(files.list(links, &names));
   for (const std::string& name : names) {
     FileInfo info;
     RETURN_IF_ERROR(files.info(links + "/" + name, &info));
-    if (info.kind == FileKind::symbolic_link)
-      RETURN_IF_ERROR(files.sync_file_system(links + "/" + name));
+    if (info.kind != FileKind::symbolic_link) continue;
+    // A tablespace whose directory is gone is the business of who reads it.
+    Status status = files.sync_file_system(links + "/" + name);
+    if (!status.is_ok() && status.code() != ErrorCode::undefined_file) return status;
   }
   return Status::ok;
 }
@@ -480,6 +485,8 @@ Status Storage::hand_over() {
 void Storage::take_handed_over() { state_->take_handed_over(); }
 
 void Storage::sync_everything_next() { state_->sync_everything = true; }
+
+Status Storage::sync_file_systems() { return state_->sync_file_systems(); }
 
 const StorageOptions& Storage::options() const { return state_->options; }
 

@@ -30,6 +30,8 @@ struct StorageOptions {
   bool read_only = false;
   // fsync = off turns every sync of relation files into nothing.
   bool fsync = true;
+  // What an earlier process wrote is made durable, before recovery, by syncing the file systems, not each file.
+  bool recovery_syncs_file_systems = true;
   // Open segment files kept at most; the least recently used is closed.
   uint32_t open_files_max = 1000;
   // The version directory inside a tablespace, "PG_18_202506291".
@@ -54,6 +56,8 @@ class Storage {
   Status hand_over();
   // The owner before this one died with what was registered there: the next `sync_pending` syncs all file systems.
   void sync_everything_next();
+  // The file system of the data directory, and those of its log and its tablespaces, now.
+  Status sync_file_systems();
 
   // The path below the data directory: "base/5/16384", "global/1262_fsm", "pg_tblspc/16400/PG_18_202506291/5/16384".
   std::string relation_path(RelFileLocator relation, ForkNumber fork) const;

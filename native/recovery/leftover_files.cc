@@ -147,6 +147,7 @@ Status sync_data_directory(StorageServices& services) {
   FileSystem& files = services.storage.files();
   const StorageOptions& options = services.storage.options();
   if (!options.fsync) return Status::ok;
+  if (options.recovery_syncs_file_systems) return services.storage.sync_file_systems();
   RETURN_IF_ERROR(sync_directory_tree(files, options.data_directory));
   FileInfo info;
   const std::string log = options.data_directory + "/pg_wal";

@@ -16,7 +16,7 @@ Status remove_unlogged_contents(StorageServices& services);
 // Makes unlogged relations anew from their init forks, which are on disk; after replay.
 // Source: src/backend/storage/file/reinit.c, PostgreSQL 18.
 Status make_unlogged_empty(StorageServices& services);
-// fsync of everything: what a crash left unsynced, replay takes for done.
+// Syncs everything, file by file or by file system: what a crash left unsynced, replay takes for done.
 // Source: SyncDataDirectory in src/backend/storage/file/fd.c, PostgreSQL 18.
 Status sync_data_directory(StorageServices& services);
 

@@ -25,6 +25,8 @@ export interface NativeClusterOptions {
   ioMode: 'buffered' | 'direct'
   walSyncMethod: 'adaptive' | 'fdatasync' | 'fsync' | 'open_datasync' | 'open_datasync_direct'
   fsync: boolean
+  /** recovery_init_sync_method is 'syncfs'. */
+  recoverySyncsFileSystems: boolean
   fullPageWrites: boolean
   /** Resource managers whose records carry images to compare with, as in the setting. */
   walConsistencyChecking: string

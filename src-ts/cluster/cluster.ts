@@ -91,6 +91,7 @@ export function nativeOptions(
     ioMode: settings.io_mode,
     walSyncMethod: settings.wal_sync_method,
     fsync: settings.fsync,
+    recoverySyncsFileSystems: settings.recovery_init_sync_method === 'syncfs',
     fullPageWrites: settings.full_page_writes,
     walConsistencyChecking: settings.wal_consistency_checking,
     maxBackends: settings.max_connections,

@@ -188,6 +188,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     walSyncMethod: settings.wal_sync_method,
     // A directory whose init did not end is thrown away: all is synced once, at the end.
     fsync: false,
+    recoverySyncsFileSystems: true,
     fullPageWrites: true,
     walConsistencyChecking: '',
     maxBackends: 8,

@@ -225,6 +225,8 @@ const definitions = {
     ['adaptive', 'fdatasync', 'fsync', 'open_datasync', 'open_datasync_direct'],
     'adaptive',
   ),
+  /** What is made durable before a crashed directory is recovered: each file, or (the default here) its file systems. */
+  recovery_init_sync_method: choice(['fsync', 'syncfs'], 'syncfs'),
   wal_consistency_checking: { kind: 'text', default: '' } satisfies TextSetting,
   io_mode: choice(['buffered', 'direct'], 'buffered'),
   // 'private' is ours: memory that no other process can attach to.

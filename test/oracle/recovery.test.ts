@@ -30,26 +30,30 @@ async function crashImage(
   return oracle.dir
 }
 
-test('recovers what has no pages of its own: outcomes, checkpoints, segment switches', async () => {
-  const image = await crashImage(async (oracle) => {
-    const client = await oracle.client()
-    await client.query('checkpoint')
-    await client.query('select pg_current_xact_id()')
-    await client.query('select pg_switch_wal()')
-    await client.query('select pg_current_xact_id()')
-    await client.query("select pg_create_restore_point('here')")
-  })
-  const before = binding.readControlFile(image)
-  expect(before.state).toBe('in production')
-  const ours = copyOf(image)
-  await recoverByUs(ours)
-  const after = binding.readControlFile(ours)
-  expect(after.state).toBe('shut down')
-  expect(Number(after.nextXid)).toBeGreaterThan(Number(before.nextXid))
-  const { complaints, log } = await openedByStock(ours)
-  expect(complaints).toEqual([])
-  expect(log).not.toContain('not properly shut down')
-}, 60_000)
+test.each(['syncfs', 'fsync'] as const)(
+  'recovers what has no pages of its own: outcomes, checkpoints, segment switches; %s first',
+  async (method) => {
+    const image = await crashImage(async (oracle) => {
+      const client = await oracle.client()
+      await client.query('checkpoint')
+      await client.query('select pg_current_xact_id()')
+      await client.query('select pg_switch_wal()')
+      await client.query('select pg_current_xact_id()')
+      await client.query("select pg_create_restore_point('here')")
+    })
+    const before = binding.readControlFile(image)
+    expect(before.state).toBe('in production')
+    const ours = copyOf(image)
+    await recoverByUs(ours, { settings: { recovery_init_sync_method: method } })
+    const after = binding.readControlFile(ours)
+    expect(after.state).toBe('shut down')
+    expect(Number(after.nextXid)).toBeGreaterThan(Number(before.nextXid))
+    const { complaints, log } = await openedByStock(ours)
+    expect(complaints).toEqual([])
+    expect(log).not.toContain('not properly shut down')
+  },
+  60_000,
+)
 
 // Tables with indexes, changed in all ways, by transactions that commit, roll back, are prepared or never end.
 async function mixedWork(oracle: Oracle): Promise<void> {
