@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { Cluster } from 'pgdata'
 import { type Account, account, accountRows, accounts } from './accounts.ts'
 
-const lookups = 200_000
+const lookups = 400_000
 const commitsEach = 64
 const inFlight = 64
 

@@ -432,7 +432,7 @@ Napi::Value ClusterObject::backends_on(const Napi::CallbackInfo& info) {
   });
 }
 
-// processes(): { pid, isOwner }[], of all that have the directory open
+// processes(): { pid, isOwner, isInside }[], of all that have the directory open
 Napi::Value ClusterObject::processes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
@@ -443,6 +443,7 @@ Napi::Value ClusterObject::processes(const Napi::CallbackInfo& info) {
       const Napi::Object object = Napi::Object::New(env);
       object.Set("pid", Napi::Number::New(env, list[i].pid));
       object.Set("isOwner", Napi::Boolean::New(env, table.owner() == list[i].number));
+      object.Set("isInside", Napi::Boolean::New(env, table.is_inside(list[i].number)));
       result.Set(i, object);
     }
     return result;

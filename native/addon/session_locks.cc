@@ -63,6 +63,45 @@ Napi::Value SessionObject::lock_for_session(const Napi::CallbackInfo& info) {
   });
 }
 
+// beginRead(oid): 0 | 1 | 2
+// 0: nobody can redefine the relation before this turn of the event loop ends; 1: nobody can before `endRead`;
+// 2: something has been redefined, or is just being: lockForReading tells more. A quick call: most reads make it.
+Napi::Value SessionObject::begin_read(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  THROW_IF_ERROR(env, state_->check());
+  ClusterCore& core = *state_->core;
+  const auto answer = [env](int number) { return Napi::Number::New(env, number); };
+  if (core.engine().options().read_only) return answer(0);
+  if (core.has_invalidations()) return answer(2);
+  if (!core.engine().is_shared()) return answer(0);
+  return guarded(env, core, [&]() -> Napi::Value {
+    const Oid oid = info[0].ToNumber().Uint32Value();
+    if (state_->locks == nullptr || waiting_ != nullptr || oid < first_normal_object_id)
+      return answer(0);
+    const LockTag tag = LockTag::relation(state_->backend->database(), oid);
+    if (state_->locks->holds(tag)) return answer(0);
+    state_->end_read();
+    FastPathLocks& locks = state_->locks->table().fast_path();
+    if (!locks.acquire(state_->locks->slot(), tag, LockLevel::access_share)) return answer(2);
+    state_->read_locked = tag;
+    // Whoever had it until a moment ago has told.
+    if (!core.has_invalidations()) return answer(1);
+    state_->end_read();
+    return answer(2);
+  });
+}
+
+// endRead()
+Napi::Value SessionObject::end_read(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  // All went with the session, if that has ended.
+  if (state_->ended || !state_->core->check().is_ok()) return env.Undefined();
+  return guarded(env, *state_->core, [&]() -> Napi::Value {
+    state_->end_read();
+    return env.Undefined();
+  });
+}
+
 // lockForReading(oid): boolean, whether `unlockForSession` at the level of readers must follow
 Napi::Value SessionObject::lock_relation_for_reading(const Napi::CallbackInfo& info) {
   return call(info, 1, [&]() -> Napi::Value {

@@ -62,6 +62,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
           InstanceMethod("lockRelation", &SessionObject::lock_relation),
           InstanceMethod("lockForSession", &SessionObject::lock_for_session),
+          InstanceMethod("beginRead", &SessionObject::begin_read),
+          InstanceMethod("endRead", &SessionObject::end_read),
           InstanceMethod("lockForReading", &SessionObject::lock_relation_for_reading),
           InstanceMethod("unlockForSession", &SessionObject::unlock_for_session),
           InstanceMethod("advisoryLock", &SessionObject::advisory_lock),
@@ -240,6 +242,7 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
   if (state_->locks->holds(tag)) return Status::ok;
   // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.
   if (waiting_ != nullptr) return Status::ok;
+  state_->end_read();
   LockOutcome outcome{};
   RETURN_IF_ERROR(state_->locks->acquire(tag, LockLevel::access_share, LockScope::transaction,
                                          false, &outcome));
@@ -258,7 +261,8 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
 
 // A single read outside a transaction ends before anybody else can do anything, unless that is another process.
 Status SessionObject::lock_for_single_read(const Napi::Value& relation, const Table& table) {
-  if (!state_->explicit_transaction && !state_->core->engine().is_shared()) return Status::ok;
+  if (!state_->explicit_transaction && (state_->read_locked || !state_->core->engine().is_shared()))
+    return Status::ok;
   return lock_for_reading(relation, table);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -57,6 +58,14 @@ struct SessionState {
   uint64_t last_used_ms = 0;
   // The operation that is under way has taken too long.
   bool timed_out = false;
+
+  // The relation that a single synchronous read has locked on the fast path; its calls end before anything else is done.
+  std::optional<LockTag> read_locked;
+  void end_read() {
+    if (!read_locked) return;
+    locks->table().fast_path_release(locks->slot(), *read_locked);
+    read_locked.reset();
+  }
 
   // Null where nobody counts.
   SessionCounters* counters() const { return backend ? backend->counters() : nullptr; }
@@ -136,6 +145,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value abort_subtransaction(const Napi::CallbackInfo& info);
   Napi::Value lock_relation(const Napi::CallbackInfo& info);
   Napi::Value lock_for_session(const Napi::CallbackInfo& info);
+  Napi::Value begin_read(const Napi::CallbackInfo& info);
+  Napi::Value end_read(const Napi::CallbackInfo& info);
   Napi::Value lock_relation_for_reading(const Napi::CallbackInfo& info);
   Napi::Value unlock_for_session(const Napi::CallbackInfo& info);
   Napi::Value advisory_lock(const Napi::CallbackInfo& info);

@@ -120,8 +120,8 @@ void LockSession::cancel_wait() {
   waiting_ = false;
 }
 
-void LockSession::release_shared(Held& held, LockLevel level) {
-  if (!held.has(level)) table_.release(slot_, level, &held.proclock);
+void LockSession::release_shared(const LockTag& tag, Held& held, LockLevel level) {
+  if (!held.has(level)) table_.release(slot_, tag, level, &held.proclock);
 }
 
 bool LockSession::release(const LockTag& tag, LockLevel level, LockScope scope) {
@@ -137,7 +137,7 @@ bool LockSession::release(const LockTag& tag, LockLevel level, LockScope scope) 
   if (chosen == grants.end()) return false;
   if (--chosen->count > 0) return true;
   grants.erase(chosen);
-  release_shared(found->second, level);
+  release_shared(tag, found->second, level);
   if (grants.empty()) locks_.erase(found);
   return true;
 }
@@ -171,7 +171,7 @@ void LockSession::release_where(Goes&& goes) {
         continue;
       }
       held.grants.erase(held.grants.begin() + static_cast<std::ptrdiff_t>(i));
-      release_shared(held, grant.level);
+      release_shared(at->first, held, grant.level);
     }
     at = held.grants.empty() ? locks_.erase(at) : std::next(at);
   }
@@ -216,8 +216,10 @@ bool LockSession::Held::is_of(LockScope scope) const {
   });
 }
 
-Status LockSession::locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks) const {
-  for (const auto& [tag, held] : locks_) {
+Status LockSession::locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks) {
+  for (auto& [tag, held] : locks_) {
+    // Where they are handed over.
+    RETURN_IF_ERROR(table_.leave_fast_path(slot_, tag, &held.proclock));
     if (!held.is_of(LockScope::transaction)) continue;
     if (held.is_of(LockScope::session))
       return Status::error(ErrorCode::feature_not_supported,

@@ -58,7 +58,7 @@ class LockSession {
   void release_session_locks(LockTagType type);
   // PREPARE TRANSACTION: what the transaction holds, other than the ends of transactions, for its state on disk.
   // feature_not_supported when the session holds one of these itself, too.
-  Status locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks) const;
+  Status locks_to_prepare(std::vector<TwoPhaseLockRecord>* locks);
   // What the transaction holds is from here on held by `slot`; the session keeps its own.
   void hand_over(int slot);
 
@@ -77,7 +77,7 @@ class LockSession {
   using Locks = std::unordered_map<LockTag, Held, LockTagHash>;
 
   static void add(Held& held, LockLevel level, uint32_t depth, uint32_t count);
-  void release_shared(Held& held, LockLevel level);
+  void release_shared(const LockTag& tag, Held& held, LockLevel level);
   // Drops the grants from `depth` on, which is not the session's.
   void release_from(uint32_t depth);
   template <typename Goes>

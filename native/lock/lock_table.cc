@@ -13,6 +13,7 @@ namespace pgdata {
 namespace {
 
 constexpr const char* range_name = "locks";
+constexpr const char* fast_path_range_name = "fast-path locks";
 constexpr size_t line_align(size_t size) { return align_up(size, 64); }
 
 Status table_full() {
@@ -36,10 +37,12 @@ void LockTable::plan(SegmentPlan& plan, const LockTableOptions& options) {
                    mailboxes_max * sizeof(Mailbox) + options.slots * sizeof(Slot) +
                    line_align(size_t{partitions} * bucket_count(options) * sizeof(uint32_t)) +
                    line_align(locks * sizeof(Lock)) + line_align(2 * locks * sizeof(ProcLock)));
+  plan.reserve(fast_path_range_name, FastPathLocks::size(options.slots));
 }
 
 LockTable::LockTable(Segment& segment, const LockTableOptions& options)
-    : slots_max_(options.slots),
+    : fast_path_(segment.find(fast_path_range_name), options.slots),
+      slots_max_(options.slots),
       locks_max_(lock_count(options)),
       proclocks_max_(2 * lock_count(options)),
       buckets_(bucket_count(options)) {
@@ -228,6 +231,7 @@ void LockTable::grant(Lock& lock, ProcLock& proclock, LockLevel level) {
 bool LockTable::ungrant(Lock& lock, ProcLock& proclock, LockLevel level) {
   INVARIANT((proclock.held_mask & bit_of(level)) != 0);
   INVARIANT(lock.granted_at[value_of(level)] > 0);
+  if (FastPathLocks::is_strong(lock.tag, level)) fast_path_.end_strong(lock.tag);
   lock.requested--;
   lock.requested_at[value_of(level)]--;
   if (--lock.granted_at[value_of(level)] == 0)
@@ -245,21 +249,67 @@ void LockTable::clean_up(uint32_t lock, uint32_t proclock, uint32_t hash, bool w
     wake_waiters(lock_at(lock));
 }
 
+bool LockTable::take_from_fast_path(int slot, const LockTag& tag, uint32_t hash) {
+  // Its place first: without one it stays where it is.
+  uint32_t lock_index = none;
+  if (!take_lock(tag, hash, &lock_index)) return false;
+  uint32_t proclock = find_proclock(lock_index, slot);
+  const bool is_new = proclock == none;
+  if (is_new && !take_proclock(lock_index, slot, partition_of(hash), &proclock)) {
+    drop_lock_if_unused(lock_index, hash);
+    return false;
+  }
+  Lock& lock = lock_at(lock_index);
+  const uint32_t mask = fast_path_.take(slot, tag);
+  for (uint32_t at = 1; at < lock_levels_end; ++at) {
+    if ((mask >> at & 1) == 0) continue;
+    lock.requested++;
+    lock.requested_at[at]++;
+    grant(lock, proclock_at(proclock), static_cast<LockLevel>(at));
+  }
+  if (mask == 0) clean_up(lock_index, proclock, hash, false);
+  return true;
+}
+
+Status LockTable::leave_fast_path(int slot, const LockTag& tag, uint32_t* proclock) {
+  const uint32_t hash = tag.hash();
+  LwLockGuard guard(partition_lock(partition_of(hash)), LockMode::exclusive);
+  if (!take_from_fast_path(slot, tag, hash)) return table_full();
+  const uint32_t lock = find_lock(tag, hash);
+  if (lock != none) *proclock = find_proclock(lock, slot);
+  return Status::ok;
+}
+
 Status LockTable::acquire(int slot, const LockTag& tag, LockLevel level, bool may_wait,
                           uint32_t* proclock, LockOutcome* outcome) {
   INVARIANT(level != LockLevel::none);
   INVARIANT(static_cast<uint32_t>(slot) < slots_max_);
   INVARIANT(wait_state(slot) == WaitState::idle);
+  if (FastPathLocks::is_eligible(tag, level) && fast_path_.acquire(slot, tag, level)) {
+    *outcome = LockOutcome::granted;
+    return Status::ok;
+  }
   const uint32_t hash = tag.hash();
   const uint32_t partition = partition_of(hash);
+  const bool is_strong = FastPathLocks::is_strong(tag, level);
+  if (is_strong) fast_path_.begin_strong(tag);
   LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
+  const auto refused = [&](Status status) {
+    if (is_strong) fast_path_.end_strong(tag);
+    return status;
+  };
+  for (uint32_t other = 0; is_strong && other < slots_max_; ++other) {
+    if (fast_path_.holds(static_cast<int>(other), tag) &&
+        !take_from_fast_path(static_cast<int>(other), tag, hash))
+      return refused(table_full());
+  }
   uint32_t lock_index = none;
-  if (!take_lock(tag, hash, &lock_index)) return table_full();
+  if (!take_lock(tag, hash, &lock_index)) return refused(table_full());
   Lock& lock = lock_at(lock_index);
   uint32_t mine = *proclock == none ? find_proclock(lock_index, slot) : *proclock;
   if (mine == none && !take_proclock(lock_index, slot, partition, &mine)) {
     drop_lock_if_unused(lock_index, hash);
-    return table_full();
+    return refused(table_full());
   }
   INVARIANT(proclock_at(mine).lock == lock_index);
   INVARIANT((proclock_at(mine).held_mask & bit_of(level)) == 0);
@@ -281,7 +331,7 @@ Status LockTable::acquire(int slot, const LockTag& tag, LockLevel level, bool ma
     lock.requested--;
     lock.requested_at[value_of(level)]--;
     clean_up(lock_index, mine, hash, false);
-    return status;
+    return refused(std::move(status));
   }
   *proclock = mine;
   return Status::ok;
@@ -374,17 +424,19 @@ void LockTable::wake_waiters(Lock& lock) {
   }
 }
 
-void LockTable::release(int slot, LockLevel level, uint32_t* proclock) {
-  INVARIANT(*proclock != none);
-  // The lock of a ProcLock does not change while the slot holds it.
-  const uint32_t lock_index = proclock_at(*proclock).lock;
-  const uint32_t hash = lock_at(lock_index).tag.hash();
+void LockTable::release(int slot, const LockTag& tag, LockLevel level, uint32_t* proclock) {
+  if (FastPathLocks::is_eligible(tag, level) && fast_path_.release(slot, tag, level)) return;
+  const uint32_t hash = tag.hash();
   LwLockGuard guard(partition_lock(partition_of(hash)), LockMode::exclusive);
-  ProcLock& held = proclock_at(*proclock);
-  INVARIANT(held.slot == static_cast<uint32_t>(slot));
+  const uint32_t lock_index = find_lock(tag, hash);
+  INVARIANT(lock_index != none);
+  // Somebody else may have moved it here from the fast path.
+  const uint32_t mine = *proclock == none ? find_proclock(lock_index, slot) : *proclock;
+  INVARIANT(mine != none);
+  ProcLock& held = proclock_at(mine);
+  INVARIANT(held.slot == static_cast<uint32_t>(slot) && held.lock == lock_index);
   const bool wake = ungrant(lock_at(lock_index), held, level);
-  const uint32_t mine = *proclock;
-  if (held.held_mask == 0) *proclock = none;
+  *proclock = held.held_mask == 0 ? none : mine;
   clean_up(lock_index, mine, hash, wake);
 }
 
@@ -399,6 +451,7 @@ void LockTable::remove_from_queue(int slot) {
   Lock& lock = lock_at(lock_index);
   dequeue(lock, slot);
   const uint32_t at = value_of(me.wait_level);
+  if (FastPathLocks::is_strong(lock.tag, me.wait_level)) fast_path_.end_strong(lock.tag);
   lock.requested--;
   lock.requested_at[at]--;
   if (lock.requested_at[at] == lock.granted_at[at])
@@ -490,6 +543,7 @@ void LockTable::release_transactions(int owner_slot) {
 void LockTable::release_all(int slot) {
   cancel_wait(slot);
   if (wait_state(slot) == WaitState::granted) end_wait(slot);
+  fast_path_.release_all(slot);
   for (uint32_t partition = 0; partition < partitions; ++partition) {
     LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
     uint32_t next = none;
@@ -567,6 +621,25 @@ std::vector<LockEntry> LockTable::entries() const {
         const Slot& slot = slots_[proclock.slot];
         if (slot.wait_lock == lock && slot.wait_proclock == at)
           all.push_back(entry_of(proclock, slot.wait_level, false));
+      }
+    }
+  }
+  // Under the locks of all partitions, so that none is between here and there.
+  std::vector<FastPathLocks::Held> held;
+  for (uint32_t slot = 0; slot < slots_max_; ++slot) {
+    held.clear();
+    fast_path_.collect(static_cast<int>(slot), &held);
+    for (const FastPathLocks::Held& each : held) {
+      for (uint32_t level = 1; level < lock_levels_end; ++level) {
+        if ((each.mask >> level & 1) == 0) continue;
+        LockEntry entry;
+        entry.tag = each.tag;
+        entry.slot = static_cast<int>(slot);
+        entry.number = slots_[slot].number;
+        entry.level = static_cast<LockLevel>(level);
+        entry.granted = true;
+        entry.fast_path = true;
+        all.push_back(entry);
       }
     }
   }

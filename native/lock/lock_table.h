@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "lock/fast_path.h"
 #include "lock/lock_tag.h"
 #include "shmem/lwlock.h"
 #include "shmem/segment.h"
@@ -36,6 +37,7 @@ struct LockEntry {
   uint32_t number = 0;  // of the session
   LockLevel level = LockLevel::none;
   bool granted = false;
+  bool fast_path = false;  // held without a place in the table
 };
 
 class LockTable {
@@ -63,13 +65,22 @@ class LockTable {
   void close_slot(int slot);
 
   // Takes `level` of a lock that the slot does not hold at that level yet. `*proclock`: of this lock and slot, none
-  // before the first level is held; set when the lock is granted or waited for. With `waiting` the slot is in the
+  // before the first level is held in the table; set when one is granted there or waited for. With `waiting` the slot is in the
   // lock's queue; `wait_state` tells when that has ended. out_of_memory when the table is full;
   // deadlock_detected when the queue could never move.
   Status acquire(int slot, const LockTag& tag, LockLevel level, bool may_wait, uint32_t* proclock,
                  LockOutcome* outcome);
-  // Gives one level back and lets waiters in. `*proclock` becomes none with the last one.
-  void release(int slot, LockLevel level, uint32_t* proclock);
+  // Gives one level back and lets waiters in. `*proclock` becomes none with the last one in the table.
+  void release(int slot, const LockTag& tag, LockLevel level, uint32_t* proclock);
+  // What the slot holds of the lock on the fast path gets its place in the table, and `*proclock` says where.
+  // out_of_memory when that is full.
+  Status leave_fast_path(int slot, const LockTag& tag, uint32_t* proclock);
+  // For who holds a lock for reading so briefly that nothing need be remembered of it; given back by the second.
+  FastPathLocks& fast_path() { return fast_path_; }
+  void fast_path_release(int slot, const LockTag& tag) {
+    uint32_t proclock = none;
+    release(slot, tag, LockLevel::access_share, &proclock);
+  }
 
   enum class WaitState : uint32_t { idle = 0, waiting = 1, granted = 2 };
   WaitState wait_state(int slot) const;
@@ -191,7 +202,10 @@ class LockTable {
                     LockOutcome* outcome);
   void release_held(int slot, uint32_t partition, uint32_t proclock, uint32_t mask);
   LockEntry entry_of(const ProcLock& proclock, LockLevel level, bool granted) const;
+  // Moves what `slot` holds on the fast path; false when the table is full. Under the partition's lock.
+  bool take_from_fast_path(int slot, const LockTag& tag, uint32_t hash);
 
+  FastPathLocks fast_path_;
   uint32_t process_ = 0;
   uint32_t slots_max_;
   uint32_t locks_max_;

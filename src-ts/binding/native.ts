@@ -412,6 +412,12 @@ export interface NativeSession {
   advisoryUnlock(high: number, low: number, parts: 1 | 2, shared: boolean): boolean
   advisoryUnlockAll(): void
   /**
+   * Before a single read: 0 when nobody can redefine the relation before this turn of the event loop ends; 1 when nobody can
+   * before `endRead`; 2 when something has been redefined, or is just being.
+   */
+  beginRead(oid: number): 0 | 1 | 2
+  endRead(): void
+  /**
    * Keeps other processes from redefining a relation: if it returns true, until `unlockForSession` at level 1. Throws 55P03
    * when one does so now.
    */
@@ -703,6 +709,8 @@ export interface ClusterProcess {
   pid: number
   /** Does it take the checkpoints? */
   isOwner: boolean
+  /** Does a thread of it run the engine at this moment? Killed now, it would end all sessions with 57P02. */
+  isInside: boolean
 }
 
 /** Relations of `database` were defined anew: that of OID `object`, any when it is 0. */

@@ -196,6 +196,15 @@ export class Session {
         return commands.open(oid)
       },
       read: (body) => {
+        const begun = this.#native.beginRead(oid)
+        if (begun === 0) return body(commands.open(oid))
+        if (begun === 1) {
+          try {
+            return body(commands.open(oid))
+          } finally {
+            this.#native.endRead()
+          }
+        }
         if (commands.acceptInvalidations() === 'alone') return body(commands.open(oid))
         // Another process may define the relation anew at any moment.
         const isLocked = this.#native.lockForReading(oid)

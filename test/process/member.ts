@@ -6,6 +6,7 @@
 // Functions are sent as text: they may use what they are given, and nothing else of the test.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Cluster, Session } from '../../src-ts/index.ts'
 import { PgError } from '../../src-ts/index.ts'
@@ -83,6 +84,20 @@ export class Member {
     )
     this.process.send({ id, code: body.toString(), argument } satisfies MemberRequest)
     return result as Promise<R>
+  }
+
+  /** Kills it at a moment when it does not run the engine, as `cluster` tells of a process that is stopped. */
+  async killOutside(cluster: Cluster): Promise<void> {
+    for (;;) {
+      this.process.kill('SIGSTOP')
+      await sleep(10)
+      if (cluster.processes().some(({ pid, isInside }) => pid === this.pid && isInside)) {
+        this.process.kill('SIGCONT')
+        await sleep(5)
+      } else {
+        return this.kill()
+      }
+    }
   }
 
   async kill(): Promise<void> {

@@ -49,7 +49,7 @@ test('processes hear each other, and wait for each other', async () => {
   const payload = 'p'.repeat(7000)
   for (let i = 0; i < 50; i++) await session.notify('a', payload)
   expect(cluster.notificationQueueUsage()).toBeGreaterThan(0.00003)
-  await other.kill()
+  await other.killOutside(cluster)
   await session.advisoryLock(6)
   await expect.poll(() => cluster.notificationQueueUsage(), { timeout: 5000 }).toBe(0)
 })
