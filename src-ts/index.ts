@@ -20,6 +20,7 @@ export type { ClusterOptions } from './command/rewrite-table.ts'
 export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacuum.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
+export type { LogRecord, LogSeverity } from './process/log-record.ts'
 export type { ListenOptions, Notification, NotificationStream } from './session/notifications.ts'
 export type { Session } from './session/session.ts'
 export type {

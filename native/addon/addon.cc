@@ -9,6 +9,7 @@
 #include "addon/error.h"
 #include "addon/inspect_object.h"
 #include "addon/listener_object.h"
+#include "addon/log_queue_object.h"
 #include "addon/rebuild_object.h"
 #include "addon/relation_object.h"
 #include "addon/scan_object.h"
@@ -71,6 +72,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->scan_class = Napi::Persistent(ScanObject::define(env));
   here->listener_class = Napi::Persistent(ListenerObject::define(env));
   here->disk_class = Napi::Persistent(DiskObject::define(env));
+  here->log_queue_class = Napi::Persistent(LogQueueObject::define(env));
   here->vacuum_class = Napi::Persistent(VacuumObject::define(env));
   here->wal_class = Napi::Persistent(WalObject::define(env));
   env.SetInstanceData(here);
@@ -78,6 +80,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
   exports.Set("Disk", here->disk_class.Value());
+  exports.Set("LogQueue", here->log_queue_class.Value());
   add("version", version);
   add("setErrorClass", set_error_class_of);
   add("openCluster", open_cluster);

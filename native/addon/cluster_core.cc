@@ -39,6 +39,8 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
   const Status status = WaitThread::create(
       engine_->locks(), engine_->state(),
       [this](uint64_t ticket, Status ended) {
+        if (ended.code() == ErrorCode::deadlock_detected)
+          engine_->log().write(LogSeverity::error, "client backend", ended.report());
         {
           const std::lock_guard<std::mutex> guard(mailbox_->mutex);
           mailbox_->wait_reports.push_back({ticket, std::move(ended)});
@@ -48,6 +50,11 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
       &wait_thread_);
   // There are as many mailboxes as there can be processes.
   INVARIANT(status.is_ok());
+  if (engine_->options().log_lock_waits && engine_->log().is_wanted()) {
+    wait_thread_->on_long_wait([&log = engine_->log()](const ErrorReport& report) {
+      log.write(LogSeverity::log, "client backend", report);
+    });
+  }
   engine_->transactions().on_notice([this](Status notice) {
     {
       const std::lock_guard<std::mutex> guard(mailbox_->mutex);

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "addon/error.h"
+#include "addon/log_queue_object.h"
 #include "tuple/varlena.h"
 
 namespace pgdata {
@@ -212,6 +213,9 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->max_worker_processes = fields.integer("maxWorkerProcesses");
   options->max_wal_senders = fields.integer("maxWalSenders");
   options->shared = fields.boolean("shared");
+  options->log_checkpoints = fields.boolean("logCheckpoints");
+  options->log_lock_waits = fields.boolean("logLockWaits");
+  RETURN_IF_ERROR(LogQueueObject::read(object, &options->log));
   return fields.status();
 }
 

@@ -18,6 +18,7 @@ struct Environment {
   Napi::FunctionReference scan_class;
   Napi::FunctionReference listener_class;
   Napi::FunctionReference disk_class;
+  Napi::FunctionReference log_queue_class;
   // Openings under way that can be given up, by the number that JavaScript gave them.
   std::unordered_map<uint32_t, std::atomic<bool>*> openings;
   Napi::FunctionReference vacuum_class;

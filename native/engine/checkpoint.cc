@@ -59,15 +59,14 @@ int64_t milliseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
 
-void count_checkpoint(StorageServices& services, CheckpointKind kind, uint64_t buffers,
-                      std::chrono::steady_clock::duration writing,
-                      std::chrono::steady_clock::duration syncing) {
+void count_checkpoint(StorageServices& services, CheckpointKind kind,
+                      const CheckpointReport& report) {
   if (services.statistics == nullptr) return;
   services.statistics->change_fixed([&](FixedStatistics& fixed) {
     if (kind == CheckpointKind::online) fixed.checkpointer.num_performed++;
-    fixed.checkpointer.buffers_written += static_cast<int64_t>(buffers);
-    fixed.checkpointer.write_time += milliseconds(writing);
-    fixed.checkpointer.sync_time += milliseconds(syncing);
+    fixed.checkpointer.buffers_written += static_cast<int64_t>(report.buffers);
+    fixed.checkpointer.write_time += milliseconds(report.writing);
+    fixed.checkpointer.sync_time += milliseconds(report.syncing);
   });
 }
 
@@ -87,7 +86,12 @@ Status write_first_checkpoint(FileSystem& files, const std::string& data_directo
 
 Status create_checkpoint(FileSystem& files, const std::string& data_directory,
                          StorageServices& services, TransactionSystem& transactions,
-                         CheckpointKind kind, ControlFile* control, const WritePace& pace) {
+                         CheckpointKind kind, ControlFile* control, const WritePace& pace,
+                         CheckpointReport* report) {
+  using Clock = std::chrono::steady_clock;
+  CheckpointReport unread;
+  CheckpointReport& done = report != nullptr ? *report : unread;
+  const auto began = Clock::now();
   const bool shutdown = kind == CheckpointKind::shutdown;
   RETURN_IF_ERROR(services.state.check());
   services.storage.begin_checkpoint();
@@ -109,15 +113,15 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   // A commit is logged first and noted in pg_xact then; one logged before the redo pointer will not be replayed,
   // so its note must be among what is written now.
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
-  RETURN_IF_ERROR(transactions.write_all_dirty());
-  uint64_t buffers = 0;
-  const auto writing_since = std::chrono::steady_clock::now();
-  RETURN_IF_ERROR(services.pool.write_all_dirty(pace, &buffers));
-  const auto syncing_since = std::chrono::steady_clock::now();
+  RETURN_IF_ERROR(transactions.write_all_dirty(&done.slru_buffers));
+  const auto writing_since = Clock::now();
+  RETURN_IF_ERROR(services.pool.write_all_dirty(pace, &done.buffers));
+  const auto syncing_since = Clock::now();
+  done.writing = syncing_since - writing_since;
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
-  RETURN_IF_ERROR(poison(services, services.storage.sync_pending()));
-  count_checkpoint(services, kind, buffers, syncing_since - writing_since,
-                   std::chrono::steady_clock::now() - syncing_since);
+  RETURN_IF_ERROR(poison(services, services.storage.sync_pending(&done.sync)));
+  done.syncing = Clock::now() - syncing_since;
+  count_checkpoint(services, kind, done);
   // As late as possible, since most are ended soon.
   RETURN_IF_ERROR(transactions.prepared().checkpoint(checkpoint.redo));
   RETURN_IF_ERROR(transactions.wait_for_commits_in_progress());
@@ -132,8 +136,12 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   // needs the next segment, and the next checkpoint tries again: as in PostgreSQL, it is no failure of this one.
   static_cast<void>(services.storage.remove_unlinked().is_ok());
   static_cast<void>(transactions.truncate_subtransactions().is_ok());
-  static_cast<void>(services.wal.remove_old_segments(checkpoint.redo, end_of_log).is_ok());
-  if (!shutdown) static_cast<void>(services.wal.preallocate().is_ok());
+  static_cast<void>(
+      services.wal.remove_old_segments(checkpoint.redo, end_of_log, &done.segments).is_ok());
+  if (!shutdown) static_cast<void>(services.wal.preallocate(&done.segments).is_ok());
+  done.lsn = control->checkPoint;
+  done.redo = checkpoint.redo;
+  done.total = Clock::now() - began;
   return Status::ok;
 }
 

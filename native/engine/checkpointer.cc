@@ -72,8 +72,10 @@ void Checkpointer::take_checkpoint(bool by_time) {
     (by_time ? fixed.checkpointer.num_timed : fixed.checkpointer.num_requested)++;
   });
   // A failed one leaves the last checkpoint in force, or has poisoned the cluster; it is tried again.
-  static_cast<void>(
-      engine_.checkpoint_if_needed([this](double done) { return pace(done); }).is_ok());
+  static_cast<void>(engine_
+                        .checkpoint_if_needed(by_time ? "time" : "wal",
+                                              [this](double done) { return pace(done); })
+                        .is_ok());
 }
 
 // Rests as long as the writes are ahead of time and of the log.

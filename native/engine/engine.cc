@@ -41,7 +41,7 @@ uint32_t log2_of(uint64_t value) {
 }  // namespace
 
 Engine::Engine(FileSystem& files, EngineOptions options)
-    : files_(files), options_(std::move(options)) {}
+    : files_(files), options_(std::move(options)), log_(options_.log) {}
 
 Engine::~Engine() { abandon(); }
 
@@ -231,9 +231,11 @@ Status Engine::open(FileSystem& files, EngineOptions options, std::unique_ptr<En
   } else {
     RecoveryPlan plan;
     RETURN_IF_ERROR(plan_recovery(files, opened->options_.data_directory, control, &plan));
+    opened->log_.tell_start(control, plan.needed);
     RETURN_IF_ERROR(opened->build(plan.timeline));
     RETURN_IF_ERROR(opened->start(plan));
     opened->start_workers();
+    opened->log_.write("postmaster", "database system is ready to accept connections");
   }
   opened->options_.on_recovery_progress = nullptr;
   *engine = std::move(opened);
@@ -344,8 +346,17 @@ Status Engine::replay(const RecoveryPlan& plan) {
     return write_control_file(files_, options_.data_directory, control);
   };
   recovery.on_progress = options_.on_recovery_progress;
+  recovery.on_first_record = [this](Lsn lsn) {
+    log_.write("startup", "redo starts at %s", format_lsn(lsn).c_str());
+  };
   RecoveryResult result;
+  const ResourceUsage usage;
   RETURN_IF_ERROR(recover(plan, recovery, *services_, *transactions_, &control_, &result));
+  if (result.progress.records == 0)
+    log_.write("startup", "redo is not required");
+  else
+    log_.write("startup", "redo done at %s system usage: %s",
+               format_lsn(result.last_record).c_str(), usage.describe().c_str());
   compared_pages_ = std::move(result.compared);
   RETURN_IF_ERROR(
       wal_->continue_log(result.last_record, plan.checkpoint.redo, result.missing_contrecord));
@@ -354,8 +365,7 @@ Status Engine::replay(const RecoveryPlan& plan) {
   RETURN_IF_ERROR(transactions_->start(counters));
   if (result.missing_contrecord != invalid_lsn)
     RETURN_IF_ERROR(log_overwrite_contrecord(*services_, result.aborted_record));
-  return create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
-                           CheckpointKind::shutdown, &control_);
+  return logged_checkpoint(CheckpointKind::shutdown, "end-of-recovery immediate wait", nullptr);
 }
 
 Status Engine::init(FileSystem& files, EngineOptions options, const InitParameters& parameters,
@@ -425,16 +435,16 @@ Status Engine::checkpoint() {
   if (statistics_) {
     statistics_->change_fixed([](FixedStatistics& fixed) { fixed.checkpointer.num_requested++; });
   }
-  return locked_checkpoint(nullptr);
+  return locked_checkpoint("immediate force wait", nullptr);
 }
 
-Status Engine::locked_checkpoint(const WritePace& pace) {
+Status Engine::locked_checkpoint(const char* reason, const WritePace& pace) {
   if (!in_production_)
     return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
   RETURN_IF_ERROR(state_->check());
   // What it finds complete and not archived must stay.
   RETURN_IF_ERROR(mark_for_archive());
-  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online, pace));
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online, reason, pace));
   // What cannot be removed only takes room.
   static_cast<void>(predicate_locks_->truncate_serial_log().is_ok());
   return Status::ok;
@@ -447,19 +457,29 @@ void Engine::serve_checkpoint_request() {
 }
 
 // Nobody else would catch what a failed invariant throws on a thread of our own, or at the end of the environment.
-Status Engine::contained_checkpoint(CheckpointKind kind, const WritePace& pace) {
+Status Engine::contained_checkpoint(CheckpointKind kind, const char* reason,
+                                    const WritePace& pace) {
   Status status;
-  const bool is_whole = state_->contain([&] {
-    status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_, kind,
-                               &control_, pace);
-  });
+  const bool is_whole = state_->contain([&] { status = logged_checkpoint(kind, reason, pace); });
   return is_whole ? std::move(status) : state_->check();
 }
 
-Status Engine::checkpoint_if_needed(const WritePace& pace) {
+Status Engine::logged_checkpoint(CheckpointKind kind, const char* reason, const WritePace& pace) {
+  if (options_.log_checkpoints) log_.write("checkpointer", "checkpoint starting: %s", reason);
+  CheckpointReport report;
+  Status status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
+                                    kind, &control_, pace, &report);
+  if (!status.is_ok())
+    log_.write(LogSeverity::error, "checkpointer", status.report());
+  else if (options_.log_checkpoints)
+    log_.tell_checkpoint(report, options_.shared_buffers);
+  return status;
+}
+
+Status Engine::checkpoint_if_needed(const char* reason, const WritePace& pace) {
   const std::lock_guard<std::mutex> guard(checkpoint_mutex_);
   if (!in_production_ || !needs_checkpoint(*services_, control_)) return Status::ok;
-  return locked_checkpoint(pace);
+  return locked_checkpoint(reason, pace);
 }
 
 Status Engine::close(bool* was_last) {
@@ -473,6 +493,7 @@ Status Engine::close(bool* was_last) {
     is_last = processes_->close_if_last();
     status = state_->check();
     if (status.is_ok()) status = is_last ? shut_down() : hand_over();
+    if (state_->is_poisoned()) tell_crash();
     // The cluster is shut down cleanly, whatever becomes of its counters.
     if (status.is_ok() && is_last) static_cast<void>(save_statistics().is_ok());
   }
@@ -516,14 +537,17 @@ Status Engine::shut_down() {
     take_over(true);
     stop_threads();
   }
+  log_.write("checkpointer", "shutting down");
   RETURN_IF_ERROR(mark_for_archive());
-  return contained_checkpoint(CheckpointKind::shutdown);
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::shutdown, "shutdown immediate"));
+  log_.write("postmaster", "database system is shut down");
+  return Status::ok;
 }
 
 // Others go on: what only this process knows is made good or told to them.
 Status Engine::hand_over() {
   if (!is_owner()) return Status::ok;
-  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online));
+  RETURN_IF_ERROR(contained_checkpoint(CheckpointKind::online, "immediate force wait"));
   return storage_->hand_over();
 }
 
@@ -536,6 +560,7 @@ void Engine::take_over(bool after_death) {
   const Status written = take_over_lock_file(files_, options_.data_directory, segment_->id());
   if (!written.is_ok()) return state_->poison(written.report().message.c_str());
   start_threads();
+  log_.write("postmaster", "the cluster has passed to this process");
 }
 
 // Of whom the watch has not told yet.
@@ -553,7 +578,7 @@ void Engine::process_ended(const ProcessTable::Process& process) {
     const std::string reason =
         "Process " + std::to_string(process.pid) + " ended while it was changing shared memory.";
     state_->poison_after_death(reason.c_str());
-    return;
+    return tell_crash();
   }
   const bool was_owner = processes_->owner() == process.number;
   if (was_owner || processes_->owner() == ProcessTable::none) {
@@ -566,7 +591,8 @@ void Engine::process_ended(const ProcessTable::Process& process) {
 
 // Its transactions are rolled back; what it held and waited for is given back.
 void Engine::clean_up_after(const ProcessTable::Process& process) {
-  for (const int slot : transactions_->processes().slots_of(process.number)) {
+  const std::vector<int> slots = transactions_->processes().slots_of(process.number);
+  for (const int slot : slots) {
     const Status ended = end_transaction_of_dead(*services_, *transactions_, slot);
     if (!ended.is_ok()) return state_->poison(ended.report().message.c_str());
     predicate_locks_->end_transaction_of_dead(slot);
@@ -578,10 +604,12 @@ void Engine::clean_up_after(const ProcessTable::Process& process) {
   }
   locks_->release_mailboxes_of(process.number);
   processes_->leave(process.number);
+  log_.tell_death(process.pid, slots.size());
 }
 
 void Engine::upkeep_of_processes() {
   if (state_->is_poisoned()) {
+    tell_crash();
     const std::lock_guard<std::mutex> guard(crash_mutex_);
     if (state_->needs_restart() && crash_handler_) std::exchange(crash_handler_, nullptr)();
     return;
@@ -603,12 +631,18 @@ void Engine::upkeep_of_processes() {
   }
 }
 
+// Once, whichever process comes first.
+void Engine::tell_crash() {
+  if (log_.is_wanted() && state_->claim_report()) log_.tell_crash(*state_);
+}
+
 void Engine::on_crash(std::function<void()> handler) {
   const std::lock_guard<std::mutex> guard(crash_mutex_);
   crash_handler_ = std::move(handler);
 }
 
 void Engine::leave_crashed(bool* was_owner) {
+  tell_crash();
   process_watch_.reset();
   stop_threads();
   *was_owner = is_owner();

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_message.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
@@ -25,6 +26,7 @@
 #include "engine/checkpoint_requests.h"
 #include "engine/checkpointer.h"
 #include "engine/process_watch.h"
+#include "engine/server_log.h"
 #include "engine/wal_writer.h"
 #include "file/file_system.h"
 #include "file/storage.h"
@@ -84,6 +86,10 @@ struct EngineOptions {
   int32_t max_wal_senders = 10;
   // Other processes can attach.
   bool shared = false;
+  // Where the messages of the server log go; none: nobody wants them.
+  LogSink log;
+  bool log_checkpoints = true;
+  bool log_lock_waits = false;
 };
 
 // What a new cluster is made with.
@@ -127,14 +133,16 @@ class Engine {
   void add_running_statistics(FixedStatistics* fixed) const;
   void reset_statistics();
   ClusterState& state() { return *state_; }
+  const ServerLog& log() const { return log_; }
   uint32_t block_size() const { return control_.blcksz; }
   // What recovery compared with the images of records that carry them for that.
   const std::vector<ComparedPages>& compared_pages() const { return compared_pages_; }
 
   // An online checkpoint. Waits for one that is running.
   Status checkpoint();
-  // The same, unless nothing that matters was logged since the last one; not faster than `pace` allows.
-  Status checkpoint_if_needed(const WritePace& pace = nullptr);
+  // The same, unless nothing that matters was logged since the last one; not faster than `pace` allows. `reason` is for
+  // the server log.
+  Status checkpoint_if_needed(const char* reason, const WritePace& pace = nullptr);
   // Somebody waits for a checkpoint, or for the one that is running.
   bool is_checkpoint_wanted() const {
     uint32_t ticket = 0;
@@ -195,8 +203,11 @@ class Engine {
   Status replay(const RecoveryPlan& plan);
   Status enter_production();
   Status lock_for_prepared();
-  Status contained_checkpoint(CheckpointKind kind, const WritePace& pace = nullptr);
-  Status locked_checkpoint(const WritePace& pace);
+  Status contained_checkpoint(CheckpointKind kind, const char* reason,
+                              const WritePace& pace = nullptr);
+  Status locked_checkpoint(const char* reason, const WritePace& pace);
+  Status logged_checkpoint(CheckpointKind kind, const char* reason, const WritePace& pace);
+  void tell_crash();
   void start_threads();
   void stop_threads();
   Status apply_settings();
@@ -205,6 +216,7 @@ class Engine {
 
   FileSystem& files_;
   EngineOptions options_;
+  ServerLog log_;
   ControlFile control_;
   std::vector<ComparedPages> compared_pages_;
   int directory_lock_ = -1;

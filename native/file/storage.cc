@@ -748,13 +748,20 @@ void Storage::close_all() {
 
 void Storage::begin_checkpoint() { state_->pending.begin_checkpoint(); }
 
-Status Storage::sync_pending() {
+Status Storage::sync_pending(SyncReport* report) {
   state_->take_handed_over();
   if (state_->sync_everything.exchange(false) && state_->options.fsync)
     RETURN_IF_ERROR(state_->sync_file_systems());
   for (const SegmentKey& key : state_->pending.take_segments()) {
     if (!state_->pending.is_in_sync(key)) continue;  // Dropped meanwhile.
+    const auto began = std::chrono::steady_clock::now();
     Status status = state_->sync_one(key);
+    if (report != nullptr && status.is_ok()) {
+      const auto took = std::chrono::steady_clock::now() - began;
+      report->files++;
+      report->longest = std::max(report->longest, took);
+      report->total += took;
+    }
     // Who drops a file says so before.
     if (status.code() == ErrorCode::undefined_file) state_->take_handed_over();
     if (!status.is_ok() &&

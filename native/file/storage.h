@@ -8,6 +8,7 @@
 // src/common/relpath.c, PostgreSQL 18.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,6 +37,13 @@ struct StorageOptions {
   uint32_t open_files_max = 1000;
   // The version directory inside a tablespace, "PG_18_202506291".
   std::string tablespace_version_directory = "PG_18_202506291";
+};
+
+// What syncing took, for the log.
+struct SyncReport {
+  uint64_t files = 0;
+  std::chrono::steady_clock::duration longest{};
+  std::chrono::steady_clock::duration total{};
 };
 
 class Storage {
@@ -99,7 +107,7 @@ class Storage {
   // `remove_unlinked` removes files whose unlink was asked before the checkpoint began; one that cannot be removed is
   // tried again after the next.
   void begin_checkpoint();
-  Status sync_pending();
+  Status sync_pending(SyncReport* report = nullptr);
   Status remove_unlinked();
   // Register a directory (below the data directory) to be synced with the next checkpoint.
   void register_directory_sync(const std::string& path);

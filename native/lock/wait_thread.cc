@@ -34,13 +34,14 @@ WaitThread::~WaitThread() {
 void WaitThread::watch(uint64_t ticket, int slot, uint32_t deadlock_timeout_ms,
                        uint32_t lock_timeout_ms) {
   const Clock::time_point now = Clock::now();
-  Watched watched{slot, now + std::chrono::milliseconds(deadlock_timeout_ms), std::nullopt, {}};
+  Watched watched{slot,         now, now + std::chrono::milliseconds(deadlock_timeout_ms),
+                  std::nullopt, {},  {}};
   if (lock_timeout_ms > 0) watched.timeout = now + std::chrono::milliseconds(lock_timeout_ms);
   add(ticket, std::move(watched));
 }
 
 void WaitThread::await(uint64_t ticket, std::function<bool()> ready) {
-  add(ticket, {-1, std::nullopt, std::nullopt, std::move(ready)});
+  add(ticket, {-1, Clock::now(), std::nullopt, std::nullopt, std::move(ready), {}});
 }
 
 void WaitThread::add(uint64_t ticket, Watched watched) {
@@ -70,7 +71,7 @@ bool WaitThread::look_at(Watched& watched, Clock::time_point now, Status* status
     }
     if (watched.deadlock_check && now >= *watched.deadlock_check) {
       watched.deadlock_check.reset();
-      *status = table_.check_deadlock(watched.slot);
+      *status = check_deadlock(watched, now);
       if (!status->is_ok()) return true;
     }
     if (watched.timeout && now >= *watched.timeout) {
@@ -87,6 +88,18 @@ bool WaitThread::look_at(Watched& watched, Clock::time_point now, Status* status
   return table_.wait_state(watched.slot) != LockTable::WaitState::waiting;
 }
 
+Status WaitThread::check_deadlock(Watched& watched, Clock::time_point now) {
+  if (!tell_) return table_.check_deadlock(watched.slot);
+  bool is_waiting = false;
+  LongWait wait = LongWait::look(table_, watched.slot, &is_waiting);
+  Status status = table_.check_deadlock(watched.slot);
+  if (!is_waiting) return status;
+  const Clock::duration after = now - watched.since;
+  tell_(status.is_ok() ? wait.still_waiting(after) : wait.deadlocked(after));
+  if (status.is_ok()) watched.told = std::move(wait);
+  return status;
+}
+
 void WaitThread::run() {
   for (;;) {
     std::atomic<uint32_t>& bell = table_.bell(mailbox_);
@@ -101,6 +114,10 @@ void WaitThread::run() {
         Status status;
         if (look_at(at->second, now, &status)) {
           const uint64_t ticket = at->first;
+          const Watched& ended = at->second;
+          if (ended.told && status.is_ok() &&
+              table_.wait_state(ended.slot) == LockTable::WaitState::granted)
+            tell_(ended.told->acquired(now - ended.since));
           at = watched_.erase(at);
           done_(ticket, std::move(status));
           continue;

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "lock/lock_table.h"
+#include "lock/long_wait.h"
 #include "shmem/cluster_state.h"
 
 namespace pgdata {
@@ -31,6 +32,9 @@ class WaitThread {
   WaitThread(const WaitThread&) = delete;
 
   uint32_t mailbox() const { return mailbox_; }
+  // `tell` is called on the thread with what the log says of waits that last for their deadlock timeout. Said before
+  // anybody waits.
+  void on_long_wait(std::function<void(ErrorReport)> tell) { tell_ = std::move(tell); }
 
   // `slot` waits. Times are in milliseconds from here; a lock timeout of 0 is none.
   void watch(uint64_t ticket, int slot, uint32_t deadlock_timeout_ms, uint32_t lock_timeout_ms);
@@ -43,9 +47,11 @@ class WaitThread {
   using Clock = std::chrono::steady_clock;
   struct Watched {
     int slot;
+    Clock::time_point since;
     std::optional<Clock::time_point> deadlock_check;
     std::optional<Clock::time_point> timeout;
     std::function<bool()> ready;  // of what is no lock
+    std::optional<LongWait> told;
   };
 
   WaitThread(LockTable& table, ClusterState& state, Done done, uint32_t mailbox);
@@ -53,10 +59,12 @@ class WaitThread {
   void run();
   // True when the wait has ended, with `*status` to report.
   bool look_at(Watched& watched, Clock::time_point now, Status* status);
+  Status check_deadlock(Watched& watched, Clock::time_point now);
 
   LockTable& table_;
   ClusterState& state_;
   Done done_;
+  std::function<void(ErrorReport)> tell_;
   uint32_t mailbox_;
   std::mutex mutex_;
   bool stopping_ = false;

@@ -222,6 +222,8 @@ Status Replay::replay_all(RecoveryResult* result) {
   for (;;) {
     RETURN_IF_ERROR(reader.next(&found));
     if (!found) break;
+    if (progress_.records == 0 && options_.on_first_record)
+      options_.on_first_record(reader.record().lsn);
     // What redo makes of the record may be written before the next one is read.
     progress_.position = reader.record().end_lsn;
     RETURN_IF_ERROR(driver_.apply(reader));

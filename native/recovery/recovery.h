@@ -59,6 +59,8 @@ struct RecoveryOptions {
   std::function<Status(ControlFile&)> write_control;
   // Called now and then; false gives up with query_canceled, and the directory as it is.
   std::function<bool(const RecoveryProgress&)> on_progress;
+  // Called with the first record that is replayed, if there is one.
+  std::function<void(Lsn)> on_first_record;
 };
 
 struct RecoveryResult {

@@ -27,6 +27,8 @@ class ClusterState {
   bool needs_restart() const {
     return is_poisoned() && after_death_.load(std::memory_order_acquire) != 0;
   }
+  // True for the first who asks: it tells the log why the cluster went down.
+  bool claim_report() { return reported_.exchange(1, std::memory_order_acq_rel) == 0; }
   bool is_poisoned() const { return phase_.load(std::memory_order_acquire) != healthy; }
   // ok, or crash_shutdown (57P02) with the reason as detail.
   Status check() const {
@@ -66,6 +68,7 @@ class ClusterState {
   std::atomic<uint32_t> phase_{healthy};
   std::atomic<uint32_t> after_death_{0};
   std::atomic<uint32_t> recovering_{0};
+  std::atomic<uint32_t> reported_{0};
   char reason_[248] = {};
   IndexVacuums index_vacuums_;
 };

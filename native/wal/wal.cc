@@ -749,13 +749,13 @@ Status Wal::begin_checkpoint(bool shutdown, Lsn* redo) {
   return insert(record, nullptr, redo);
 }
 
-Status Wal::remove_old_segments(Lsn redo, Lsn end_of_log) {
+Status Wal::remove_old_segments(Lsn redo, Lsn end_of_log, SegmentReport* report) {
   return local_->segment_files.remove_before(redo, end_of_log, local_->options.min_wal_bytes,
                                              local_->options.max_wal_bytes,
-                                             local_->options.archiving);
+                                             local_->options.archiving, report);
 }
 
-Status Wal::preallocate() {
+Status Wal::preallocate(SegmentReport* report) {
   RETURN_IF_ERROR(local_->state.check());
   const WalGeometry& geometry = local_->geometry;
   const Lsn insert = positions().insert;
@@ -764,7 +764,7 @@ Status Wal::preallocate() {
   if (geometry.segment_offset(insert - 1) < geometry.segment_bytes() / 4 * 3) return Status::ok;
   if (local_->shared.segments.preallocated_upto.load(std::memory_order_acquire) > segment)
     return Status::ok;
-  return local_->segment_files.ensure(segment + 1);
+  return local_->segment_files.ensure(segment + 1, report);
 }
 
 Status Wal::switch_segment(Lsn* end) {

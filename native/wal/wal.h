@@ -22,6 +22,8 @@
 
 namespace pgdata {
 
+struct SegmentReport;
+
 // Resource managers. Source: src/include/access/rmgrlist.h.
 enum class RmgrId : uint8_t {
   xlog = 0,
@@ -219,9 +221,9 @@ class Wal {
   // XLOG_CHECKPOINT_REDO), publish it.
   Status begin_checkpoint(bool shutdown, Lsn* redo);
   // After the checkpoint record is flushed and pg_control written: remove or recycle segments older than `redo`'s.
-  Status remove_old_segments(Lsn redo, Lsn end_of_log);
+  Status remove_old_segments(Lsn redo, Lsn end_of_log, SegmentReport* report = nullptr);
   // Preallocates the next segment if the current is mostly used, so that commits never wait for it.
-  Status preallocate();
+  Status preallocate(SegmentReport* report = nullptr);
   // XLOG_SWITCH.
   Status switch_segment(Lsn* end);
 

@@ -45,7 +45,7 @@ Status WalSegmentFiles::open(uint64_t segment, OpenFlags extra, std::unique_ptr<
                        path(segment).c_str());
 }
 
-Status WalSegmentFiles::ensure(uint64_t segment) {
+Status WalSegmentFiles::ensure(uint64_t segment, SegmentReport* report) {
   if (shared_.preallocated_upto.load(std::memory_order_acquire) >= segment) {
     // Known to have existed; whoever removed it by hand is found out here.
     FileInfo info;
@@ -74,6 +74,7 @@ Status WalSegmentFiles::ensure(uint64_t segment) {
   uint64_t number = segment;
   RETURN_IF_ERROR(install(temporary, &number, segment + install_attempts, &installed));
   if (!installed) RETURN_IF_ERROR(files_.remove_file(temporary));
+  if (installed && report != nullptr) report->added++;
   return Status::ok;
 }
 
@@ -134,7 +135,8 @@ uint64_t WalSegmentFiles::recycle_upto(Lsn redo, uint64_t min_wal_bytes,
 }
 
 Status WalSegmentFiles::remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes,
-                                      uint64_t max_wal_bytes, bool only_archived) {
+                                      uint64_t max_wal_bytes, bool only_archived,
+                                      SegmentReport* report) {
   const Lsn prior = shared_.prior_redo.exchange(redo);
   if (prior != invalid_lsn && redo > prior) {
     const uint64_t bytes = redo - prior;
@@ -144,7 +146,10 @@ Status WalSegmentFiles::remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal
                          : static_cast<uint64_t>(0.9 * static_cast<double>(estimate) +
                                                  0.1 * static_cast<double>(bytes)),
         std::memory_order_relaxed);
+    if (report != nullptr) report->distance_bytes = bytes;
   }
+  if (report != nullptr)
+    report->estimate_bytes = shared_.distance_estimate.load(std::memory_order_relaxed);
 
   const uint64_t first_kept = geometry_.segment_of(redo);
   const uint64_t recycle_last = recycle_upto(redo, min_wal_bytes, max_wal_bytes);
@@ -194,6 +199,7 @@ Status WalSegmentFiles::remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal
       if (archive_has(name + ".done"))
         RETURN_IF_ERROR(files_.remove_file(directory_ + "/archive_status/" + name + ".done"));
       changed = true;
+      if (report != nullptr) (recycled ? report->recycled : report->removed)++;
     }
     if (changed) RETURN_IF_ERROR(sync_directory());
   }

@@ -22,6 +22,15 @@
 
 namespace pgdata {
 
+// What a checkpoint did to the segments, for the log.
+struct SegmentReport {
+  uint64_t added = 0;
+  uint64_t removed = 0;
+  uint64_t recycled = 0;
+  uint64_t distance_bytes = 0;  // of log since the redo pointer before
+  uint64_t estimate_bytes = 0;  // until the next one
+};
+
 class WalSegmentFiles {
  public:
   // In the shared segment; zeroes to begin with.
@@ -45,13 +54,13 @@ class WalSegmentFiles {
   // Opens a segment for writing, making it when it does not exist.
   Status open(uint64_t segment, OpenFlags extra, std::unique_ptr<File>* file);
   // Makes a segment unless it exists.
-  Status ensure(uint64_t segment);
+  Status ensure(uint64_t segment, SegmentReport* report = nullptr);
   // Removes half-filled files that a crash left. Only before anybody makes segments.
   Status remove_temporary();
   // Recycles or removes the segments before `redo`'s, those waiting for the archiver excepted; with `only_archived` those
   // that he has done alone.
   Status remove_before(Lsn redo, Lsn end_of_log, uint64_t min_wal_bytes, uint64_t max_wal_bytes,
-                       bool only_archived);
+                       bool only_archived, SegmentReport* report = nullptr);
 
  private:
   // Gives a filled file the name of `*segment`, or of the first later number up to `last` that has no file.

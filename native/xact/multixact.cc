@@ -230,9 +230,9 @@ Status MultiXactLog::members(MultiXactId multi, const TransactionCounters& count
   return Status::ok;
 }
 
-Status MultiXactLog::write_all_dirty() {
-  RETURN_IF_ERROR(offsets_.write_all_dirty());
-  return members_.write_all_dirty();
+Status MultiXactLog::write_all_dirty(uint64_t* written) {
+  RETURN_IF_ERROR(offsets_.write_all_dirty(written));
+  return members_.write_all_dirty(written);
 }
 
 Status MultiXactLog::sync() {

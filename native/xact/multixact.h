@@ -41,7 +41,7 @@ class MultiXactLog {
   Status record(MultiXactId multi, uint32_t offset, std::span<const MultiXactMember> members);
   // At start: where the members of `next` will begin, which releases before 18.2 did not write.
   Status start(MultiXactId next, uint32_t next_offset);
-  Status write_all_dirty();
+  Status write_all_dirty(uint64_t* written = nullptr);
   Status sync();
 
  private:

@@ -266,7 +266,7 @@ Status Slru::zero_page(uint64_t page, SlruPage* locked) {
   return Status::ok;
 }
 
-Status Slru::write_all_dirty() {
+Status Slru::write_all_dirty(uint64_t* written) {
   if (options_.read_only) return Status::ok;
   for (uint32_t slot = 0; slot < banks_ * slots_per_bank; ++slot) {
     LwLock& lock = bank_lock(slot / slots_per_bank);
@@ -279,7 +279,9 @@ Status Slru::write_all_dirty() {
     if (!dirty) continue;
     if (lsn != invalid_lsn) RETURN_IF_ERROR(services_.wal.flush(lsn));
     LwLockGuard guard(lock, LockMode::exclusive);
-    if (slot_at(slot).dirty) RETURN_IF_ERROR(write_slot(slot));
+    if (!slot_at(slot).dirty) continue;
+    RETURN_IF_ERROR(write_slot(slot));
+    if (written != nullptr) ++*written;
   }
   return Status::ok;
 }

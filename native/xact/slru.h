@@ -93,7 +93,7 @@ class Slru {
   std::string segment_path(uint64_t page) const;
 
   // Writes all dirty pages. Every page that was dirty when the call began is handed to the operating system after it.
-  Status write_all_dirty();
+  Status write_all_dirty(uint64_t* written = nullptr);
   // Makes all that was written durable; a failure poisons the cluster, since the kernel may have dropped the pages.
   Status sync();
 

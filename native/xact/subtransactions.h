@@ -37,7 +37,7 @@ class SubtransactionLog {
   Status truncate(TransactionId oldest);
 
   // Checkpoint.
-  Status write_all_dirty() { return pages_.write_all_dirty(); }
+  Status write_all_dirty(uint64_t* written = nullptr) { return pages_.write_all_dirty(written); }
 
  private:
   uint32_t xids_per_page() const { return block_size_ / uint32_t{sizeof(TransactionId)}; }

@@ -683,11 +683,11 @@ Status TransactionSystem::wait_for_commits_in_progress() const {
   return local_->processes.wait_for_checkpoint_delays(local_->services.state);
 }
 
-Status TransactionSystem::write_all_dirty() {
-  RETURN_IF_ERROR(local_->commit_log.pages().write_all_dirty());
-  RETURN_IF_ERROR(local_->commit_timestamps.pages().write_all_dirty());
-  RETURN_IF_ERROR(local_->subtransactions.write_all_dirty());
-  RETURN_IF_ERROR(local_->multixacts.write_all_dirty());
+Status TransactionSystem::write_all_dirty(uint64_t* written) {
+  RETURN_IF_ERROR(local_->commit_log.pages().write_all_dirty(written));
+  RETURN_IF_ERROR(local_->commit_timestamps.pages().write_all_dirty(written));
+  RETURN_IF_ERROR(local_->subtransactions.write_all_dirty(written));
+  RETURN_IF_ERROR(local_->multixacts.write_all_dirty(written));
   RETURN_IF_ERROR(local_->commit_log.pages().sync());
   RETURN_IF_ERROR(local_->commit_timestamps.pages().sync());
   return local_->multixacts.sync();

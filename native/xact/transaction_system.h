@@ -170,7 +170,7 @@ class TransactionSystem {
   Status wait_for_commits_in_progress() const;
   // Checkpoint: write and sync the dirty pages of pg_xact and the others. A failed sync poisons the cluster.
   // Files for prepared transactions are PreparedTable::checkpoint's.
-  Status write_all_dirty();
+  Status write_all_dirty(uint64_t* written = nullptr);
   // Online checkpoint, before its record: logs XLOG_RUNNING_XACTS, from which a standby learns who runs.
   Status log_running_transactions();
 

@@ -60,6 +60,11 @@ export interface NativeClusterOptions {
   maxWalSenders: number
   /** In memory that other processes can attach to. */
   shared: boolean
+  /** For the server log. */
+  logCheckpoints: boolean
+  logLockWaits: boolean
+  /** Where messages for it go; none: nobody wants them. */
+  log?: NativeLogQueue
   /** What stands before the file system, in tests. */
   disk?: NativeDisk
 }
@@ -911,7 +916,32 @@ export interface NativeWal {
   major(): number
 }
 
+/** A message of the engine for the server log. */
+export interface NativeLogMessage {
+  severity: 'LOG' | 'WARNING' | 'ERROR' | 'PANIC'
+  /** As in pg_stat_activity. */
+  backendType: string
+  /** SQLSTATE. */
+  code: string
+  message: string
+  detail?: string
+  hint?: string
+  /** Milliseconds since 1970. */
+  time: number
+}
+
+/** Messages of the engine's threads, until the JavaScript thread takes them. */
+export interface NativeLogQueue {
+  take(): NativeLogMessage[]
+  /** What comes afterwards is dropped. */
+  close(): void
+}
+
 export interface NativeBinding {
+  /** `onMessages` is called in a turn of its own when there are any. */
+  LogQueue: new (
+    onMessages: () => void,
+  ) => NativeLogQueue
   /** `journal` is the path of a new file. */
   Disk: new (
     journal?: string,

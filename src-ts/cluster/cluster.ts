@@ -17,6 +17,8 @@ import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { BackgroundWorkers } from '../process/background-workers.ts'
+import type { LogRecord, LogSeverity } from '../process/log-record.ts'
+import { ServerLog } from '../process/server-log.ts'
 import type { WorkerDatabase } from '../process/worker-host.ts'
 import { CatalogStore } from '../relation/catalog-store.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
@@ -56,6 +58,11 @@ export interface OpenOptions {
    * each kind.
    */
   onNotice?: (notice: PgError) => void
+  /**
+   * Called with each message of the server log that `log_min_messages` lets pass, with the keys of PostgreSQL's jsonlog,
+   * whatever `logging_collector` says.
+   */
+  onLog?: (record: LogRecord) => void
   /** For tests of the engine: what stands before the file system, failing operations or recording them. */
   disk?: NativeDisk
 }
@@ -116,6 +123,8 @@ export function nativeOptions(
     maxWorkerProcesses: settings.max_worker_processes,
     maxWalSenders: settings.max_wal_senders,
     shared: settings.shared_memory_type !== 'private',
+    logCheckpoints: settings.log_checkpoints,
+    logLockWaits: settings.log_lock_waits,
   }
 }
 
@@ -167,6 +176,7 @@ async function attachOrOpen(
   directory: string,
   options: NativeClusterOptions,
   given: OpenOptions,
+  log: ServerLog,
 ): Promise<NativeCluster> {
   const deadline = performance.now() + attachTimeoutMs
   let gone: number | undefined
@@ -174,7 +184,7 @@ async function attachOrOpen(
     let failure: unknown
     const taken = LockFile.take(directory, gone)
     try {
-      if (taken instanceof LockFile) return await openLocked(taken, options, given)
+      if (taken instanceof LockFile) return await openLocked(taken, options, given, log)
       if (taken.segment !== undefined) return await binding.attachCluster(options, taken.segment)
       failure = taken.refusal
     } catch (error) {
@@ -197,8 +207,10 @@ async function openLocked(
   lock: LockFile,
   options: NativeClusterOptions,
   given: OpenOptions,
+  log: ServerLog,
 ): Promise<NativeCluster> {
   try {
+    await log.beginAsOwner()
     const native = await openNative(options, given)
     lock.publish(native.segment())
     return native
@@ -260,6 +272,7 @@ export class Cluster {
   readonly #closedDatabases = new Set<number>()
   #shared: CatalogStore
   readonly #timeLimits: TimeLimits
+  readonly #log: ServerLog
   #workers: BackgroundWorkers | undefined
   #closed: Promise<void> | undefined
   /** The way back after another process brought the cluster down, while it is gone. */
@@ -271,8 +284,10 @@ export class Cluster {
     native: NativeCluster,
     codecOptions: CodecOptions,
     onNotice: (notice: PgError) => void,
+    log: ServerLog,
   ) {
     this.#onNotice = onNotice
+    this.#log = log
     this.dataDirectory = dataDirectory
     this.settings = settings
     this.#timeLimits = {
@@ -312,19 +327,33 @@ export class Cluster {
       })
     }
     const { blcksz } = binding.readControlFile(dataDirectory)
+    const onNotice = given.onNotice ?? emitFirstWarnings()
+    const log = new ServerLog({
+      dataDirectory,
+      settings,
+      onLog: given.onLog,
+      onFailure: onNotice,
+      isReader: readOnly,
+    })
     const options = {
       ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
       // A test's disk is its process's own.
       ...(given.disk && { disk: given.disk, shared: false }),
+      ...(log.queue && { log: log.queue }),
     }
     const open = () =>
-      readOnly ? openNative(options, given) : attachOrOpen(dataDirectory, options, given)
+      readOnly ? openNative(options, given) : attachOrOpen(dataDirectory, options, given, log)
     const { int8, json } = given
     const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
-    const onNotice = given.onNotice ?? emitFirstWarnings()
-    const cluster = new Cluster(dataDirectory, settings, await open(), codecOptions, onNotice)
-    if (!readOnly) cluster.#isOpenForWriting(open)
-    return cluster
+    try {
+      const native = await open()
+      const cluster = new Cluster(dataDirectory, settings, native, codecOptions, onNotice, log)
+      if (!readOnly) cluster.#isOpenForWriting(open)
+      return cluster
+    } catch (error) {
+      await log.close()
+      throw error
+    }
   }
 
   /**
@@ -354,6 +383,7 @@ export class Cluster {
   // Closes it at the end of the process, and opens it again with `open` when the death of another process brought it down.
   #isOpenForWriting(open: () => Promise<NativeCluster>): void {
     openForWriting.add(this)
+    this.#log.begin(() => this.#isOwner())
     this.#listenToNotices()
     this.#startWorkers()
     this.#native.onCrash(() => {
@@ -385,7 +415,7 @@ export class Cluster {
       this.#native,
       {
         onClose: () => this.#sessions.delete(session),
-        onNotice: this.#onNotice,
+        onNotice: (notice) => this.#notice(notice),
         onCatalogsReplaced: () => this.#forgetCatalogs(),
         databaseUse: {
           otherSessions: (oid) =>
@@ -526,6 +556,8 @@ export class Cluster {
     } catch (error) {
       if (!(error instanceof PgError)) throw error
       LockFile.release(this.dataDirectory)
+    } finally {
+      this.#log.closeSync()
     }
   }
 
@@ -545,6 +577,7 @@ export class Cluster {
       wasLast = await this.#native.close()
     } finally {
       if (wasLast && !isReader) LockFile.release(this.dataDirectory)
+      await this.#log.close()
     }
   }
 
@@ -562,6 +595,25 @@ export class Cluster {
     return 'something'
   }
 
+  #isOwner(): boolean {
+    try {
+      return this.#native.isOwner()
+    } catch {
+      // The cluster is poisoned, or being closed.
+      return false
+    }
+  }
+
+  #notice(
+    notice: PgError,
+    backendType = 'client backend',
+    severity: LogSeverity = 'WARNING',
+  ): void {
+    const { code, message, detail, hint } = notice
+    this.#log.write({ severity, backendType, code, message, detail, hint })
+    this.#onNotice(notice)
+  }
+
   #startWorkers(): void {
     this.#workers = new BackgroundWorkers({
       native: this.#native,
@@ -569,7 +621,8 @@ export class Cluster {
       dataDirectory: this.dataDirectory,
       databases: () => this.#databasesForUpkeep(),
       connect: (name) => this.#session(this.#database(name, true), {}, true),
-      notice: this.#onNotice,
+      notice: (notice, backendType, severity) => this.#notice(notice, backendType, severity),
+      log: (message) => this.#log.write(message),
     })
   }
 
@@ -590,7 +643,7 @@ export class Cluster {
   }
 
   #listenToNotices(): void {
-    this.#native.onNotice(this.#onNotice)
+    this.#native.onNotice((notice) => this.#notice(notice))
     const { oldestXidDatabase, oldestMultiDatabase } = this.#native.idBounds()
     const probe = this.#native.session(0)
     try {

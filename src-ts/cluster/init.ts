@@ -213,6 +213,8 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     maxWorkerProcesses: settings.max_worker_processes,
     maxWalSenders: settings.max_wal_senders,
     shared: false,
+    logCheckpoints: false,
+    logLockWaits: false,
     blockSize: options.blockSize,
     walSegmentSize: options.walSegmentSize,
     dataChecksums: options.dataChecksums,

@@ -8,6 +8,7 @@ import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PgError } from '../errors/pg-error.ts'
+import type { LogSeverity } from './log-record.ts'
 import type { WorkerHost } from './worker-host.ts'
 
 // NUM_ARCHIVE_RETRIES, and how long to wait between them; PGARCH_AUTOWAKE_INTERVAL after the last one.
@@ -83,7 +84,7 @@ export class Archiver {
         }
       }
     } catch (error) {
-      this.#host.notice(
+      this.#tell(
         new PgError('58030', `could not archive write-ahead log files: ${error}`, { cause: error }),
       )
     }
@@ -104,7 +105,7 @@ export class Archiver {
     if (settings.archive_command === '') {
       if (!this.#toldOfNoCommand) {
         this.#toldOfNoCommand = true
-        this.#host.notice(
+        this.#tell(
           new PgError('01000', '"archive_mode" enabled, yet archiving is not configured', {
             detail: '"archive_command" is not set.',
           }),
@@ -114,9 +115,7 @@ export class Archiver {
     }
     if (!existsSync(join(dataDirectory, 'pg_wal', file))) {
       await rm(join(this.#statusDirectory, file + ready), { force: true })
-      this.#host.notice(
-        new PgError('01000', `removed orphan archive status file "${file}${ready}"`),
-      )
+      this.#tell(new PgError('01000', `removed orphan archive status file "${file}${ready}"`))
       return true
     }
     for (let attempt = 1; ; attempt++) {
@@ -126,10 +125,10 @@ export class Archiver {
         await this.#markDone(file)
         return true
       }
-      this.#host.notice(failure)
+      this.#tell(failure, 'LOG')
       if (this.#stopped) return false
       if (attempt === attemptsMax) {
-        this.#host.notice(
+        this.#tell(
           new PgError(
             '01000',
             `archiving write-ahead log file "${file}" failed too many times, will try again later`,
@@ -139,6 +138,10 @@ export class Archiver {
       }
       await sleep(retryDelayMs, undefined, { ref: false })
     }
+  }
+
+  #tell(notice: PgError, severity: LogSeverity = 'WARNING'): void {
+    this.#host.notice(notice, 'archiver', severity)
   }
 
   #run(command: string): Promise<PgError | undefined> {

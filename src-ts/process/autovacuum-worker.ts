@@ -53,6 +53,7 @@ const conflicting = new Set([
 ])
 const lookIntervalMaxMs = 500
 const rowsPerTurn = 50
+const backendType = 'autovacuum worker'
 
 export class AutovacuumWorker {
   readonly #host: WorkerHost
@@ -301,21 +302,22 @@ export class AutovacuumWorker {
     if (least < 0 || elapsedMs < least) return
     const purpose = need.wraparound ? ' to prevent wraparound' : ''
     const { indexScans, pages, remainingPages, tuplesRemoved, liveTuples } = report
-    this.#host.notice(
-      new PgError(
-        '00000',
-        `automatic vacuum${purpose} of table "${name}": index scans: ${indexScans}`,
-        {
-          detail: `pages: ${pages - remainingPages} removed, ${remainingPages} remain; tuples: ${tuplesRemoved} removed, ${liveTuples} remain; elapsed: ${(elapsedMs / 1000).toFixed(2)} s`,
-        },
-      ),
-    )
+    this.#host.log({
+      severity: 'LOG',
+      backendType,
+      code: '00000',
+      message: `automatic vacuum${purpose} of table "${name}": index scans: ${indexScans}\npages: ${pages - remainingPages} removed, ${remainingPages} remain\ntuples: ${tuplesRemoved} removed, ${liveTuples} remain\nelapsed: ${(elapsedMs / 1000).toFixed(2)} s`,
+    })
   }
 
   #tell(error: unknown, context: string): void {
     if (this.#stop.signal.aborted) return
     const { code, message } =
       error instanceof PgError ? error : { code: 'XX000', message: `${error}` }
-    this.#host.notice(new PgError(code, message, { detail: context, cause: error }))
+    this.#host.notice(
+      new PgError(code, message, { detail: context, cause: error }),
+      backendType,
+      'ERROR',
+    )
   }
 }

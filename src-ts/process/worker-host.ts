@@ -3,6 +3,7 @@ import type { NativeCluster } from '../binding/native.ts'
 import type { Settings } from '../config/settings.ts'
 import type { PgError } from '../errors/pg-error.ts'
 import type { Session } from '../session/session.ts'
+import type { LogMessage, LogSeverity } from './log-record.ts'
 
 export interface WorkerHost {
   native: NativeCluster
@@ -13,8 +14,10 @@ export interface WorkerHost {
   databases: () => WorkerDatabase[]
   /** A session for upkeep, also on a database that takes no connections. */
   connect: (database: string) => Session
-  /** Tells the user of what went wrong, or of what was done. */
-  notice: (notice: PgError) => void
+  /** Tells the user and the server log of what went wrong. */
+  notice: (notice: PgError, backendType: string, severity: LogSeverity) => void
+  /** Tells the server log of what was done. */
+  log: (message: LogMessage) => void
 }
 
 export interface WorkerDatabase {
