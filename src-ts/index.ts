@@ -1,6 +1,7 @@
 // What the package exports.
 export { version } from './binding/addon.ts'
 export type { ComparedPages } from './binding/native.ts'
+export type { ActivityInfo } from './cluster/activity-info.ts'
 export {
   Cluster,
   type ConnectOptions,

@@ -114,7 +114,8 @@ Status ClusterCore::check() const {
   return engine_->state().check();
 }
 
-Napi::Promise ClusterCore::when_durable(Napi::Env env, Lsn upto) {
+Napi::Promise ClusterCore::when_durable(Napi::Env env, Lsn upto,
+                                        const std::shared_ptr<SessionState>& session) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   if (upto == invalid_lsn || engine_->services().wal.flushed() >= upto) {
     deferred.Resolve(env.Undefined());
@@ -122,7 +123,8 @@ Napi::Promise ClusterCore::when_durable(Napi::Env env, Lsn upto) {
   }
   hold_event_loop(env);
   const uint64_t ticket = next_ticket_++;
-  pending_.emplace(ticket, deferred);
+  pending_.emplace(ticket, Commit{deferred, session});
+  session->commits_in_flight++;
   flush_thread_->request({upto, ticket});
   return deferred.Promise();
 }
@@ -151,10 +153,12 @@ void ClusterCore::settle(Napi::Env env) {
     for (const FlushThread::Waiter& waiter : report.waiters) {
       const auto found = pending_.find(waiter.ticket);
       if (found == pending_.end()) continue;
+      const Commit& commit = found->second;
       if (report.status.is_ok())
-        found->second.Resolve(env.Undefined());
+        commit.deferred.Resolve(env.Undefined());
       else
-        found->second.Reject(make_error(env, report.status));
+        commit.deferred.Reject(make_error(env, report.status));
+      if (--commit.session->commits_in_flight == 0) commit.session->tell_state();
       pending_.erase(found);
     }
   }

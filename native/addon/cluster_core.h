@@ -26,6 +26,7 @@
 namespace pgdata {
 
 class SessionObject;
+struct SessionState;
 
 // Work on other threads that uses the engine: asked to stop, and waited for, before the engine is taken out.
 class BackgroundWork {
@@ -60,8 +61,8 @@ class ClusterCore {
   bool is_open() const { return engine_ != nullptr; }
   std::shared_ptr<BackgroundWork> background() const { return background_; }
 
-  // A promise that resolves when the log is durable up to `upto`.
-  Napi::Promise when_durable(Napi::Env env, Lsn upto);
+  // A promise that resolves when the log is durable up to `upto`, for a commit of `session`.
+  Napi::Promise when_durable(Napi::Env env, Lsn upto, const std::shared_ptr<SessionState>& session);
 
   // The log becomes durable up to `upto` within wal_writer_delay.
   void durable_later(Lsn upto) {
@@ -137,7 +138,11 @@ class ClusterCore {
   std::unordered_map<uint64_t, Resume> waits_;
   uint64_t next_ticket_ = 0;
   uint64_t heard_ = 0;  // of the invalidation queue
-  std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
+  struct Commit {
+    Napi::Promise::Deferred deferred;
+    std::shared_ptr<SessionState> session;
+  };
+  std::unordered_map<uint64_t, Commit> pending_;
   std::vector<SessionObject*> sessions_;
   Napi::FunctionReference notice_handler_;
   Napi::FunctionReference crash_handler_;

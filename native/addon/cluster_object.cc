@@ -64,6 +64,8 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("resetStatistics", &ClusterObject::reset_statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),
           InstanceMethod("locks", &ClusterObject::locks),
+          InstanceMethod("activity", &ClusterObject::activity),
+          InstanceMethod("reportWorker", &ClusterObject::report_worker),
           InstanceMethod("notificationQueueUsage", &ClusterObject::notification_queue_usage),
       });
 }
@@ -114,13 +116,18 @@ Napi::Value ClusterObject::block_size(const Napi::CallbackInfo& info) {
   });
 }
 
-// session(database, forUpkeep): NativeSession
+// session(database, kind, applicationName): NativeSession
 Napi::Value ClusterObject::session(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
+    const std::string kind = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+    SessionObject::Identity identity;
+    identity.database = info[0].ToNumber().Uint32Value();
+    if (kind == name_of(BackendType::backend)) identity.type = BackendType::backend;
+    if (kind == name_of(BackendType::autovac_worker)) identity.type = BackendType::autovac_worker;
+    if (info[2].IsString()) identity.application_name = info[2].As<Napi::String>().Utf8Value();
     Napi::Value session;
-    THROW_IF_ERROR(env, SessionObject::make(env, core_, info[0].ToNumber().Uint32Value(),
-                                            info[1].ToBoolean().Value(), &session));
+    THROW_IF_ERROR(env, SessionObject::make(env, core_, identity, &session));
     return session;
   });
 }
@@ -672,62 +679,6 @@ Napi::Value init_cluster(const Napi::CallbackInfo& info) {
       env, std::move(options), [parameters](EngineOptions given, std::unique_ptr<Engine>* engine) {
         return Engine::init(posix_file_system(), std::move(given), parameters, engine);
       });
-}
-
-namespace {
-
-// As pg_locks.locktype calls it.
-const char* lock_type_name(LockTagType type) {
-  switch (type) {
-    case LockTagType::relation:
-      return "relation";
-    case LockTagType::relation_extend:
-      return "extend";
-    case LockTagType::database_frozen_ids:
-      return "frozenid";
-    case LockTagType::page:
-      return "page";
-    case LockTagType::tuple:
-      return "tuple";
-    case LockTagType::transaction:
-      return "transactionid";
-    case LockTagType::virtual_transaction:
-      return "virtualxid";
-    case LockTagType::speculative_token:
-      return "spectoken";
-    case LockTagType::object:
-      return "object";
-    case LockTagType::userlock:
-      return "userlock";
-    case LockTagType::advisory:
-      break;
-  }
-  return "advisory";
-}
-
-}  // namespace
-
-// locks(): NativeLock[]
-Napi::Value ClusterObject::locks(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, *core_, [&]() -> Napi::Value {
-    const std::vector<LockEntry> entries = core_->engine().locks().entries();
-    Napi::Array array = Napi::Array::New(env, entries.size());
-    for (uint32_t i = 0; i < entries.size(); i++) {
-      const LockEntry& entry = entries[i];
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("type", lock_type_name(entry.tag.type));
-      object.Set("field1", Napi::Number::New(env, entry.tag.field1));
-      object.Set("field2", Napi::Number::New(env, entry.tag.field2));
-      object.Set("field3", Napi::Number::New(env, entry.tag.field3));
-      object.Set("field4", Napi::Number::New(env, entry.tag.field4));
-      object.Set("session", Napi::Number::New(env, entry.number));
-      object.Set("mode", name_of(entry.level));
-      object.Set("granted", Napi::Boolean::New(env, entry.granted));
-      array.Set(i, object);
-    }
-    return array;
-  });
 }
 
 }  // namespace pgdata

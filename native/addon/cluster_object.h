@@ -40,6 +40,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value prepared_transactions(const Napi::CallbackInfo& info);
   Napi::Value finish_prepared(const Napi::CallbackInfo& info);
   Napi::Value notification_queue_usage(const Napi::CallbackInfo& info);
+  Napi::Value activity(const Napi::CallbackInfo& info);
+  Napi::Value report_worker(const Napi::CallbackInfo& info);
   Napi::Value locks(const Napi::CallbackInfo& info);
   Napi::Value id_bounds(const Napi::CallbackInfo& info);
   Napi::Value name_oldest_databases(const Napi::CallbackInfo& info);

@@ -122,24 +122,6 @@ Napi::Object numbers_of(Napi::Env env, const Field (&fields)[count], const void*
 }
 
 // As pg_stat_io names them, in the order of their enums.
-constexpr const char* backend_types[BACKEND_NUM_TYPES] = {"invalid",
-                                                          "client backend",
-                                                          "dead-end client backend",
-                                                          "autovacuum launcher",
-                                                          "autovacuum worker",
-                                                          "background worker",
-                                                          "walsender",
-                                                          "slotsync worker",
-                                                          "standalone backend",
-                                                          "archiver",
-                                                          "background writer",
-                                                          "checkpointer",
-                                                          "io worker",
-                                                          "startup",
-                                                          "walreceiver",
-                                                          "walsummarizer",
-                                                          "walwriter",
-                                                          "logger"};
 constexpr const char* io_objects[IOOBJECT_NUM_TYPES] = {"relation", "temp relation", "wal"};
 constexpr const char* io_contexts[IOCONTEXT_NUM_TYPES] = {"bulkread", "bulkwrite", "init", "normal",
                                                           "vacuum"};
@@ -159,7 +141,7 @@ Napi::Array io_rows(Napi::Env env, const PgStat_IO& io) {
         for (const int64_t count : counts) is_empty = is_empty && count == 0;
         if (is_empty) continue;
         const Napi::Object row = Napi::Object::New(env);
-        row.Set("backend_type", backend_types[type]);
+        row.Set("backend_type", name_of(static_cast<BackendType>(type)));
         row.Set("object", io_objects[object]);
         row.Set("context", io_contexts[context]);
         for (size_t op = 0; op < IOOP_NUM_TYPES; op++) {

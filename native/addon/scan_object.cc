@@ -85,6 +85,7 @@ void ScanObject::finish() {
   } else if (!implicit_ && !session_->ended) {
     session_->core->engine().state().contain([this] { session_->end_statement(); });
   }
+  session_->tell_state();
   session_.reset();
   table_.reset();
 }

@@ -11,6 +11,17 @@
 
 namespace pgdata {
 
+// At the end of a call.
+class ToldAfterwards {
+ public:
+  explicit ToldAfterwards(SessionState& state) : state_(state) {}
+  ~ToldAfterwards() { state_.tell_state(); }
+  ToldAfterwards(const ToldAfterwards&) = delete;
+
+ private:
+  SessionState& state_;
+};
+
 template <typename Body>
 Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
   const Napi::Env env = info.Env();
@@ -18,6 +29,7 @@ Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments
   return guarded(env, *state_->core, [&]() -> Napi::Value {
     if (info.Length() != arguments) THROW_IF_ERROR(env, bad_argument("number of arguments"));
     const CountingScope counting(state_->counters());
+    const ToldAfterwards told(*state_);
     if (state_->explicit_transaction) state_->last_used_ms = coarse_milliseconds();
     return body();
   });

@@ -74,8 +74,8 @@ Napi::Value SessionObject::log_durable(const Napi::CallbackInfo& info) {
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
-    return state_->core->when_durable(env,
-                                      state_->core->engine().services().wal.positions().insert);
+    return state_->core->when_durable(env, state_->core->engine().services().wal.positions().insert,
+                                      state_);
   });
 }
 

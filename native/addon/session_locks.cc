@@ -7,6 +7,9 @@ namespace pgdata {
 
 namespace {
 
+constexpr OperationName lock_name("LOCK TABLE");
+constexpr OperationName advisory_lock_name("pg_advisory_lock");
+
 // Three arguments: the key's halves, and of how many parts it was given.
 LockTag advisory_tag_of(const Napi::CallbackInfo& info, Oid database) {
   return LockTag::advisory(database, info[0].ToNumber().Uint32Value(),
@@ -28,8 +31,9 @@ Napi::Value SessionObject::lock_relation(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, check_not_waiting());
     const uint32_t level = info[1].ToNumber().Uint32Value();
     if (level == 0 || level >= lock_levels_end) THROW_IF_ERROR(env, bad_argument("level"));
-    const LockTag tag =
-        LockTag::table(state_->backend->database(), info[0].ToNumber().Uint32Value());
+    const Oid oid = info[0].ToNumber().Uint32Value();
+    state_->begin_operation(lock_name, oid);
+    const LockTag tag = LockTag::table(state_->backend->database(), oid);
     return run<AcquireOperation>(
         env,
         AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level), LockScope::transaction,
@@ -142,6 +146,7 @@ Napi::Value SessionObject::advisory_lock(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, check_not_waiting());
+    state_->begin_operation(advisory_lock_name);
     return run<AcquireOperation>(
         env,
         AcquireOperation(*state_->locks, advisory_tag_of(info, state_->backend->database()),

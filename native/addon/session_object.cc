@@ -59,6 +59,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeSession",
       {
+          InstanceMethod("beginCommand", &SessionObject::begin_command),
+          InstanceMethod("endCommand", &SessionObject::end_command),
           InstanceMethod("inTransaction", &SessionObject::in_transaction),
           InstanceMethod("lockRelation", &SessionObject::lock_relation),
           InstanceMethod("lockForSession", &SessionObject::lock_for_session),
@@ -132,20 +134,25 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
 
 SessionObject::~SessionObject() { end(); }
 
-Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& core, Oid database,
-                           bool for_upkeep, Napi::Value* session) {
+Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& core,
+                           const Identity& identity, Napi::Value* session) {
   std::unique_ptr<Backend> backend;
   Engine& engine = core->engine();
   if (!engine.options().read_only)
-    RETURN_IF_ERROR(Backend::create(engine.services(), engine.transactions(), database, &backend));
+    RETURN_IF_ERROR(
+        Backend::create(engine.services(), engine.transactions(), identity.database, &backend));
   const Napi::Object object = environment(env).session_class.New({});
   SessionObject* made = Unwrap(object);
   if (backend) {
-    // Session 0 is a look into the shared catalogs, not somebody's.
-    if (backend->counters() != nullptr && for_upkeep)
-      backend->counters()->set_type(BackendType::autovac_worker);
-    else if (backend->counters() != nullptr && database != invalid_oid)
-      backend->counters()->begin_session();
+    if (SessionCounters* const counters = backend->counters()) {
+      if (identity.type == BackendType::autovac_worker) counters->set_type(identity.type);
+      if (identity.type == BackendType::backend) counters->begin_session();
+    }
+    if (identity.type != BackendType::invalid) {
+      made->state_->activity = &engine.activity()->of_slot(backend->slot());
+      made->state_->activity->open(identity.type, engine.process(), identity.database,
+                                   identity.application_name);
+    }
     made->state_->writer = std::make_unique<TableWriter>(*backend);
     made->state_->locks = std::make_unique<LockSession>(engine.locks(), engine.transactions(),
                                                         backend->slot(), core->mailbox());
@@ -153,6 +160,7 @@ Status SessionObject::make(Napi::Env env, const std::shared_ptr<ClusterCore>& co
   made->state_->backend = std::move(backend);
   made->state_->core = core;
   made->state_->ended = false;
+  made->state_->tell_state();
   core->add_session(made);
   *session = object;
   return Status::ok;
@@ -168,6 +176,8 @@ void SessionObject::end() {
                                                        "the session is closed"));
   });
   state_->ended = true;
+  // Before others may take the slot.
+  if (ActivityEntry* const entry = std::exchange(state_->activity, nullptr)) entry->close();
   while (!state_->scans.empty()) (*state_->scans.begin())->finish();
   while (!state_->listeners.empty()) (*state_->listeners.begin())->finish();
   state_->writer.reset();
@@ -182,6 +192,13 @@ void SessionObject::end() {
 void SessionObject::watch(Napi::Env env) {
   waiting_->ticket = state_->core->watch(env, this, state_->backend->slot(),
                                          {state_->deadlock_timeout_ms, state_->lock_timeout_ms});
+  state_->lock_wait = wait_event_of(state_->locks->awaited().type);
+  state_->tell_state();
+}
+
+void SessionObject::end_watch() {
+  state_->lock_wait = WaitEvent::none;
+  state_->tell_state();
 }
 
 void SessionObject::resume(Napi::Env env, Status status) {
@@ -211,6 +228,7 @@ void SessionObject::resume(Napi::Env env, Status status) {
   state_->last_used_ms = coarse_milliseconds();
   // Another operation may begin as soon as this one's promise is settled.
   const std::unique_ptr<Waiting> ended = std::move(waiting_);
+  end_watch();
   if (status.is_ok())
     ended->deferred.Resolve(value);
   else
@@ -222,6 +240,7 @@ bool SessionObject::cancel_wait(Napi::Env env, const Status& reason) {
   const std::unique_ptr<Waiting> ended = std::move(waiting_);
   state_->core->forget_wait(ended->ticket);
   state_->locks->cancel_wait();
+  end_watch();
   const Napi::HandleScope scope(env);
   ended->deferred.Reject(make_error(env, reason));
   return true;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -58,6 +59,29 @@ struct SessionState {
   uint64_t last_used_ms = 0;
   // The operation that is under way has taken too long.
   bool timed_out = false;
+  // Of the operation that waits for one.
+  WaitEvent lock_wait = WaitEvent::none;
+  // Promises of commits that are not durable yet.
+  uint32_t commits_in_flight = 0;
+  // What cluster.activity() tells of the session; null for nobody's.
+  ActivityEntry* activity = nullptr;
+  // What was told last.
+  struct Told {
+    ActivityState state = ActivityState::idle;
+    WaitEvent wait = WaitEvent::none;
+    TimestampTz state_change = 0;
+    TimestampTz operation_start = 0;
+    TimestampTz xact_start = 0;
+    uint32_t commands = 0;  // that are under way, one inside the other
+  } told;
+
+  // An operation begins, unless it is part of a command; `relation` may be none.
+  void begin_operation(const OperationName& name, Oid relation = invalid_oid);
+  void tell_operation(const OperationName& name, Oid relation);
+  // What it waits for within a call.
+  void tell_wait(WaitEvent event);
+  // What it is after a call, or after something that it waited for.
+  void tell_state();
 
   // The relation that a single synchronous read has locked on the fast path; its calls end before anything else is done.
   std::optional<LockTag> read_locked;
@@ -91,9 +115,15 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   explicit SessionObject(const Napi::CallbackInfo& info);
   ~SessionObject() override;
 
-  // `for_upkeep`: an autovacuum worker's, not a user's.
-  static Status make(Napi::Env env, const std::shared_ptr<ClusterCore>& core, Oid database,
-                     bool for_upkeep, Napi::Value* session);
+  // As what it is known: a client backend or an autovacuum worker, by its application's name; `invalid` is a look at
+  // something, and nobody's.
+  struct Identity {
+    Oid database = invalid_oid;
+    BackendType type = BackendType::invalid;
+    std::string application_name;
+  };
+  static Status make(Napi::Env env, const std::shared_ptr<ClusterCore>& core,
+                     const Identity& identity, Napi::Value* session);
   // Rolls back and gives the backend back; the object stays, refusing calls.
   void end();
   // Goes on with the operation that waited for a lock, or settles its promise with the error that ended the wait.
@@ -114,6 +144,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   template <typename Operation>
   Napi::Value run(Napi::Env env, Operation operation, Napi::Value (*result)(Napi::Env, Operation&));
   void watch(Napi::Env env);
+  void end_watch();
   // Rejects the promise of the operation that waits, if there is one.
   bool cancel_wait(Napi::Env env, const Status& reason);
   Status check_not_waiting() const;
@@ -132,6 +163,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Status commit_transaction(bool flush, Lsn* upto);
   Status commit_and_notify(bool flush, Lsn* upto);
 
+  Napi::Value begin_command(const Napi::CallbackInfo& info);
+  Napi::Value end_command(const Napi::CallbackInfo& info);
   Napi::Value in_transaction(const Napi::CallbackInfo& info);
   Napi::Value begin(const Napi::CallbackInfo& info);
   Napi::Value safe_snapshot(const Napi::CallbackInfo& info);

@@ -8,12 +8,19 @@
 
 namespace pgdata {
 
+namespace {
+
+constexpr OperationName select_name("SELECT");
+
+}  // namespace
+
 // lookup(relation, index, keyLayout, keys, layout, batch, hits): number
 Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
   return read(info, 7, [&](const ReadView& view) -> Napi::Value {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    state_->begin_operation(select_name, table->definition().oid);
     THROW_IF_ERROR(env, lock_for_single_read(info[0], *table));
     const size_t index = info[1].As<Napi::Number>().Uint32Value();
     Staged keys;
@@ -44,6 +51,7 @@ Napi::Value SessionObject::scan(const Napi::CallbackInfo& info) {
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
     const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
     if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    state_->begin_operation(select_name, table->definition().oid);
     THROW_IF_ERROR(env, lock_for_reading(info[0], *table));
     std::unique_ptr<Filter> filter;
     THROW_IF_ERROR(env, filter_of(*table, info[2], info[3], info[4], &filter));
@@ -62,6 +70,7 @@ Napi::Value SessionObject::range(const Napi::CallbackInfo& info) {
       THROW_IF_ERROR(env, bad_argument("relation"));
     const RowLayout* layout = table->row_layout(info[1].As<Napi::Number>().Uint32Value());
     if (layout == nullptr) THROW_IF_ERROR(env, bad_argument("layout"));
+    state_->begin_operation(select_name, table->definition().oid);
     THROW_IF_ERROR(env, lock_for_reading(info[0], *table));
     const auto object = info[2].As<Napi::Object>();
     IndexRange range;
@@ -90,6 +99,7 @@ Napi::Value SessionObject::aggregate(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsArray()) THROW_IF_ERROR(env, bad_argument("relation"));
+    state_->begin_operation(select_name, table->definition().oid);
     THROW_IF_ERROR(env, lock_for_single_read(info[0], *table));
     const auto array = info[1].As<Napi::Array>();
     std::vector<AggregateRequest> requests;

@@ -10,6 +10,14 @@ namespace pgdata {
 
 namespace {
 
+constexpr OperationName begin_name("BEGIN");
+constexpr OperationName commit_name("COMMIT");
+constexpr OperationName rollback_name("ROLLBACK");
+constexpr OperationName prepare_name("PREPARE TRANSACTION");
+constexpr OperationName savepoint_name("SAVEPOINT");
+constexpr OperationName release_name("RELEASE");
+constexpr OperationName rollback_to_name("ROLLBACK TO SAVEPOINT");
+
 Status no_subtransaction() {
   return Status::error(ErrorCode::no_active_sql_transaction, "there is no savepoint in progress");
 }
@@ -48,6 +56,7 @@ Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
     if (state_->explicit_transaction)
       THROW_IF_ERROR(env, Status::error(ErrorCode::active_sql_transaction,
                                         "there is already a transaction in progress"));
+    state_->begin_operation(begin_name);
     if (state_->backend == nullptr) {
       if (!read_only)
         THROW_IF_ERROR(env, Status::error(ErrorCode::read_only_sql_transaction,
@@ -97,6 +106,7 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
                                         "UNLISTEN, or NOTIFY"));
     if (!info[0].IsString() || !info[2].IsArray())
       THROW_IF_ERROR(env, bad_argument("prepared transaction"));
+    state_->begin_operation(prepare_name);
     Backend& backend = *state_->backend;
     PrepareRequest request;
     request.gid = info[0].As<Napi::String>().Utf8Value();
@@ -119,7 +129,7 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
     state_->locks->table().open_slot(slot, 0, 0);
     state_->locks->hand_over(slot);
     state_->explicit_transaction = false;
-    return state_->core->when_durable(env, upto);
+    return state_->core->when_durable(env, upto, state_);
   });
 }
 
@@ -139,7 +149,7 @@ Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
     Lsn upto = invalid_lsn;
     const bool wait = info[0].ToBoolean().Value();
     THROW_IF_ERROR(env, commit_transaction(false, wait ? &upto : nullptr));
-    return state_->core->when_durable(env, upto);
+    return state_->core->when_durable(env, upto, state_);
   });
 }
 
@@ -152,6 +162,8 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
   RETURN_IF_ERROR(check_no_subtransaction());
   if (state_->backend) {
     RETURN_IF_ERROR(check_not_waiting());
+    state_->begin_operation(commit_name);
+    if (flush) state_->tell_wait(WaitEvent::wal_sync);
     end_of_transaction();
     Lsn unflushed = invalid_lsn;
     RETURN_IF_ERROR(commit_and_notify(flush, &unflushed));
@@ -192,6 +204,7 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   return call(info, 0, [&]() -> Napi::Value {
+    state_->begin_operation(rollback_name);
     state_->explicit_transaction = false;
     state_->failed = false;
     state_->open_subtransactions.clear();
@@ -239,6 +252,7 @@ Napi::Value SessionObject::begin_subtransaction(const Napi::CallbackInfo& info) 
     const Napi::Env env = info.Env();
     if (!state_->explicit_transaction) THROW_IF_ERROR(env, check_transaction());
     THROW_IF_ERROR(env, state_->check_not_failed());
+    state_->begin_operation(savepoint_name);
     if (state_->backend)
       THROW_IF_ERROR(env, state_->backend->begin_subtransaction(info[0].ToBoolean().Value()));
     if (state_->locks) state_->locks->begin_subtransaction();
@@ -255,6 +269,7 @@ Napi::Value SessionObject::commit_subtransaction(const Napi::CallbackInfo& info)
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
     THROW_IF_ERROR(env, state_->check_not_failed());
     THROW_IF_ERROR(env, check_not_waiting());
+    state_->begin_operation(release_name);
     if (state_->backend) {
       THROW_IF_ERROR(env, state_->backend->commit_subtransaction());
       state_->locks->commit_subtransaction();
@@ -272,6 +287,7 @@ Napi::Value SessionObject::abort_subtransaction(const Napi::CallbackInfo& info) 
   return call(info, 0, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     if (state_->open_subtransactions.empty()) THROW_IF_ERROR(env, no_subtransaction());
+    state_->begin_operation(rollback_to_name);
     state_->finish_scans(state_->open_subtransactions.back());
     state_->open_subtransactions.pop_back();
     state_->notifications.abort_subtransaction();

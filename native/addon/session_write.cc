@@ -10,6 +10,14 @@ namespace pgdata {
 
 namespace {
 
+constexpr OperationName insert_name("INSERT");
+constexpr OperationName update_name("UPDATE");
+constexpr OperationName delete_name("DELETE");
+// By RowLockMode.
+constexpr OperationName lock_names[] = {
+    OperationName("SELECT FOR KEY SHARE"), OperationName("SELECT FOR SHARE"),
+    OperationName("SELECT FOR NO KEY UPDATE"), OperationName("SELECT FOR UPDATE")};
+
 const char* result_name(UpdateResult result) {
   switch (result) {
     case UpdateResult::ok:
@@ -89,6 +97,7 @@ Napi::Value SessionObject::insert(const Napi::CallbackInfo& info) {
     WaitPolicy policy{};
     THROW_IF_ERROR(env, policy_of(info[4], &policy));
     const RowReader reader(*staged.layout, staged.bytes, staged.size);
+    state_->begin_operation(insert_name, table->definition().oid);
     InsertOperation operation(*state_->writer, table,
                               RowWaiter(*state_->backend, *state_->locks, *table, policy));
     THROW_IF_ERROR(env, operation.begin(*staged.layout, reader, info[3].ToBoolean().Value()));
@@ -139,6 +148,7 @@ Napi::Value SessionObject::update(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, policy_of(info[6], &policy));
     if (RowReader(*staged.layout, staged.bytes, staged.size).rows() != 1)
       THROW_IF_ERROR(env, bad_argument("batch"));
+    state_->begin_operation(update_name, table->definition().oid);
     return run<UpdateOperation>(
         env,
         UpdateOperation(*state_->backend, *state_->writer, table, *staged.layout, staged.bytes,
@@ -182,6 +192,7 @@ Napi::Value SessionObject::remove(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, key_index_of(*table, info[3], &check.key_index));
     WaitPolicy policy{};
     THROW_IF_ERROR(env, policy_of(info[4], &policy));
+    state_->begin_operation(delete_name, table->definition().oid);
     return run<DeleteOperation>(
         env,
         DeleteOperation(*state_->backend, table, tid, std::move(check),
@@ -207,6 +218,7 @@ Napi::Value SessionObject::lock_row(const Napi::CallbackInfo& info) {
     RowCheck check;
     THROW_IF_ERROR(env, key_index_of(*table, info[5], &check.key_index));
     THROW_IF_ERROR(env, filter_of(*table, info[6], info[7], info[8], &check.filter));
+    state_->begin_operation(lock_names[static_cast<size_t>(mode)], table->definition().oid);
     return run<LockRowOperation>(
         env,
         LockRowOperation(*state_->backend, table, tid, mode, std::move(check),

@@ -16,10 +16,11 @@ constexpr int32_t wal_level_replica = 1;
 }  // namespace
 
 BackgroundWriter::BackgroundWriter(StorageServices& services, TransactionSystem& transactions,
-                                   const WriteAheadLimits& limits)
+                                   const WriteAheadLimits& limits, ActivityEntry& activity)
     : services_(services),
       transactions_(transactions),
       limits_(limits),
+      activity_(activity),
       counters_(*services.statistics, BackendType::bg_writer, invalid_oid),
       logged_at_(std::chrono::steady_clock::now()),
       logged_important_(services.wal.last_important()),
@@ -27,6 +28,7 @@ BackgroundWriter::BackgroundWriter(StorageServices& services, TransactionSystem&
 
 uint32_t BackgroundWriter::round() {
   const CountingScope counting(&counters_);
+  activity_.set_wait(WaitEvent::none);
   WriteAheadRound done;
   // What cannot be written stays dirty, and whoever needs it to be clean is told.
   static_cast<void>(services_.pool.write_ahead(limits_, &memory_, &done).is_ok());
@@ -38,6 +40,7 @@ uint32_t BackgroundWriter::round() {
     counters_.flush();
   }
   log_running_transactions();
+  activity_.set_wait(done.is_idle ? WaitEvent::bgwriter_hibernate : WaitEvent::bgwriter_main);
   return done.is_idle ? limits_.delay_ms * hibernate_factor : limits_.delay_ms;
 }
 

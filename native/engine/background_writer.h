@@ -10,6 +10,7 @@
 #include "buffer/buffer_pool.h"
 #include "change/change.h"
 #include "engine/periodic_thread.h"
+#include "shmem/activity_table.h"
 #include "statistics/session_counters.h"
 #include "xact/transaction_system.h"
 
@@ -18,7 +19,7 @@ namespace pgdata {
 class BackgroundWriter {
  public:
   BackgroundWriter(StorageServices& services, TransactionSystem& transactions,
-                   const WriteAheadLimits& limits);
+                   const WriteAheadLimits& limits, ActivityEntry& activity);
 
  private:
   uint32_t round();
@@ -27,6 +28,7 @@ class BackgroundWriter {
   StorageServices& services_;
   TransactionSystem& transactions_;
   WriteAheadLimits limits_;
+  ActivityEntry& activity_;
   WriteAhead memory_;
   SessionCounters counters_;
   std::chrono::steady_clock::time_point logged_at_;

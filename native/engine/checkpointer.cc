@@ -16,8 +16,10 @@ constexpr std::chrono::milliseconds nap{100};
 
 }  // namespace
 
-Checkpointer::Checkpointer(Engine& engine, uint32_t timeout_seconds, uint64_t max_wal_bytes)
+Checkpointer::Checkpointer(Engine& engine, ActivityEntry& activity, uint32_t timeout_seconds,
+                           uint64_t max_wal_bytes)
     : engine_(engine),
+      activity_(activity),
       timeout_seconds_(timeout_seconds),
       volume_bytes_(max_wal_bytes / 2),
       last_(Clock::now()),
@@ -38,12 +40,14 @@ void Checkpointer::run() {
   SessionCounters counters(*engine_.statistics(), BackendType::checkpointer, invalid_oid);
   const CountingScope counting(&counters);
   for (;;) {
+    activity_.set_wait(WaitEvent::checkpointer_main);
     {
       std::unique_lock<std::mutex> lock(mutex_);
       if (wake_.wait_for(lock, round_interval, [this] { return stopping_; })) return;
     }
     if (engine_.state().is_poisoned()) return;
     inside_.emplace(&engine_.state());
+    activity_.set_wait(WaitEvent::none);
     const bool is_whole = engine_.state().contain([&] {
       engine_.serve_checkpoint_request();
       round();
@@ -87,12 +91,14 @@ Status Checkpointer::pace(double done) {
     static_cast<void>(engine_.services().wal.preallocate().is_ok());
     switch_for_archive();
     inside_.reset();
+    activity_.set_wait(WaitEvent::checkpoint_write_delay);
     bool stops = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       stops = wake_.wait_for(lock, nap, [this] { return stopping_; });
     }
     inside_.emplace(&engine_.state());
+    activity_.set_wait(WaitEvent::none);
     if (stops) return Status::ok;
   }
 }

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "shmem/activity_table.h"
 #include "shmem/attachment.h"
 
 namespace pgdata {
@@ -25,7 +26,8 @@ class Checkpointer {
  public:
   // A checkpoint is due `timeout_seconds` after the last one if anything was logged, and once half of
   // `max_wal_bytes` was logged: the log of two intervals is kept at most.
-  Checkpointer(Engine& engine, uint32_t timeout_seconds, uint64_t max_wal_bytes);
+  Checkpointer(Engine& engine, ActivityEntry& activity, uint32_t timeout_seconds,
+               uint64_t max_wal_bytes);
   ~Checkpointer();  // waits for a checkpoint under way, which hurries
   Checkpointer(const Checkpointer&) = delete;
 
@@ -40,6 +42,7 @@ class Checkpointer {
   void switch_for_archive();
 
   Engine& engine_;
+  ActivityEntry& activity_;
   // Not while it rests: whoever dies then leaves nothing half done.
   std::optional<Attachment::Inside> inside_;
   uint32_t timeout_seconds_;

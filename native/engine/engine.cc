@@ -133,6 +133,7 @@ SegmentPlan Engine::PartOptions::plan(bool read_only) const {
   StorageBoard::plan(plan);
   CheckpointRequests::plan(plan);
   Statistics::plan(plan);
+  ActivityTable::plan(plan, locks.slots);
   return plan;
 }
 
@@ -180,7 +181,10 @@ void Engine::assemble(const PartOptions& parts) {
   pool_ = std::make_unique<BufferPool>(
       *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, parts.pool);
   services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
-  if (!options_.read_only) statistics_ = std::make_unique<Statistics>(*segment_);
+  if (!options_.read_only) {
+    statistics_ = std::make_unique<Statistics>(*segment_);
+    activity_ = std::make_unique<ActivityTable>(*segment_, parts.locks.slots);
+  }
   services_->statistics = statistics_.get();
   transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, parts.transactions);
   transactions_->processes().set_process(process_);
@@ -403,17 +407,32 @@ void Engine::start_threads() {
     archive_status_ = std::make_unique<ArchiveStatus>(files_, wal_->options().directory,
                                                       wal_->options().segment_bytes);
   }
-  checkpointer_ = std::make_unique<Checkpointer>(*this, options_.checkpoint_timeout_seconds,
-                                                 options_.max_wal_bytes);
-  background_writer_ =
-      std::make_unique<BackgroundWriter>(*services_, *transactions_, options_.background_writer);
-  wal_writer_ = std::make_unique<WalWriter>(*wal_, options_.wal_writer_delay_ms);
+  checkpointer_ =
+      std::make_unique<Checkpointer>(*this, open_worker(BackendType::checkpointer),
+                                     options_.checkpoint_timeout_seconds, options_.max_wal_bytes);
+  background_writer_ = std::make_unique<BackgroundWriter>(
+      *services_, *transactions_, options_.background_writer, open_worker(BackendType::bg_writer));
+  wal_writer_ = std::make_unique<WalWriter>(*wal_, options_.wal_writer_delay_ms,
+                                            open_worker(BackendType::wal_writer));
 }
 
 void Engine::stop_threads() {
   checkpointer_.reset();
   background_writer_.reset();
   wal_writer_.reset();
+}
+
+ActivityEntry& Engine::open_worker(BackendType type) {
+  ActivityEntry& entry = activity_->of_worker(type);
+  entry.open(type, process_, invalid_oid, "");
+  return entry;
+}
+
+void Engine::report_worker(BackendType type, WaitEvent event) {
+  if (activity_ == nullptr || !is_owner()) return;
+  ActivityEntry& entry = activity_->of_worker(type);
+  if (!entry.is_open_in(process_)) open_worker(type);
+  entry.set_wait(event);
 }
 
 Status Engine::switch_segment(Lsn* end) {
@@ -591,6 +610,8 @@ void Engine::process_ended(const ProcessTable::Process& process) {
 
 // Its transactions are rolled back; what it held and waited for is given back.
 void Engine::clean_up_after(const ProcessTable::Process& process) {
+  // Before others can take its slots.
+  activity_->close_all_of(process.number);
   const std::vector<int> slots = transactions_->processes().slots_of(process.number);
   for (const int slot : slots) {
     const Status ended = end_transaction_of_dead(*services_, *transactions_, slot);
@@ -676,6 +697,8 @@ void Engine::release() {
   wal_.reset();
   storage_.reset();
   statistics_.reset();
+  if (activity_) activity_->close_all_of(process_);
+  activity_.reset();
   storage_board_.reset();
   checkpoint_requests_.reset();
   invalidations_.reset();

@@ -35,6 +35,7 @@
 #include "notify/notify_queue.h"
 #include "predicate/predicate_locks.h"
 #include "recovery/recovery.h"
+#include "shmem/activity_table.h"
 #include "shmem/attachment.h"
 #include "shmem/cluster_state.h"
 #include "shmem/invalidation_queue.h"
@@ -127,6 +128,11 @@ class Engine {
   LockTable& locks() { return *locks_; }
   // Not when the directory is open for reading only.
   NotifyQueue& notifications() { return *notifications_; }
+  // Who does what; null when the directory is open for reading only.
+  ActivityTable* activity() { return activity_.get(); }
+  // For workers that are not threads of the engine: the owner has one of that kind, which waits for `event`. Nothing
+  // happens where this process is not the owner.
+  void report_worker(BackendType type, WaitEvent event);
   // Null when the directory is open for reading only.
   Statistics* statistics() { return statistics_.get(); }
   // To a copy of them: what is counted by the parts themselves until the cluster is closed.
@@ -208,6 +214,7 @@ class Engine {
   Status locked_checkpoint(const char* reason, const WritePace& pace);
   Status logged_checkpoint(CheckpointKind kind, const char* reason, const WritePace& pace);
   void tell_crash();
+  ActivityEntry& open_worker(BackendType type);
   void start_threads();
   void stop_threads();
   Status apply_settings();
@@ -226,6 +233,7 @@ class Engine {
   std::unique_ptr<Segment> segment_;
   ClusterState* state_ = nullptr;  // in the segment
   std::unique_ptr<Statistics> statistics_;
+  std::unique_ptr<ActivityTable> activity_;
   std::unique_ptr<ProcessTable> processes_;
   uint32_t process_ = ProcessTable::none;
   std::unique_ptr<Attachment> attachment_;

@@ -11,20 +11,26 @@ constexpr uint32_t hibernate_factor = 25;
 
 }  // namespace
 
-WalWriter::WalWriter(Wal& wal, uint32_t delay_ms)
-    : wal_(wal), delay_ms_(delay_ms), thread_(wal.state(), [this] { return round(); }) {}
+WalWriter::WalWriter(Wal& wal, uint32_t delay_ms, ActivityEntry& activity)
+    : wal_(wal),
+      delay_ms_(delay_ms),
+      activity_(activity),
+      thread_(wal.state(), [this] { return round(); }) {}
 
 uint32_t WalWriter::round() {
+  activity_.set_wait(WaitEvent::none);
   const WalPositions positions = wal_.positions();
   const uint32_t page = wal_.options().block_size;
   const Lsn whole_pages = positions.insert - positions.insert % page;
   if (whole_pages > positions.flush) {
     idle_rounds_ = 0;
+    activity_.set_wait(WaitEvent::wal_sync);
     // A failure has poisoned the cluster.
     static_cast<void>(wal_.flush(whole_pages).is_ok());
   } else if (idle_rounds_ < rounds_until_hibernation) {
     idle_rounds_++;
   }
+  activity_.set_wait(WaitEvent::wal_writer_main);
   return idle_rounds_ < rounds_until_hibernation ? delay_ms_ : delay_ms_ * hibernate_factor;
 }
 

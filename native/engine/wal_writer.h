@@ -8,19 +8,21 @@
 #include <cstdint>
 
 #include "engine/periodic_thread.h"
+#include "shmem/activity_table.h"
 #include "wal/wal.h"
 
 namespace pgdata {
 
 class WalWriter {
  public:
-  WalWriter(Wal& wal, uint32_t delay_ms);
+  WalWriter(Wal& wal, uint32_t delay_ms, ActivityEntry& activity);
 
  private:
   uint32_t round();
 
   Wal& wal_;
   uint32_t delay_ms_;
+  ActivityEntry& activity_;
   uint32_t idle_rounds_ = 0;
   PeriodicThread thread_;
 };

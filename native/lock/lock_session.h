@@ -29,6 +29,8 @@ class LockSession {
   LockTable& table() const { return table_; }
   int slot() const { return slot_; }
   bool is_waiting() const { return waiting_; }
+  // What it waits for, or waited for last.
+  const LockTag& awaited() const { return awaited_; }
 
   // With `may_wait` false the outcome is granted or not_available.
   Status acquire(const LockTag& tag, LockLevel level, LockScope scope, bool may_wait,

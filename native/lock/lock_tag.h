@@ -19,6 +19,7 @@
 
 #include "base/types.h"
 #include "layout/two_phase_file.h"
+#include "shmem/wait_event.h"
 
 namespace pgdata {
 
@@ -35,6 +36,14 @@ enum class LockTagType : uint8_t {
   userlock = 9,
   advisory = 10,
 };
+
+// pg_locks.locktype is the event's name.
+constexpr WaitEvent wait_event_of(LockTagType type) {
+  return static_cast<WaitEvent>(static_cast<uint32_t>(WaitEvent::lock_relation) +
+                                static_cast<uint32_t>(type));
+}
+static_assert(wait_event_of(LockTagType::advisory) == WaitEvent::lock_advisory);
+static_assert(wait_event_of(LockTagType::transaction) == WaitEvent::lock_transactionid);
 
 // LOCKMODE, weakest first. Tuples and transactions are locked at the same levels as relations.
 enum class LockLevel : uint8_t {

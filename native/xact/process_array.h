@@ -56,6 +56,7 @@ class ProcessArray {
   // How many backends are on a database.
   uint32_t backends_on(Oid database) const;
   TransactionId xid_of(int slot) const { return xids_[slot].load(std::memory_order_acquire); }
+  TransactionId xmin_of(int slot) const { return xmins_[slot].load(std::memory_order_acquire); }
   // The subtransactions that the slot lists, ascending.
   std::vector<TransactionId> subxids_of(int slot) const;
 

@@ -299,7 +299,34 @@ export interface NativeListener {
   close(): void
 }
 
+/** One session or worker. Times are microseconds since 2000-01-01. */
+export interface NativeActivity {
+  session: number | null
+  pid: number
+  backendType: string
+  database: number
+  applicationName: string
+  state: 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)' | null
+  waitEventType: string | null
+  waitEvent: string | null
+  backendStart: bigint
+  xactStart: bigint | null
+  queryStart: bigint | null
+  stateChange: bigint | null
+  backendXid: number | null
+  backendXmin: number | null
+  operation: string
+  /** What the operation works on; 0: nothing in particular. */
+  relation: number
+}
+
 export interface NativeSession {
+  /**
+   * Until as many calls of `endCommand`, the session's operations are parts of a command of this name; without one, of the
+   * command around it.
+   */
+  beginCommand(name: string, relation: number): void
+  endCommand(): void
   /** The open transaction is going to change catalogs: other processes are told when it commits. */
   willDefine(): void
   inTransaction(): boolean
@@ -734,8 +761,12 @@ export interface NativeCluster {
     ofToast: boolean,
     isAutovacuum: boolean,
   ): NativeVacuum
-  /** `forUpkeep`: a background worker's, not a user's. */
-  session(database: number, forUpkeep?: boolean): NativeSession
+  /** As what the session is known to others; without `kind` it is a look at something, and nobody's. */
+  session(
+    database: number,
+    kind?: 'client backend' | 'autovacuum worker',
+    applicationName?: string,
+  ): NativeSession
   relation(descriptor: RelationDescriptor): NativeRelation
   newOid(): number
   blocks(locator: Locator, fork: 0 | 1 | 2 | 3): number
@@ -829,6 +860,9 @@ export interface NativeCluster {
   dropDatabaseStatistics(database: number): void
   resetStatistics(): void
   locks(): NativeLock[]
+  activity(): NativeActivity[]
+  /** The owner has such a worker, which rests, or works. Nothing happens in another process. */
+  reportWorker(type: 'autovacuum launcher' | 'archiver', isResting: boolean): void
   /** What recovery compared with the images of records that carry them for that, by kind of record. */
   comparedPages(): ComparedPages[]
 }

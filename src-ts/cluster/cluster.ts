@@ -11,7 +11,9 @@ import type {
   NativeDisk,
 } from '../binding/native.ts'
 import { pgAuthid } from '../catalog/pg_authid.ts'
+import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
+import { pgNamespace } from '../catalog/pg_namespace.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
@@ -35,6 +37,7 @@ import type { Invalidated } from '../transaction/relation-lock.ts'
 import { type TimeLimitOptions, type TimeLimits, timeLimits } from '../transaction/time-limits.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
+import { type ActivityInfo, activityInfo } from './activity-info.ts'
 import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
 import { type LockInfo, lockInfo } from './lock-info.ts'
@@ -79,6 +82,8 @@ export interface RecoveryProgress {
 export interface ConnectOptions extends TimeLimitOptions {
   /** Default 'postgres'. */
   database?: string
+  /** What Cluster.activity calls the session; what is beyond 63 bytes is cut. */
+  applicationName?: string
   /** For the session's transactions that do not say otherwise. Default: the setting synchronous_commit. */
   synchronousCommit?: SynchronousCommit
 }
@@ -410,7 +415,11 @@ export class Cluster {
 
   #session(database: DatabaseServices, options: ConnectOptions = {}, forUpkeep = false): Session {
     const session: Session = new Session(
-      this.#native.session(database.oid, forUpkeep),
+      this.#native.session(
+        database.oid,
+        forUpkeep ? 'autovacuum worker' : 'client backend',
+        options.applicationName ?? '',
+      ),
       database,
       this.#native,
       {
@@ -490,13 +499,11 @@ export class Cluster {
   /** pg_stat_database: one row for each database, and one for what is counted of shared catalogs. */
   databaseStatistics(): DatabaseStatistics[] {
     this.#refuseClosed()
-    const probe = this.#native.session(0)
-    const databases = [...this.#shared.scan(probe, pgDatabase)]
-    probe.close()
+    const names = this.#databaseNames()
     this.#native.flushStatistics()
     return [
       databaseStatistics(this.#native, 0, null),
-      ...databases.map(({ oid, datname }) => databaseStatistics(this.#native, oid, datname)),
+      ...[...names].map(([oid, name]) => databaseStatistics(this.#native, oid, name)),
     ]
   }
 
@@ -522,6 +529,21 @@ export class Cluster {
   locks(): LockInfo[] {
     this.#refuseClosed()
     return this.#native.locks().map(lockInfo)
+  }
+
+  /**
+   * What every session and background worker of the cluster is doing, in all processes, as pg_stat_activity shows it; empty
+   * when open for reading only.
+   */
+  activity(): ActivityInfo[] {
+    this.#refuseClosed()
+    const rows = this.#native.activity()
+    const names = this.#databaseNames()
+    const relationName = (database: number, relation: number) => {
+      const name = names.get(database)
+      return name === undefined ? undefined : this.#relationName(name, relation)
+    }
+    return rows.map((row) => activityInfo(row, (oid) => names.get(oid), relationName))
   }
 
   /**
@@ -624,6 +646,30 @@ export class Cluster {
       notice: (notice, backendType, severity) => this.#notice(notice, backendType, severity),
       log: (message) => this.#log.write(message),
     })
+  }
+
+  #databaseNames(): Map<number, string> {
+    const probe = this.#native.session(0)
+    try {
+      return new Map([...this.#shared.scan(probe, pgDatabase)].map((row) => [row.oid, row.datname]))
+    } finally {
+      probe.close()
+    }
+  }
+
+  // "public.accounts"; undefined for one that is gone, or that a transaction is just making.
+  #relationName(databaseName: string, relation: number): string | undefined {
+    const { oid, catalogs, acceptInvalidations } = this.#database(databaseName, true)
+    const probe = this.#native.session(oid)
+    try {
+      acceptInvalidations()
+      const row = catalogs.findOne(probe, pgClass, 'pg_class_oid_index', [relation])
+      const schema =
+        row && catalogs.findOne(probe, pgNamespace, 'pg_namespace_oid_index', [row.relnamespace])
+      return schema && `${schema.nspname}.${row.relname}`
+    } finally {
+      probe.close()
+    }
   }
 
   #databasesForUpkeep(): WorkerDatabase[] {

@@ -6,6 +6,7 @@ import type { NativeCluster, NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
+import { namedCommand } from '../transaction/named-command.ts'
 import { type Invalidated, LockWait, lockRelation } from '../transaction/relation-lock.ts'
 import type { TransactionQueue } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
@@ -85,32 +86,32 @@ export class Commands {
   }
 
   createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
-    return this.run((context) => createTable(context, name, options))
+    return this.run('CREATE TABLE', (context) => createTable(context, name, options))
   }
 
   dropTable(name: string, options: DropOptions = {}): void | Promise<void> {
-    return this.run((context) => dropTable(context, name, options))
+    return this.run('DROP TABLE', (context) => dropTable(context, name, options))
   }
 
   createIndex(table: string, options: CreateIndexOptions): string | Promise<string> {
-    return this.run((context) => createIndex(context, table, options))
+    return this.run('CREATE INDEX', (context) => createIndex(context, table, options))
   }
 
   dropIndex(name: string, options: DropOptions = {}): void | Promise<void> {
-    return this.run((context) => dropIndex(context, name, options))
+    return this.run('DROP INDEX', (context) => dropIndex(context, name, options))
   }
 
   truncate(...tables: string[]): void | Promise<void> {
-    return this.run((context) => truncate(context, tables))
+    return this.run('TRUNCATE TABLE', (context) => truncate(context, tables))
   }
 
   /** Writes a table anew; resolves with what was done. */
   vacuumFull(oid: number, signal: AbortSignal | undefined): Promise<VacuumReport> {
-    return this.#start((context) => vacuumFull(context, oid, signal))
+    return this.#start('VACUUM FULL', (context) => vacuumFull(context, oid, signal))
   }
 
   cluster(name: string, index: string | undefined, options: ClusterOptions): Promise<VacuumReport> {
-    return this.#start((context) => cluster(context, name, index, options))
+    return this.#start('CLUSTER', (context) => cluster(context, name, index, options))
   }
 
   /** Builds the indexes that an index or a table stands for, or all of the table with that OID. */
@@ -118,26 +119,26 @@ export class Commands {
     target: Exclude<ReindexTarget, ReindexedTables> | number,
     options: ReindexOptions,
   ): Promise<string[]> {
-    return this.#start((context) => {
+    return this.#start('REINDEX', (context) => {
       const indexes = typeof target === 'number' ? { table: target } : findIndexes(context, target)
       return reindexTable(context, indexes, options)
     })
   }
 
   createSchema(name: string, options: CreateSchemaOptions = {}): void | Promise<void> {
-    return this.run((context) => createSchema(context, name, options))
+    return this.run('CREATE SCHEMA', (context) => createSchema(context, name, options))
   }
 
   dropSchema(name: string, options: DropOptions = {}): void | Promise<void> {
-    return this.run((context) => dropSchema(context, name, options))
+    return this.run('DROP SCHEMA', (context) => dropSchema(context, name, options))
   }
 
   /**
    * Runs a command in the open transaction; if it throws, the transaction can only be rolled back. A command that must
-   * wait for a lock is run again when it has it.
+   * wait for a lock is run again when it has it. `name` is what Cluster.activity shows meanwhile.
    */
-  run<T>(command: (context: CommandContext) => T): T | Promise<T> {
-    return this.#begin((context) => {
+  run<T>(name: string, command: (context: CommandContext) => T): T | Promise<T> {
+    return this.#begin(name, (context) => {
       context.lockCatalogs('to change rows')
       return command(context)
     })
@@ -145,11 +146,12 @@ export class Commands {
 
   /** Waits until rows of catalogs may be changed, for the rest of the open transaction. */
   async beginDefining(): Promise<void> {
-    await this.run(() => undefined)
+    await this.run('', () => undefined)
   }
 
-  #begin<T>(command: (context: CommandContext) => T): T | Promise<T> {
-    return this.#services.queue.write(() => this.#attempt(command))
+  #begin<T>(name: string, command: (context: CommandContext) => T): T | Promise<T> {
+    const { native, queue } = this.#services
+    return queue.write(() => namedCommand(native, name, () => this.#attempt(command)))
   }
 
   #attempt<T>(command: (context: CommandContext) => T): T | Promise<T> {
@@ -167,8 +169,8 @@ export class Commands {
   }
 
   // For commands that take their locks themselves, and go on for a while once they have them.
-  async #start<T>(command: (context: CommandContext) => Promise<T>): Promise<T> {
-    return await this.#begin(command)
+  async #start<T>(name: string, command: (context: CommandContext) => Promise<T>): Promise<T> {
+    return await this.#begin(name, command)
   }
 
   /** What a command works with, in the open transaction. */

@@ -14,6 +14,7 @@ import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
+import { namedCommand } from '../transaction/named-command.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import type { CommandContext } from './command-context.ts'
@@ -226,7 +227,8 @@ async function whileLocked(
   try {
     isLocked = await run.step((context) => lockTarget(context, run, oid, options))
     const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
-    if (target !== undefined) await work(target)
+    const name = run.isAutovacuum ? 'autovacuum: VACUUM' : 'VACUUM'
+    if (target !== undefined) await namedCommand(run.session, name, () => work(target), oid)
   } finally {
     if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
   }

@@ -33,6 +33,8 @@ export class Archiver {
   #working: Promise<void> | undefined
   #restUntil = 0
   #stopped = false
+  /** A command is under way. */
+  #isRunning = false
   #toldOfNoCommand = false
 
   constructor(host: WorkerHost) {
@@ -40,6 +42,12 @@ export class Archiver {
     this.#statusDirectory = join(host.dataDirectory, 'pg_wal', 'archive_status')
     this.#timer = setInterval(() => this.#wake(), lookIntervalMs)
     this.#timer.unref()
+    this.report()
+  }
+
+  /** Makes the archiver known to others as long as this process is the owner. */
+  report(): void {
+    if (!this.#isRunning) this.#host.native.reportWorker('archiver', true)
   }
 
   /** Archives what is ready, and ends. What cannot be archived is left for the next time. */
@@ -119,7 +127,11 @@ export class Archiver {
       return true
     }
     for (let attempt = 1; ; attempt++) {
+      native.reportWorker('archiver', false)
+      this.#isRunning = true
       const failure = await this.#run(archiveCommand(settings.archive_command, file))
+      this.#isRunning = false
+      native.reportWorker('archiver', true)
       native.reportArchived(file, failure !== undefined)
       if (failure === undefined) {
         await this.#markDone(file)

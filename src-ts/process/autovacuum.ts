@@ -18,6 +18,12 @@ export class Autovacuum {
     this.#host = host
     this.#timer = setInterval(() => this.#look(), host.settings.autovacuum_naptime)
     this.#timer.unref()
+    this.report()
+  }
+
+  /** Makes the launcher known to others as long as this process is the owner. */
+  report(): void {
+    if (this.#host.settings.autovacuum) this.#host.native.reportWorker('autovacuum launcher', true)
   }
 
   /** Ends the vacuums that are going on, and waits for that. */
@@ -35,6 +41,7 @@ export class Autovacuum {
       if (!native.isOwner()) return
       native.flushStatistics()
       this.#due = this.#dueDatabases()
+      this.report()
     } catch {
       // The cluster is poisoned, or being closed; whoever uses it is told.
       return

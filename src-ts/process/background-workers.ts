@@ -47,6 +47,9 @@ export class BackgroundWorkers {
   #flush(): void {
     try {
       this.#host.native.flushStatistics()
+      // It may have become the owner.
+      this.#autovacuum.report()
+      this.#archiver?.report()
     } catch {
       // The cluster is poisoned; whoever uses it is told.
       clearInterval(this.#flushTimer)

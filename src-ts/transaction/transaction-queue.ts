@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NativeSession } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { namedCommand } from './named-command.ts'
 import {
   noTimeLimits,
   type TimeLimitOptions,
@@ -183,14 +184,15 @@ export class TransactionQueue {
       await durable
       return result
     }
-    const turn = this.#tail.then(() => body(step))
+    const turn = this.#tail.then(() => namedCommand(this.#native, what, () => body(step)))
     this.#tail = turn.catch(() => undefined)
     return turn
   }
 
   /** As `run`, for a command that cannot be part of a transaction: throws 25001 inside one. */
   runAlone<T>(command: string, body: () => T | Promise<T>): Promise<T> {
-    if (this.#scopeAround() === undefined) return this.run(body)
+    if (this.#scopeAround() === undefined)
+      return this.run(() => namedCommand(this.#native, command, body))
     return Promise.reject(insideTransaction(command))
   }
 
