@@ -7,16 +7,18 @@
 
 namespace pgdata {
 
-void SessionState::begin_operation(const OperationName& name, Oid relation) {
+void SessionState::begin_operation(const OperationName& name, Oid relation, bool is_brief) {
   if (activity == nullptr || told.commands > 0) return;
   // Catalogs are read on behalf of something else.
   if (relation != invalid_oid && relation < first_normal_object_id) return;
   tell_operation(name, relation);
+  told.is_brief = is_brief;
 }
 
 void SessionState::tell_operation(const OperationName& name, Oid relation) {
   told.state = ActivityState::active;
   told.wait = WaitEvent::none;
+  told.is_brief = false;
   told.state_change = told.operation_start = coarse_timestamp();
   activity->begin_operation(name, relation, told.operation_start);
 }
@@ -29,7 +31,9 @@ void SessionState::tell_wait(WaitEvent event) {
 
 void SessionState::tell_state() {
   if (activity == nullptr) return;
-  const bool in_transaction = explicit_transaction || implicit_scans > 0;
+  // One that has failed as a whole is over, whatever the caller thinks.
+  const bool is_over = failed && open_subtransactions.empty();
+  const bool in_transaction = (explicit_transaction && !is_over) || implicit_scans > 0;
   ActivityState state = ActivityState::active;
   WaitEvent event = WaitEvent::none;
   if (lock_wait != WaitEvent::none || told.commands > 0) {
@@ -49,7 +53,8 @@ void SessionState::tell_state() {
   const bool is_new = in_transaction != (told.xact_start != 0);
   if (state == told.state && event == told.wait && !is_new) return;
   if (is_new) told.xact_start = in_transaction ? told.operation_start : 0;
-  if (state != told.state) told.state_change = coarse_timestamp();
+  // A brief operation ended when it began, to a few milliseconds.
+  if (state != told.state && !told.is_brief) told.state_change = coarse_timestamp();
   told.state = state;
   told.wait = event;
   activity->set_state(state, event, told.xact_start, told.state_change);

@@ -72,11 +72,13 @@ struct SessionState {
     TimestampTz state_change = 0;
     TimestampTz operation_start = 0;
     TimestampTz xact_start = 0;
+    bool is_brief = false;
     uint32_t commands = 0;  // that are under way, one inside the other
   } told;
 
-  // An operation begins, unless it is part of a command; `relation` may be none.
-  void begin_operation(const OperationName& name, Oid relation = invalid_oid);
+  // An operation begins, unless it is part of a command; `relation` may be none. `is_brief`: it ends with the call, soon.
+  void begin_operation(const OperationName& name, Oid relation = invalid_oid,
+                       bool is_brief = false);
   void tell_operation(const OperationName& name, Oid relation);
   // What it waits for within a call.
   void tell_wait(WaitEvent event);

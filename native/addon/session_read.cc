@@ -20,7 +20,7 @@ Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
     if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
-    state_->begin_operation(select_name, table->definition().oid);
+    state_->begin_operation(select_name, table->definition().oid, true);
     THROW_IF_ERROR(env, lock_for_single_read(info[0], *table));
     const size_t index = info[1].As<Napi::Number>().Uint32Value();
     Staged keys;
