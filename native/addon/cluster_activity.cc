@@ -1,5 +1,7 @@
 // ClusterObject: who does what, and who has locked what.
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "addon/cluster_object.h"
@@ -97,11 +99,49 @@ Napi::Value ClusterObject::report_worker(const Napi::CallbackInfo& info) {
   });
 }
 
+namespace {
+
+// Those of the table, and each running transaction's on its ids, which are not in the table while nobody waits for them.
+std::vector<LockEntry> locks_of(Engine& engine) {
+  std::vector<LockEntry> all = engine.locks().entries();
+  std::unordered_set<uint32_t> known;
+  for (const LockEntry& entry : all) {
+    if (entry.tag.type == LockTagType::transaction && entry.level == LockLevel::exclusive)
+      known.insert(entry.tag.field1);
+  }
+  const ProcessArray& processes = engine.transactions().processes();
+  const EngineOptions& options = engine.options();
+  const auto slots = static_cast<int>(options.max_backends + options.max_prepared_transactions);
+  for (int slot = 0; slot < slots; ++slot) {
+    const TransactionId xid = processes.xid_of(slot);
+    if (!is_valid(xid)) continue;
+    std::vector<TransactionId> xids = processes.subxids_of(slot);
+    xids.insert(xids.begin(), xid);
+    for (const TransactionId each : xids) {
+      if (known.contains(value_of(each))) continue;
+      LockEntry entry = engine.locks().entry_of_slot(slot);
+      entry.tag = LockTag::transaction(each);
+      entry.level = LockLevel::exclusive;
+      entry.granted = true;
+      all.push_back(entry);
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
 // locks(): NativeLock[]
 Napi::Value ClusterObject::locks(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
-    const std::vector<LockEntry> entries = core_->engine().locks().entries();
+    Engine& engine = core_->engine();
+    const std::vector<LockEntry> entries = locks_of(engine);
+    const ProcessArray& processes = engine.transactions().processes();
+    std::unordered_map<int, uint32_t> pids;
+    if (engine.activity() != nullptr) {
+      for (const Activity& activity : engine.activity()->list()) pids[activity.slot] = activity.pid;
+    }
     Napi::Array array = Napi::Array::New(env, entries.size());
     for (uint32_t i = 0; i < entries.size(); i++) {
       const LockEntry& entry = entries[i];
@@ -114,6 +154,12 @@ Napi::Value ClusterObject::locks(const Napi::CallbackInfo& info) {
       object.Set("session", Napi::Number::New(env, entry.number));
       object.Set("mode", name_of(entry.level));
       object.Set("granted", Napi::Boolean::New(env, entry.granted));
+      const auto pid = pids.find(entry.slot);
+      object.Set("pid", Napi::Number::New(env, pid == pids.end() ? 0 : pid->second));
+      object.Set("localTransaction", Napi::Number::New(env, entry.local_transaction));
+      object.Set("transaction", Napi::Number::New(env, value_of(processes.xid_of(entry.slot))));
+      object.Set("fastPath", Napi::Boolean::New(env, entry.fast_path));
+      object.Set("waitStart", time_value(env, entry.wait_start));
       array.Set(i, object);
     }
     return array;

@@ -73,6 +73,7 @@ Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
         THROW_IF_ERROR(env, backend.commit(false, &upto));
       }
       THROW_IF_ERROR(env, backend.begin(level, read_only, info[2].ToBoolean().Value()));
+      state_->locks->begin_transaction();
     }
     state_->explicit_transaction = true;
     state_->last_used_ms = coarse_milliseconds();

@@ -85,13 +85,30 @@ Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutc
     return Status::ok;
   }
   const LockTag tag = LockTag::transaction(xid);
-  RETURN_IF_ERROR(table_.lock_transaction_for(owner, xid));
+  RETURN_IF_ERROR(table_.lock_transaction_for(owner, tag));
   Status status = acquire(tag, LockLevel::share, LockScope::transaction, true, outcome);
   int still = -1;
   Status looked = transactions_.slot_of(xid, &still);
-  if (still < 0) table_.release_transaction(owner, xid);
+  if (still < 0) table_.release_transaction(owner, tag);
   if (!looked.is_ok()) cancel_wait();
   RETURN_IF_ERROR(std::move(looked));
+  RETURN_IF_ERROR(std::move(status));
+  if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
+  return Status::ok;
+}
+
+Status LockSession::await_virtual_transaction(int owner_slot, uint32_t number, bool may_wait,
+                                              LockOutcome* outcome) {
+  INVARIANT(owner_slot != slot_);
+  *outcome = LockOutcome::granted;
+  if (table_.local_transaction(owner_slot) != number) return Status::ok;
+  *outcome = LockOutcome::not_available;
+  if (!may_wait) return Status::ok;
+  const LockTag tag = LockTag::virtual_transaction(static_cast<uint32_t>(owner_slot) + 1, number);
+  RETURN_IF_ERROR(table_.lock_transaction_for(owner_slot, tag));
+  Status status = acquire(tag, LockLevel::share, LockScope::transaction, true, outcome);
+  // As above.
+  if (table_.local_transaction(owner_slot) != number) table_.release_transaction(owner_slot, tag);
   RETURN_IF_ERROR(std::move(status));
   if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
   return Status::ok;
@@ -104,14 +121,13 @@ void LockSession::finish_wait() {
   held.proclock = table_.end_wait(slot_);
   // Of the end of a transaction only the moment matters.
   add(held, awaited_level_, awaited_depth_, 1);
-  if (awaited_.type == LockTagType::transaction)
-    release(awaited_, awaited_level_, LockScope::transaction);
+  if (awaited_.is_transaction()) release(awaited_, awaited_level_, LockScope::transaction);
 }
 
 void LockSession::cancel_wait() {
   if (!waiting_) return;
   if (!table_.cancel_wait(slot_) && table_.wait_state(slot_) == LockTable::WaitState::granted) {
-    const bool keeps = awaited_.type != LockTagType::transaction;
+    const bool keeps = !awaited_.is_transaction();
     finish_wait();
     if (keeps)
       release(awaited_, awaited_level_,
@@ -192,7 +208,7 @@ Status LockSession::abort_subtransaction() {
     const TransactionId xid{held.tag.field1};
     bool running = false;
     RETURN_IF_ERROR(transactions_.is_in_progress(xid, &running));
-    if (!running) table_.release_transaction(slot_, xid);
+    if (!running) table_.release_transaction(slot_, held.tag);
   }
   return Status::ok;
 }
@@ -201,6 +217,7 @@ void LockSession::end_transaction() {
   cancel_wait();
   depth_ = 1;
   if (!locks_.empty()) release_from(1);
+  table_.end_transaction(slot_);
   if (table_.is_transaction_wanted(slot_)) table_.release_transactions(slot_);
 }
 
@@ -241,6 +258,11 @@ void LockSession::hand_over(int slot) {
     if (stays) kept.push_back(at->second.proclock);
     at = stays ? std::next(at) : locks_.erase(at);
   }
+  // Who waits for the virtual transaction waits for nothing any more: it ends here.
+  const LockTag tag = LockTag::virtual_transaction(static_cast<uint32_t>(slot_) + 1,
+                                                   table_.local_transaction(slot_));
+  table_.end_transaction(slot_);
+  table_.release_transaction(slot_, tag);
   table_.transfer(slot_, slot, kept);
   depth_ = 1;
 }

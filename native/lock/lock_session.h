@@ -38,6 +38,9 @@ class LockSession {
   // Waits until `xid` has ended: granted when it has. A subtransaction ends when it is rolled back, or with its
   // transaction.
   Status await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome);
+  // Waits until the transaction of that local number of another slot has ended, whether it has an xid or not.
+  Status await_virtual_transaction(int owner_slot, uint32_t number, bool may_wait,
+                                   LockOutcome* outcome);
   // After a wait ended with the lock granted.
   void finish_wait();
   // Leaves the queue; a lock that was granted just now is given back.
@@ -49,6 +52,8 @@ class LockSession {
   // At any level.
   bool holds(const LockTag& tag) const { return locks_.contains(tag); }
 
+  // From here to `end_transaction` there is a virtual transaction that others can wait for.
+  void begin_transaction() { table_.begin_transaction(slot_); }
   void begin_subtransaction() { ++depth_; }
   // Its locks become its parent's.
   void commit_subtransaction();

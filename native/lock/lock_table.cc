@@ -90,6 +90,7 @@ void LockTable::open_slot(int slot, uint32_t mailbox, uint32_t number) {
   opened.number = number;
   opened.state.store(static_cast<uint32_t>(WaitState::idle), std::memory_order_relaxed);
   opened.transaction_wanted.store(0, std::memory_order_relaxed);
+  opened.local_transaction.store(0, std::memory_order_relaxed);
 }
 
 void LockTable::close_slot(int slot) {
@@ -377,6 +378,7 @@ Status LockTable::join_queue(int slot, uint32_t lock_index, uint32_t proclock_in
   me.wait_lock.store(lock_index, std::memory_order_relaxed);
   me.wait_proclock.store(proclock_index, std::memory_order_relaxed);
   me.wait_level = level;
+  me.wait_start.store(current_timestamp(), std::memory_order_relaxed);
   enqueue_before(lock, before, slot);
   lock.waited_mask = static_cast<uint16_t>(lock.waited_mask | bit_of(level));
   me.state.store(static_cast<uint32_t>(WaitState::waiting), std::memory_order_release);
@@ -477,8 +479,20 @@ uint32_t LockTable::end_wait(int slot) {
   return me.wait_proclock.exchange(none, std::memory_order_relaxed);
 }
 
-Status LockTable::lock_transaction_for(int owner_slot, TransactionId xid) {
-  const LockTag tag = LockTag::transaction(xid);
+uint32_t LockTable::begin_transaction(int slot) {
+  Slot& mine = slot_at(slot);
+  if (++mine.transactions == 0) ++mine.transactions;
+  mine.local_transaction.store(mine.transactions, std::memory_order_release);
+  return mine.transactions;
+}
+
+void LockTable::end_transaction(int slot) {
+  std::atomic<uint32_t>& number = slot_at(slot).local_transaction;
+  // Single reads end without ever having begun one.
+  if (number.load(std::memory_order_relaxed) != 0) number.store(0, std::memory_order_seq_cst);
+}
+
+Status LockTable::lock_transaction_for(int owner_slot, const LockTag& tag) {
   const uint32_t hash = tag.hash();
   const uint32_t partition = partition_of(hash);
   LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
@@ -516,8 +530,7 @@ void LockTable::release_held(int slot, uint32_t partition, uint32_t proclock, ui
   clean_up(lock, proclock, hash, wake);
 }
 
-void LockTable::release_transaction(int owner_slot, TransactionId xid) {
-  const LockTag tag = LockTag::transaction(xid);
+void LockTable::release_transaction(int owner_slot, const LockTag& tag) {
   const uint32_t hash = tag.hash();
   const uint32_t partition = partition_of(hash);
   LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
@@ -534,7 +547,7 @@ void LockTable::release_transactions(int owner_slot) {
     uint32_t next = none;
     for (uint32_t at = slot_at(owner_slot).first_proclock[partition]; at != none; at = next) {
       next = proclock_at(at).next_of_slot;
-      if (lock_at(proclock_at(at).lock).tag.type == LockTagType::transaction)
+      if (lock_at(proclock_at(at).lock).tag.is_transaction())
         release_held(owner_slot, partition, at, bit_of(LockLevel::exclusive));
     }
   }
@@ -553,6 +566,7 @@ void LockTable::release_all(int slot) {
     }
   }
   slot_at(slot).transaction_wanted.store(0, std::memory_order_relaxed);
+  slot_at(slot).local_transaction.store(0, std::memory_order_relaxed);
 }
 
 void LockTable::transfer(int from_slot, int to_slot, const std::vector<uint32_t>& kept) {
@@ -571,13 +585,20 @@ void LockTable::transfer(int from_slot, int to_slot, const std::vector<uint32_t>
   slot_at(from_slot).transaction_wanted.store(0, std::memory_order_relaxed);
 }
 
-LockEntry LockTable::entry_of(const ProcLock& proclock, LockLevel level, bool granted) const {
+LockEntry LockTable::entry_of_slot(int slot) const {
   LockEntry entry;
+  entry.slot = slot;
+  entry.number = slot_at(slot).number;
+  entry.local_transaction = slot_at(slot).local_transaction.load(std::memory_order_relaxed);
+  return entry;
+}
+
+LockEntry LockTable::entry_of(const ProcLock& proclock, LockLevel level, bool granted) const {
+  LockEntry entry = entry_of_slot(static_cast<int>(proclock.slot));
   entry.tag = lock_at(proclock.lock).tag;
-  entry.slot = static_cast<int>(proclock.slot);
-  entry.number = slots_[proclock.slot].number;
   entry.level = level;
   entry.granted = granted;
+  if (!granted) entry.wait_start = slots_[proclock.slot].wait_start.load(std::memory_order_relaxed);
   return entry;
 }
 
@@ -632,16 +653,24 @@ std::vector<LockEntry> LockTable::entries() const {
     for (const FastPathLocks::Held& each : held) {
       for (uint32_t level = 1; level < lock_levels_end; ++level) {
         if ((each.mask >> level & 1) == 0) continue;
-        LockEntry entry;
+        LockEntry entry = entry_of_slot(static_cast<int>(slot));
         entry.tag = each.tag;
-        entry.slot = static_cast<int>(slot);
-        entry.number = slots_[slot].number;
         entry.level = static_cast<LockLevel>(level);
         entry.granted = true;
         entry.fast_path = true;
         all.push_back(entry);
       }
     }
+    // The virtual transaction that runs, unless somebody waits for it, who then took its lock.
+    LockEntry entry = entry_of_slot(static_cast<int>(slot));
+    if (entry.local_transaction == 0) continue;
+    entry.tag = LockTag::virtual_transaction(entry.number, entry.local_transaction);
+    const uint32_t lock = find_lock(entry.tag, entry.tag.hash());
+    if (lock != none && find_proclock(lock, entry.slot) != none) continue;
+    entry.level = LockLevel::exclusive;
+    entry.granted = true;
+    entry.fast_path = true;
+    all.push_back(entry);
   }
   unlock_all();
   return all;

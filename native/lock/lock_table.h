@@ -37,7 +37,9 @@ struct LockEntry {
   uint32_t number = 0;  // of the session
   LockLevel level = LockLevel::none;
   bool granted = false;
-  bool fast_path = false;  // held without a place in the table
+  bool fast_path = false;          // held without a place in the table
+  uint32_t local_transaction = 0;  // of the slot; 0: none
+  TimestampTz wait_start = 0;      // of a waiter
 };
 
 class LockTable {
@@ -92,11 +94,19 @@ class LockTable {
   // the slot stops waiting, and the error is deadlock_detected with the cycle in its detail. ok in all other cases.
   Status check_deadlock(int slot);
 
-  // Another transaction's id, as a lock: nobody takes one for its own id; whoever is going to wait for `xid` takes it
-  // for the backend that runs it. That backend finds a note, and gives the lock back when `xid` has ended.
-  Status lock_transaction_for(int owner_slot, TransactionId xid);
+  // A transaction of the slot begins: its local number, which with the slot's is its virtual id.
+  uint32_t begin_transaction(int slot);
+  void end_transaction(int slot);
+  // 0: none.
+  uint32_t local_transaction(int slot) const {
+    return slot_at(slot).local_transaction.load(std::memory_order_seq_cst);
+  }
+
+  // Another transaction's id, virtual or not, as a lock: nobody takes one for its own id; whoever is going to wait for it
+  // takes it for the backend that runs it. That backend finds a note, and gives the lock back when it has ended.
+  Status lock_transaction_for(int owner_slot, const LockTag& transaction);
   bool is_transaction_wanted(int slot) const;
-  void release_transaction(int owner_slot, TransactionId xid);
+  void release_transaction(int owner_slot, const LockTag& transaction);
   // All of them, at the end of a transaction.
   void release_transactions(int owner_slot);
 
@@ -111,6 +121,8 @@ class LockTable {
 
   // A picture of all locks at one moment.
   std::vector<LockEntry> entries() const;
+  // What is the same in all entries of a slot.
+  LockEntry entry_of_slot(int slot) const;
   uint32_t locks_max() const { return locks_max_; }
 
  private:
@@ -141,6 +153,9 @@ class LockTable {
   struct Slot {
     alignas(64) std::atomic<uint32_t> state;  // WaitState
     std::atomic<uint32_t> transaction_wanted;
+    std::atomic<uint32_t> local_transaction;  // 0: none
+    uint32_t transactions;                    // the last local number; its session's alone
+    std::atomic<TimestampTz> wait_start;
     uint32_t mailbox;
     uint32_t number;
     // Of the wait; changed under the lock's partition, which the hash tells.

@@ -115,6 +115,7 @@ struct LockTag {
   static constexpr LockTag transaction(TransactionId xid) {
     return {pgdata::value_of(xid), 0, 0, 0, LockTagType::transaction, 1};
   }
+  // `backend`: its number, which counts from 1.
   static constexpr LockTag virtual_transaction(uint32_t backend, uint32_t number) {
     return {backend, number, 0, 0, LockTagType::virtual_transaction, 1};
   }
@@ -127,6 +128,11 @@ struct LockTag {
   // One 64-bit key (`keys` 1), or two of 32 bits (`keys` 2), as pg_advisory_lock takes them.
   static constexpr LockTag advisory(Oid database, uint32_t high, uint32_t low, uint16_t keys) {
     return {database, high, low, keys, LockTagType::advisory, 2};
+  }
+
+  // The id of one, virtual or not: who waits for it waits for its end.
+  constexpr bool is_transaction() const {
+    return type == LockTagType::transaction || type == LockTagType::virtual_transaction;
   }
 
   // As the state of a prepared transaction keeps it.

@@ -228,6 +228,48 @@ TEST(the_end_of_a_transaction_is_awaited) {
   three.abort();
 }
 
+TEST(the_end_of_a_virtual_transaction_is_awaited) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  auto two = fixture.session();
+  const int slot = one.locks->slot();
+  one.locks->begin_transaction();
+  const uint32_t number = fixture.table().local_transaction(slot);
+  EXPECT(number != 0);
+  const LockTag tag = LockTag::virtual_transaction(static_cast<uint32_t>(slot) + 1, number);
+  // Nobody waits for it: it is shown, but nowhere in the table.
+  std::vector<LockEntry> entries = fixture.table().entries();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT(entries[0].tag == tag);
+  EXPECT(entries[0].fast_path && entries[0].granted);
+  EXPECT(entries[0].level == exclusive);
+  EXPECT_EQ(entries[0].local_transaction, number);
+
+  LockOutcome outcome{};
+  ASSERT_OK(two.locks->await_virtual_transaction(slot, number, false, &outcome));
+  EXPECT(outcome == LockOutcome::not_available);
+  ASSERT_OK(two.locks->await_virtual_transaction(slot, number, true, &outcome));
+  EXPECT(outcome == LockOutcome::waiting);
+  fixture.watch(two);
+  entries = fixture.table().entries();
+  ASSERT_EQ(entries.size(), 2u);
+  for (const LockEntry& entry : entries) {
+    EXPECT(entry.tag == tag);
+    EXPECT(!entry.fast_path);
+    EXPECT_EQ(entry.granted, entry.slot == slot);
+    EXPECT_EQ(entry.wait_start > 0, entry.slot != slot);
+  }
+  one.locks->end_transaction();
+  ASSERT_OK(fixture.result(two));
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+  // The next one has another number.
+  one.locks->begin_transaction();
+  EXPECT(fixture.table().local_transaction(slot) != number);
+  ASSERT_OK(two.locks->await_virtual_transaction(slot, number, true, &outcome));
+  EXPECT(outcome == LockOutcome::granted);
+  one.locks->end_transaction();
+}
+
 TEST(transactions_that_wait_for_each_other_are_a_deadlock) {
   LockFixture fixture;
   auto one = fixture.session();

@@ -281,8 +281,17 @@ export interface NativeLock {
   field4: number
   /** Number of the session. */
   session: number
+  /** Of the operating system; 0: a prepared transaction. */
+  pid: number
+  /** Number of the session's transaction; 0: none. */
+  localTransaction: number
+  /** Its xid; 0: none. */
+  transaction: number
   mode: string
   granted: boolean
+  fastPath: boolean
+  /** Microseconds since 2000-01-01; null when it does not wait. */
+  waitStart: bigint | null
 }
 
 export interface NativeNotification {

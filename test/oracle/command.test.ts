@@ -481,7 +481,7 @@ test('what a transaction defines is its own until it commits, and goes when it d
       tx.insert(other.table('meanwhile'), { id: 1 })
       await new Promise(setImmediate)
       expect(cluster.locks().filter(({ granted }) => !granted)).toMatchObject([
-        { locktype: 'relation', mode: 'AccessExclusiveLock', pid: session.id },
+        { locktype: 'relation', mode: 'AccessExclusiveLock', session: session.id },
       ])
     })
     await truncated

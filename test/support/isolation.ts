@@ -468,7 +468,7 @@ export class IsolationTester {
         },
         waits: async (number) => {
           const { id } = (actors.get(number) as OurActor).session
-          return cluster.locks().some((lock) => lock.pid === id && !lock.granted)
+          return cluster.locks().some((lock) => lock.session === id && !lock.granted)
         },
       },
       table,
