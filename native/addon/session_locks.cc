@@ -9,6 +9,8 @@ namespace {
 
 constexpr OperationName lock_name("LOCK TABLE");
 constexpr OperationName advisory_lock_name("pg_advisory_lock");
+// pg_database.
+constexpr Oid database_relation_oid = 1262;
 
 // Three arguments: the key's halves, and of how many parts it was given.
 LockTag advisory_tag_of(const Napi::CallbackInfo& info, Oid database) {
@@ -137,6 +139,29 @@ Napi::Value SessionObject::unlock_for_session(const Napi::CallbackInfo& info) {
     state_->locks->release(tag, static_cast<LockLevel>(info[1].ToNumber().Uint32Value()),
                            LockScope::session);
     return info.Env().Undefined();
+  });
+}
+
+// lockDatabase(oid, level, ofSession, wait): boolean | Promise<boolean>
+Napi::Value SessionObject::lock_database(const Napi::CallbackInfo& info) {
+  return call(info, 4, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const uint32_t level = info[1].ToNumber().Uint32Value();
+    const bool of_session = info[2].ToBoolean().Value();
+    if (state_->locks == nullptr || level == 0 || level >= lock_levels_end)
+      THROW_IF_ERROR(env, bad_argument("level"));
+    if (!of_session) THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
+    const LockTag tag =
+        LockTag::object(invalid_oid, database_relation_oid, info[0].ToNumber().Uint32Value(), 0);
+    return run<AcquireOperation>(
+        env,
+        AcquireOperation(*state_->locks, tag, static_cast<LockLevel>(level),
+                         of_session ? LockScope::session : LockScope::transaction,
+                         info[3].ToBoolean().Value()),
+        [](Napi::Env to, AcquireOperation& ended) -> Napi::Value {
+          return Napi::Boolean::New(to, ended.granted());
+        });
   });
 }
 

@@ -68,6 +68,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("endRead", &SessionObject::end_read),
           InstanceMethod("lockForReading", &SessionObject::lock_relation_for_reading),
           InstanceMethod("unlockForSession", &SessionObject::unlock_for_session),
+          InstanceMethod("lockDatabase", &SessionObject::lock_database),
           InstanceMethod("advisoryLock", &SessionObject::advisory_lock),
           InstanceMethod("advisoryUnlock", &SessionObject::advisory_unlock),
           InstanceMethod("advisoryUnlockAll", &SessionObject::advisory_unlock_all),

@@ -184,6 +184,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value end_read(const Napi::CallbackInfo& info);
   Napi::Value lock_relation_for_reading(const Napi::CallbackInfo& info);
   Napi::Value unlock_for_session(const Napi::CallbackInfo& info);
+  Napi::Value lock_database(const Napi::CallbackInfo& info);
   Napi::Value advisory_lock(const Napi::CallbackInfo& info);
   Napi::Value advisory_unlock(const Napi::CallbackInfo& info);
   Napi::Value advisory_unlock_all(const Napi::CallbackInfo& info);

@@ -438,6 +438,16 @@ export interface NativeSession {
   lockForSession(oid: number, level: number, wait: boolean): boolean | Promise<boolean>
   unlockForSession(oid: number, level: number): void
   /**
+   * Locks a database against being copied, dropped or connected to: until the end of the transaction, or of the session.
+   * False when that needs waiting and it may not.
+   */
+  lockDatabase(
+    oid: number,
+    level: number,
+    ofSession: boolean,
+    wait: boolean,
+  ): boolean | Promise<boolean>
+  /**
    * Of an advisory key, whose halves are given with the number of parts that it has; false when `wait` is false and others
    * hold it.
    */

@@ -33,7 +33,7 @@ import {
   type DatabaseStatistics,
   databaseStatistics,
 } from '../session/statistics-views.ts'
-import type { Invalidated } from '../transaction/relation-lock.ts'
+import { type Invalidated, lockLevels } from '../transaction/relation-lock.ts'
 import { type TimeLimitOptions, type TimeLimits, timeLimits } from '../transaction/time-limits.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
@@ -273,8 +273,6 @@ export class Cluster {
   readonly #databases = new Map<number, DatabaseServices>()
   /** With the OID of the database. */
   readonly #sessions = new Map<Session, number>()
-  /** Who holds the locks of prepared transactions, by their names. */
-  readonly #closedDatabases = new Set<number>()
   #shared: CatalogStore
   readonly #timeLimits: TimeLimits
   readonly #log: ServerLog
@@ -368,7 +366,8 @@ export class Cluster {
   async connect(options: ConnectOptions = {}): Promise<Session> {
     await this.#restart
     this.#refuseClosed()
-    return this.#session(this.#database(options.database ?? 'postgres'), options)
+    const session = await this.#connect(options.database ?? 'postgres', options)
+    return session as Session
   }
 
   /**
@@ -379,7 +378,7 @@ export class Cluster {
     this.#refuseClosed()
     const reports = new Map<string, VacuumReport[]>()
     for (const { name } of this.#databasesForUpkeep()) {
-      await using session = this.#session(this.#database(name, true))
+      await using session = (await this.#connect(name, {}, { isUpkeep: true })) as Session
       reports.set(name, await session.vacuum(options))
     }
     return reports
@@ -413,6 +412,33 @@ export class Cluster {
     this.#isOpenForWriting(open)
   }
 
+  // A session on a database that nobody copies or drops at the moment: that is waited for, or undefined. Its lock is held
+  // until the session can be seen by whoever asks for the lock next.
+  async #connect(
+    name: string,
+    options: ConnectOptions,
+    {
+      isUpkeep = false,
+      isAutovacuum = false,
+      mayWait = true,
+    }: { isUpkeep?: boolean; isAutovacuum?: boolean; mayWait?: boolean } = {},
+  ): Promise<Session | undefined> {
+    for (;;) {
+      const probe = this.#native.session(0)
+      try {
+        const { oid } = this.#database(name, isUpkeep)
+        const level = lockLevels['row exclusive']
+        if (!(await probe.lockDatabase(oid, level, true, mayWait))) return undefined
+        this.#refuseClosed()
+        this.#acceptInvalidations()
+        const database = this.#database(name, isUpkeep)
+        if (database.oid === oid) return this.#session(database, options, isAutovacuum)
+      } finally {
+        probe.close()
+      }
+    }
+  }
+
   #session(database: DatabaseServices, options: ConnectOptions = {}, forUpkeep = false): Session {
     const session: Session = new Session(
       this.#native.session(
@@ -431,10 +457,6 @@ export class Cluster {
             this.#native.backendsOn(oid) -
             (oid === database.oid ? 1 : 0) +
             this.#native.preparedTransactions().filter(({ database }) => database === oid).length,
-          closeToSessions: (oid) => {
-            this.#closedDatabases.add(oid)
-            return () => this.#closedDatabases.delete(oid)
-          },
           forget: (oid) => this.#databases.delete(oid),
         },
       },
@@ -642,7 +664,8 @@ export class Cluster {
       settings: this.settings,
       dataDirectory: this.dataDirectory,
       databases: () => this.#databasesForUpkeep(),
-      connect: (name) => this.#session(this.#database(name, true), {}, true),
+      connect: (name) =>
+        this.#connect(name, {}, { isUpkeep: true, isAutovacuum: true, mayWait: false }),
       notice: (notice, backendType, severity) => this.#notice(notice, backendType, severity),
       log: (message) => this.#log.write(message),
     })
@@ -743,11 +766,6 @@ export class Cluster {
       if (row.datconnlimit === invalidDatabase) {
         throw new PgError('55000', `cannot connect to invalid database "${name}"`, {
           hint: 'Use DROP DATABASE to drop invalid databases.',
-        })
-      }
-      if (this.#closedDatabases.has(row.oid)) {
-        throw new PgError('55006', `database "${name}" is being copied`, {
-          hint: 'Try again when that is done.',
         })
       }
       const known = this.#databases.get(row.oid)

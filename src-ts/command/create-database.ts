@@ -2,6 +2,7 @@
 // Source: src/backend/commands/dbcommands.c, PostgreSQL 18, strategy FILE_COPY.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgAuthid } from '../catalog/pg_authid.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
@@ -12,6 +13,7 @@ import { pgShseclabel } from '../catalog/pg_shseclabel.ts'
 import { pgTablespace } from '../catalog/pg_tablespace.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
+import { type LockLevel, lockLevels } from '../transaction/relation-lock.ts'
 import { bootstrapSuperuser, type CommandContext, globalTablespace } from './command-context.ts'
 import { type DropOptions, deleteWhere } from './drop-object.ts'
 import { checkIdentifier } from './identifier.ts'
@@ -35,8 +37,6 @@ export interface CreateDatabaseOptions {
 export interface DatabaseUse {
   /** Sessions on a database, not counting the one that asks. */
   otherSessions: (oid: number) => number
-  /** Keeps sessions from being opened on a database until the returned function is called. */
-  closeToSessions: (oid: number) => () => void
   /** A database's caches are of no use any more. */
   forget: (oid: number) => void
 }
@@ -46,8 +46,39 @@ type DatabaseRow = CatalogRow<typeof pgDatabase>
 // datconnlimit of a database whose dropping was begun. Source: src/include/catalog/pg_database.h, PostgreSQL 18.
 export const invalidDatabase = -2
 
+const attemptsMax = 50
+const attemptIntervalMs = 100
+
 function findDatabase(context: CommandContext, name: string): DatabaseRow | undefined {
   return context.catalogs.findOne(context.session, pgDatabase, 'pg_database_datname_index', [name])
+}
+
+/**
+ * Locks a database until the end of the transaction, so that nobody connects to it meanwhile; undefined when there is none
+ * of that name.
+ */
+async function lockDatabase(
+  context: CommandContext,
+  name: string,
+  level: LockLevel,
+): Promise<DatabaseRow | undefined> {
+  for (;;) {
+    const row = findDatabase(context, name)
+    if (row === undefined) return undefined
+    await context.session.lockDatabase(row.oid, lockLevels[level], false, true)
+    // Whoever held it may have dropped the database, and made another one of that name.
+    context.session.advanceCommand()
+    if (findDatabase(context, name)?.oid === row.oid) return row
+  }
+}
+
+// As PostgreSQL's CountOtherDBBackends: autovacuum gives way, and who is just leaving is waited for.
+async function sessionsLeft(use: DatabaseUse, oid: number): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const others = use.otherSessions(oid)
+    if (others === 0 || attempt === attemptsMax) return others
+    await sleep(attemptIntervalMs)
+  }
 }
 
 function usedBy(sessions: number): string {
@@ -66,7 +97,7 @@ export async function createDatabase(
   const { session, catalogs, cluster } = context
   checkIdentifier(name)
   const templateName = options.template ?? 'template1'
-  const template = findDatabase(context, templateName)
+  const template = await lockDatabase(context, templateName, 'share')
   if (template === undefined)
     throw new PgError('3D000', `template database "${templateName}" does not exist`)
   if (template.datconnlimit === invalidDatabase) {
@@ -80,40 +111,33 @@ export async function createDatabase(
   const dattablespace = databaseTablespace(context, options.tablespace, template)
   refuseConflictingTablespace(context, template, dattablespace)
 
-  const reopenTemplate = use.closeToSessions(template.oid)
-  try {
-    const others = use.otherSessions(template.oid)
-    if (others > 0) {
-      throw new PgError(
-        '55006',
-        `source database "${templateName}" is being accessed by other users`,
-        {
-          detail: usedBy(others),
-        },
-      )
-    }
-    const oid = newDatabaseOid(context)
-    catalogs.insert(session, pgDatabase, [
-      {
-        ...template,
-        oid,
-        datname: name,
-        datdba,
-        datistemplate: options.isTemplate ?? false,
-        datallowconn: options.allowConnections ?? true,
-        datconnlimit: options.connectionLimit ?? -1,
-        dattablespace,
-        datacl: null,
-      },
-    ])
-    copySharedDependencies(context, template.oid, oid, datdba)
-    session.advanceCommand()
-    await copyFiles(context, template, oid, dattablespace)
-    // A crash after this replays no record of the copy, whose source may have changed by then.
-    await cluster.checkpoint()
-  } finally {
-    reopenTemplate()
+  const others = await sessionsLeft(use, template.oid)
+  if (others > 0) {
+    throw new PgError(
+      '55006',
+      `source database "${templateName}" is being accessed by other users`,
+      { detail: usedBy(others) },
+    )
   }
+  const oid = newDatabaseOid(context)
+  catalogs.insert(session, pgDatabase, [
+    {
+      ...template,
+      oid,
+      datname: name,
+      datdba,
+      datistemplate: options.isTemplate ?? false,
+      datallowconn: options.allowConnections ?? true,
+      datconnlimit: options.connectionLimit ?? -1,
+      dattablespace,
+      datacl: null,
+    },
+  ])
+  copySharedDependencies(context, template.oid, oid, datdba)
+  session.advanceCommand()
+  await copyFiles(context, template, oid, dattablespace)
+  // A crash after this replays no record of the copy, whose source may have changed by then.
+  await cluster.checkpoint()
 }
 
 function ownerOid(context: CommandContext, owner: string | undefined): number {
@@ -219,13 +243,14 @@ function tablespacesOf(context: CommandContext, database: number): number[] {
  * Checks that a database can be dropped and marks it, so that a crash half-way leaves none that looks whole.
  * Returns its OID, undefined when there is none and `ifExists` was given. Throws 3D000, 42809, 55006.
  */
-export function beginDropDatabase(
+export async function beginDropDatabase(
   context: CommandContext,
   use: DatabaseUse,
   name: string,
   options: DropOptions,
-): number | undefined {
+): Promise<number | undefined> {
   const { session, catalogs } = context
+  await lockDatabase(context, name, 'access exclusive')
   const [located] = catalogs.locate(session, pgDatabase, 'pg_database_datname_index', [name])
   if (located === undefined) {
     if (options.ifExists) return undefined
@@ -235,7 +260,7 @@ export function beginDropDatabase(
   if (row.datistemplate) throw new PgError('42809', 'cannot drop a template database')
   if (row.oid === catalogs.database.oid)
     throw new PgError('55006', 'cannot drop the currently open database')
-  const others = use.otherSessions(row.oid)
+  const others = await sessionsLeft(use, row.oid)
   if (others > 0) {
     throw new PgError('55006', `database "${name}" is being accessed by other users`, {
       detail: usedBy(others),
@@ -251,7 +276,11 @@ export async function finishDropDatabase(
   use: DatabaseUse,
   oid: number,
 ): Promise<void> {
-  const { session, cluster } = context
+  const { session, catalogs, cluster } = context
+  await session.lockDatabase(oid, lockLevels['access exclusive'], false, true)
+  // Somebody else who dropped it may have been quicker.
+  if (catalogs.findOne(session, pgDatabase, 'pg_database_oid_index', [oid]) === undefined)
+    throw new PgError('3D000', `database ${oid} does not exist`)
   const tablespaces = tablespacesOf(context, oid)
   deleteWhere(context, pgDatabase, 'pg_database_oid_index', [oid])
   deleteWhere(context, pgShdescription, 'pg_shdescription_o_c_index', [oid, pgDatabase.oid])

@@ -213,7 +213,7 @@ const definitions = {
     kind: 'time',
     unit: 60_000,
     min: 0,
-    max: 2_147_460_000,
+    max: 35_791_394 * 60_000,
     default: 86_400_000,
   } satisfies TimeSetting,
   log_rotation_size: {

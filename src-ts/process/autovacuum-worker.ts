@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { NativeVacuum } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
+import { pgDatabase } from '../catalog/pg_database.ts'
 import { pgNamespace } from '../catalog/pg_namespace.ts'
 import type { CommandContext } from '../command/command-context.ts'
 import type { ClassRow } from '../command/relation-rows.ts'
@@ -51,6 +52,9 @@ const conflicting = new Set([
   'ExclusiveLock',
   'AccessExclusiveLock',
 ])
+// How CREATE DATABASE locks what it copies, and DROP DATABASE what it removes.
+const ownersModes = new Set(['ShareLock', 'AccessExclusiveLock'])
+const ownersIntervalMs = 100
 const lookIntervalMaxMs = 500
 const rowsPerTurn = 50
 const backendType = 'autovacuum worker'
@@ -74,13 +78,43 @@ export class AutovacuumWorker {
 
   /** Never rejects: what goes wrong is told as a notice, and tried again the next time. */
   async run(): Promise<void> {
+    const watch = this.#watchForOwners()
     try {
-      await using session = this.#host.connect(this.#database.name)
+      await using session = await this.#host.connect(this.#database.name)
+      if (session === undefined) return
       this.#host.native.reportAutovacuumStart(this.#database.oid)
       await session.runVacuum((run) => this.#vacuumAll({ ...run, isAutovacuum: true }))
     } catch (error) {
       this.#tell(error, `automatic vacuum of database "${this.#database.name}"`)
+    } finally {
+      clearInterval(watch)
     }
+  }
+
+  // Ends for whoever copies or drops the database, in this process or another one: they hold its lock, and wait for it to
+  // be theirs alone.
+  #watchForOwners(): NodeJS.Timeout {
+    const { native } = this.#host
+    const timer = setInterval(() => {
+      try {
+        const isOwned = native
+          .locks()
+          .some(
+            ({ type, field1, field2, field3, granted, mode }) =>
+              type === 'object' &&
+              field1 === 0 &&
+              field2 === pgDatabase.oid &&
+              field3 === this.#database.oid &&
+              granted &&
+              ownersModes.has(mode),
+          )
+        if (isOwned) this.stop()
+      } catch {
+        // The cluster is poisoned: so the worker ends by itself.
+      }
+    }, ownersIntervalMs)
+    timer.unref()
+    return timer
   }
 
   async #vacuumAll(run: VacuumRun): Promise<void> {

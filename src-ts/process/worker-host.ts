@@ -12,8 +12,11 @@ export interface WorkerHost {
   dataDirectory: string
   /** All databases that can be vacuumed, also those that take no connections. */
   databases: () => WorkerDatabase[]
-  /** A session for upkeep, also on a database that takes no connections. */
-  connect: (database: string) => Session
+  /**
+   * A session for upkeep, also on a database that takes no connections; undefined while the database is being copied or
+   * dropped.
+   */
+  connect: (database: string) => Promise<Session | undefined>
   /** Tells the user and the server log of what went wrong. */
   notice: (notice: PgError, backendType: string, severity: LogSeverity) => void
   /** Tells the server log of what was done. */
