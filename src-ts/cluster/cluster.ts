@@ -9,6 +9,7 @@ import type {
   NativeCluster,
   NativeClusterOptions,
   NativeDisk,
+  NativeSession,
 } from '../binding/native.ts'
 import { pgAuthid } from '../catalog/pg_authid.ts'
 import { pgClass } from '../catalog/pg_class.ts'
@@ -412,8 +413,8 @@ export class Cluster {
     this.#isOpenForWriting(open)
   }
 
-  // A session on a database that nobody copies or drops at the moment: that is waited for, or undefined. Its lock is held
-  // until the session can be seen by whoever asks for the lock next.
+  // A session on a database that nobody copies or drops at the moment: that is waited for, or undefined. It is there for all
+  // to see first and looks for such a lock then, so that whoever locks the database meanwhile sees it, and waits a little.
   async #connect(
     name: string,
     options: ConnectOptions,
@@ -423,29 +424,48 @@ export class Cluster {
       mayWait = true,
     }: { isUpkeep?: boolean; isAutovacuum?: boolean; mayWait?: boolean } = {},
   ): Promise<Session | undefined> {
+    const type = isAutovacuum ? 'autovacuum worker' : 'client backend'
     for (;;) {
-      const probe = this.#native.session(0)
+      const { oid } = this.#database(name, isUpkeep)
+      const native = this.#native.session(oid, type, options.applicationName ?? '')
       try {
-        const { oid } = this.#database(name, isUpkeep)
-        const level = lockLevels['row exclusive']
-        if (!(await probe.lockDatabase(oid, level, true, mayWait))) return undefined
-        this.#refuseClosed()
-        this.#acceptInvalidations()
-        const database = this.#database(name, isUpkeep)
-        if (database.oid === oid) return this.#session(database, options, isAutovacuum)
-      } finally {
-        probe.close()
+        if (!this.#isBeingCopiedOrDropped(oid)) {
+          this.#acceptInvalidations()
+          const database = this.#database(name, isUpkeep, native)
+          if (database.oid === oid) return this.#session(native, database, options)
+        }
+      } catch (error) {
+        native.close()
+        throw error
       }
+      native.close()
+      const waiter = this.#native.session(0)
+      try {
+        const level = lockLevels['row exclusive']
+        if (!(await waiter.lockDatabase(oid, level, true, mayWait))) return undefined
+      } finally {
+        waiter.close()
+      }
+      this.#refuseClosed()
+      this.#acceptInvalidations()
     }
   }
 
-  #session(database: DatabaseServices, options: ConnectOptions = {}, forUpkeep = false): Session {
+  #isBeingCopiedOrDropped(oid: number): boolean {
+    return this.#native
+      .locks()
+      .some(
+        ({ type, field2, field3, mode }) =>
+          type === 'object' &&
+          field2 === pgDatabase.oid &&
+          field3 === oid &&
+          mode !== 'RowExclusiveLock',
+      )
+  }
+
+  #session(native: NativeSession, database: DatabaseServices, options: ConnectOptions): Session {
     const session: Session = new Session(
-      this.#native.session(
-        database.oid,
-        forUpkeep ? 'autovacuum worker' : 'client backend',
-        options.applicationName ?? '',
-      ),
+      native,
       database,
       this.#native,
       {
@@ -755,8 +775,12 @@ export class Cluster {
     }
   }
 
-  #database(name: string, forUpkeep = false): DatabaseServices {
-    const probe = this.#native.session(0)
+  #database(
+    name: string,
+    forUpkeep = false,
+    reader: NativeSession | undefined = undefined,
+  ): DatabaseServices {
+    const probe = reader ?? this.#native.session(0)
     try {
       const row = this.#shared.findOne(probe, pgDatabase, 'pg_database_datname_index', [name])
       if (row === undefined) throw new PgError('3D000', `database "${name}" does not exist`)
@@ -792,7 +816,7 @@ export class Cluster {
       this.#databases.set(row.oid, services)
       return services
     } finally {
-      probe.close()
+      if (reader === undefined) probe.close()
     }
   }
 }

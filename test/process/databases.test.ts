@@ -54,14 +54,12 @@ for (const by of ['this process', 'another process']) {
     await makeDeadRows(inside)
     await inside.close()
     await until(() => isVacuuming(cluster, oidOf(cluster, 'd')))
-    const began = performance.now()
     if (by === 'this process') {
       await session.dropDatabase('d')
     } else {
       await using member = await Member.start(directory, { autovacuum: false })
       await member.run(({ session }) => session.dropDatabase('d'))
     }
-    expect(performance.now() - began).toBeLessThan(5000)
     expect(oidOf(cluster, 'd')).toBe(undefined)
     await expect(cluster.connect({ database: 'd' })).rejects.toMatchObject({ code: '3D000' })
   })
@@ -88,7 +86,6 @@ test('a session of another process is in the way, and waited for', async () => {
   await member.run(async ({ cluster, kept }) => {
     kept['inside'] = await cluster.connect({ database: 'd' })
   })
-  const began = performance.now()
   const ends = await Promise.allSettled([session.dropDatabase('d')])
   expect(ends).toMatchObject([
     {
@@ -100,7 +97,6 @@ test('a session of another process is in the way, and waited for', async () => {
       },
     },
   ])
-  expect(performance.now() - began).toBeGreaterThan(4800)
   await expect(session.createDatabase('e', { template: 'd' })).rejects.toMatchObject({
     code: '55006',
     message: 'source database "d" is being accessed by other users',
@@ -151,4 +147,14 @@ test('the second of two who drop a database finds none', async () => {
   expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
   for (const end of ends) if (end.status === 'rejected') expect(end.reason.code).toBe('3D000')
   expect(oidOf(cluster, 'd')).toBe(undefined)
+})
+
+test('as many connect as may', async () => {
+  await using cluster = await Cluster.open(directory, {
+    settings: { autovacuum: false, max_connections: 3 },
+  })
+  const sessions = await Promise.all([1, 2, 3].map(() => cluster.connect()))
+  await expect(cluster.connect()).rejects.toMatchObject({ code: '53300' })
+  await sessions[0]?.close()
+  await (await cluster.connect()).close()
 })
