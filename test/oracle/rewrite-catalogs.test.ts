@@ -320,7 +320,8 @@ describe('catalogs written anew', { timeout: 300_000 }, () => {
         await reader.createTable('public.t99', { columns })
         await reader.vacuum(target, { full: true })
       }
-      expect(outcomes.failed).toBeGreaterThan(4)
+      // The file of pg_index stands in pg_class, not in the map: only the log's failures matter to it.
+      expect(outcomes.failed).toBeGreaterThan(target === 'pg_catalog.pg_index' ? 1 : 4)
     }
   })
 })
