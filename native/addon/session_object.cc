@@ -262,6 +262,12 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
   if (state_->locks->holds(tag)) return Status::ok;
   // While another operation waits, the session cannot ask for a lock; that one holds the relation it works on.
   if (waiting_ != nullptr) return Status::ok;
+  if (state_->read_locked == tag) {
+    // Held since before the caller looked at the relation: nobody can have redefined it.
+    state_->locks->adopt(tag, LockLevel::access_share, LockScope::transaction);
+    state_->read_locked.reset();
+    return Status::ok;
+  }
   state_->end_read();
   LockOutcome outcome{};
   RETURN_IF_ERROR(state_->locks->acquire(tag, LockLevel::access_share, LockScope::transaction,

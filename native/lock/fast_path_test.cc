@@ -117,6 +117,24 @@ TEST(own_weak_locks_are_no_obstacle_to_a_strong_one) {
   EXPECT_EQ(fixture.table().entries().size(), 0u);
 }
 
+TEST(a_lock_for_a_moment_can_become_one_of_the_transaction) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  auto two = fixture.session();
+  FastPathLocks& fast = fixture.table().fast_path();
+  EXPECT(fast.acquire(one.locks->slot(), table_a, access_share));
+  one.locks->adopt(table_a, access_share, LockScope::transaction);
+  EXPECT(one.locks->holds(table_a, access_share));
+  LockOutcome outcome{};
+  ASSERT_OK(two.locks->acquire(table_a, access_exclusive, LockScope::transaction, true, &outcome));
+  EXPECT(outcome == LockOutcome::waiting);
+  one.locks->end_transaction();
+  EXPECT(fixture.table().wait_state(two.locks->slot()) == LockTable::WaitState::granted);
+  two.locks->finish_wait();
+  two.locks->end_transaction();
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+}
+
 TEST(weak_and_strong_lockers_of_many_threads_never_meet) {
   LockFixture fixture;
   constexpr int threads = 4;

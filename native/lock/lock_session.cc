@@ -70,6 +70,11 @@ Status LockSession::acquire(const LockTag& tag, LockLevel level, LockScope scope
   return Status::ok;
 }
 
+void LockSession::adopt(const LockTag& tag, LockLevel level, LockScope scope) {
+  INVARIANT(!holds(tag));
+  add(locks_[tag], level, scope == LockScope::session ? 0 : depth_, 1);
+}
+
 // The waiter takes the lock on behalf of whoever runs `xid`, and looks once more after it has queued up: if `xid`
 // ended in between, its backend may have missed the note, and the waiter gives the lock back itself.
 Status LockSession::await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome) {

@@ -35,6 +35,8 @@ class LockSession {
   // With `may_wait` false the outcome is granted or not_available.
   Status acquire(const LockTag& tag, LockLevel level, LockScope scope, bool may_wait,
                  LockOutcome* outcome);
+  // Takes over a level that the slot holds in the table already, outside of this object, and of no lock held here.
+  void adopt(const LockTag& tag, LockLevel level, LockScope scope);
   // Waits until `xid` has ended: granted when it has. A subtransaction ends when it is rolled back, or with its
   // transaction.
   Status await_transaction(TransactionId xid, bool may_wait, LockOutcome* outcome);
