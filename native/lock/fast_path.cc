@@ -16,6 +16,8 @@ FastPathLocks::FastPathLocks(std::byte* at, uint32_t slots)
       strong_(reinterpret_cast<std::atomic<uint32_t>*>(at + slots * sizeof(Slot))) {}
 
 FastPathLocks::Entry* FastPathLocks::find(Slot& slot, const LockTag& tag) {
+  // Other kinds of locks have other things in the same fields.
+  if (!is_local_relation(tag)) return nullptr;
   for (Entry& entry : slot.entries) {
     if (entry.mask != 0 && entry.relation == tag.field2 && entry.database == tag.field1)
       return &entry;

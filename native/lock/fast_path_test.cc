@@ -117,6 +117,23 @@ TEST(own_weak_locks_are_no_obstacle_to_a_strong_one) {
   EXPECT_EQ(fixture.table().entries().size(), 0u);
 }
 
+TEST(a_prepared_advisory_lock_of_the_same_numbers_takes_no_relation_along) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  const LockTag key = LockTag::advisory(table_a.field1, table_a.field2, 0, 1);
+  EXPECT(fixture.acquire(one, key, exclusive) == LockOutcome::granted);
+  EXPECT(fixture.acquire(one, table_a, row_exclusive) == LockOutcome::granted);
+  std::vector<TwoPhaseLockRecord> records;
+  ASSERT_OK(one.locks->locks_to_prepare(&records));
+  EXPECT_EQ(records.size(), 2u);
+  for (const LockEntry& entry : fixture.table().entries())
+    EXPECT(entry.level == (entry.tag == key ? exclusive : row_exclusive));
+  EXPECT_EQ(places_of(fixture).table, 2u);
+  EXPECT(one.locks->release(key, exclusive, LockScope::transaction));
+  EXPECT(one.locks->release(table_a, row_exclusive, LockScope::transaction));
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+}
+
 TEST(a_lock_for_a_moment_can_become_one_of_the_transaction) {
   LockFixture fixture;
   auto one = fixture.session();

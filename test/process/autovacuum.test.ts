@@ -126,7 +126,7 @@ test('gives way to who waits for the table', { timeout: 60_000 }, async () => {
   expect(told?.detail).toBe('automatic vacuum of table "postgres.public.slow"')
 })
 
-test('leaves the event loop its turns, and ends with the cluster', {
+test('blocks the event loop for no more than 20 ms, and ends with the cluster', {
   timeout: 60_000,
 }, async () => {
   const cluster = await Cluster.open(temporaryDirectory(), {
@@ -147,7 +147,7 @@ test('leaves the event loop its turns, and ends with the cluster', {
   console.log(
     `event loop delay while a vacuum ran: 99 % below ${p99.toFixed(1)} ms, at most ${(delay.max / 1e6).toFixed(1)} ms`,
   )
-  expect(delay.count).toBeGreaterThan(0)
+  expect(p99).toBeLessThan(20)
   const began = performance.now()
   await cluster.close()
   expect(performance.now() - began).toBeLessThan(5000)
