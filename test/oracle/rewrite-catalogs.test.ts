@@ -295,7 +295,7 @@ describe('catalogs written anew', { timeout: 300_000 }, () => {
       rules.push({ fault: 'io_error', kinds: ['write', 'sync'], path: '/pg_wal/', skip })
     // Of a catalog that is not in the map, such as pg_index, it is the new files that can fail.
     for (let skip = 0; skip < (full ? 3 : 0); skip++)
-      rules.push({ fault: 'io_error', kinds: ['create'], path: '/base/', skip })
+      rules.push({ fault: 'io_error', kinds: ['write'], path: '/base/', skip })
     const targets = ['pg_catalog.pg_class', 'pg_catalog.pg_database', 'pg_catalog.pg_index']
     for (const target of targets.slice(0, full ? targets.length : 1)) {
       const outcomes = { failed: 0, done: 0 }
