@@ -35,7 +35,7 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
         }
         wake_function_.NonBlockingCall();
       },
-      engine_->options().wal_writer_delay_ms);
+      engine_->options().wal_writer_delay_ms, engine_->options().wal_writer_flush_after_bytes);
   const Status status = WaitThread::create(
       engine_->locks(), engine_->state(),
       [this](uint64_t ticket, Status ended) {

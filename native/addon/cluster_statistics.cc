@@ -231,8 +231,8 @@ Napi::Value ClusterObject::report_vacuum(const Napi::CallbackInfo& info) {
     vacuumed.live_tuples = info[4].ToNumber().Int64Value();
     vacuumed.dead_tuples = info[5].ToNumber().Int64Value();
     vacuumed.elapsed_ms = info[6].ToNumber().Int64Value();
-    if (Statistics* const statistics = core_->engine().statistics())
-      statistics->report_vacuum(vacuumed);
+    Statistics* const statistics = core_->engine().statistics();
+    if (statistics != nullptr && statistics->tracks_counts()) statistics->report_vacuum(vacuumed);
     return env.Undefined();
   });
 }

@@ -194,6 +194,8 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->max_backends = fields.number("maxBackends");
   options->max_prepared_transactions = fields.number("maxPreparedTransactions");
   options->wal_writer_delay_ms = fields.number("walWriterDelay");
+  options->wal_writer_flush_after_bytes = fields.bytes("walWriterFlushAfter");
+  options->track_counts = fields.boolean("trackCounts");
   options->max_locks_per_transaction = fields.number("maxLocksPerTransaction");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");

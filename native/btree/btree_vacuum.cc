@@ -15,23 +15,23 @@ constexpr uint32_t blocks_per_deleted_page = 20;
 
 class CycleNumber {
  public:
-  CycleNumber(IndexVacuums& vacuums, RelFileLocator index) : vacuums_(vacuums), index_(index) {}
+  CycleNumber(ClusterState& state, RelFileLocator index) : state_(state), index_(index) {}
   ~CycleNumber() {
-    if (number != 0) vacuums_.end(index_);
+    if (number != 0) state_.contain([this] { state_.index_vacuums().end(index_); });
   }
   CycleNumber(const CycleNumber&) = delete;
-  Status take() { return vacuums_.begin(index_, &number); }
+  Status take() { return state_.index_vacuums().begin(index_, &number); }
   uint16_t number = 0;
 
  private:
-  IndexVacuums& vacuums_;
+  ClusterState& state_;
   RelFileLocator index_;
 };
 
 }  // namespace
 
 Status BtreeVacuum::bulk_delete(const DeadRows& dead) {
-  CycleNumber cycle(services_.state.index_vacuums(), index_.relation());
+  CycleNumber cycle(services_.state, index_.relation());
   RETURN_IF_ERROR(cycle.take());
   return scan(&dead, cycle.number);
 }

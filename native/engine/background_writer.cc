@@ -37,9 +37,9 @@ uint32_t BackgroundWriter::round() {
       fixed.bgwriter.buf_written_clean += done.written;
       if (done.stopped_at_limit) fixed.bgwriter.maxwritten_clean++;
     });
-    counters_.flush();
   }
   log_running_transactions();
+  counters_.flush();
   activity_.set_wait(done.is_idle ? WaitEvent::bgwriter_hibernate : WaitEvent::bgwriter_main);
   return done.is_idle ? limits_.delay_ms * hibernate_factor : limits_.delay_ms;
 }

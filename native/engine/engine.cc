@@ -186,6 +186,7 @@ void Engine::assemble(const PartOptions& parts) {
     activity_ = std::make_unique<ActivityTable>(*segment_, parts.locks.slots);
   }
   services_->statistics = statistics_.get();
+  if (statistics_) statistics_->track_counts(options_.track_counts);
   transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, parts.transactions);
   transactions_->processes().set_process(process_);
   locks_ = std::make_unique<LockTable>(*segment_, parts.locks);

@@ -6,8 +6,11 @@
 
 namespace pgdata {
 
-FlushThread::FlushThread(Wal& wal, Done done, uint32_t delay_ms)
-    : wal_(wal), done_(std::move(done)), delay_ms_(delay_ms) {
+FlushThread::FlushThread(Wal& wal, Done done, uint32_t delay_ms, uint64_t flush_after_bytes)
+    : wal_(wal),
+      done_(std::move(done)),
+      delay_ms_(delay_ms),
+      flush_after_bytes_(flush_after_bytes) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -31,11 +34,18 @@ void FlushThread::request(Waiter waiter) {
 void FlushThread::request_later(Lsn upto) {
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    if (later_ == invalid_lsn)
-      later_due_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms_);
+    const auto now = std::chrono::steady_clock::now();
+    if (later_ == invalid_lsn) later_due_ = now + std::chrono::milliseconds(delay_ms_);
     later_ = std::max(later_, upto);
+    if (is_enough(upto)) later_due_ = now;
   }
   wake_.notify_one();
+}
+
+// XLogSetAsyncXactLSN.
+bool FlushThread::is_enough(Lsn upto) const {
+  const uint64_t page = wal_.options().block_size;
+  return upto / page - std::min(upto, wal_.flushed()) / page >= flush_after_bytes_ / page;
 }
 
 void FlushThread::run() {

@@ -26,23 +26,26 @@ class FlushThread {
   // Called on the flush thread with those whose flush ended, and how.
   using Done = std::function<void(std::vector<Waiter> waiters, Status status)>;
 
-  // `delay_ms`: wal_writer_delay.
-  FlushThread(Wal& wal, Done done, uint32_t delay_ms = 200);
+  // `delay_ms`: wal_writer_delay; `flush_after_bytes`: wal_writer_flush_after.
+  FlushThread(Wal& wal, Done done, uint32_t delay_ms = 200,
+              uint64_t flush_after_bytes = uint64_t{1} << 20);
   ~FlushThread();  // flushes for those still waiting
   FlushThread(const FlushThread&) = delete;
 
   void request(Waiter waiter);
-  // Flushed within `delay_ms`. Should that fail, the cluster is poisoned, which whoever comes next is told.
+  // Flushed within `delay_ms`, and at once when as many whole pages as `flush_after_bytes` are not yet. Should that fail, the cluster is poisoned, which whoever comes next is told.
   void request_later(Lsn upto);
 
  private:
   void run();
+  bool is_enough(Lsn upto) const;
 
   Wal& wal_;
   Done done_;
   std::mutex mutex_;
   std::condition_variable wake_;
   uint32_t delay_ms_;
+  uint64_t flush_after_bytes_;
   std::vector<Waiter> waiting_;
   Lsn later_ = invalid_lsn;
   std::chrono::steady_clock::time_point later_due_;

@@ -102,7 +102,7 @@ SessionCounters::SessionCounters(Statistics& statistics, BackendType type, Oid d
       flushed_(coarse_ms()),
       io_(std::make_unique<PgStat_BktypeIO>()) {}
 
-SessionCounters::~SessionCounters() {
+void SessionCounters::finish() {
   if (is_session_) database_.session_time += steady_us() - began_;
   has_counts_ = has_counts_ || is_session_;
   flush();
@@ -283,6 +283,7 @@ std::vector<xl_xact_stats_item> SessionCounters::drops(bool committed) const {
 
 std::vector<TwoPhasePgStatRecord> SessionCounters::changes() const {
   std::vector<TwoPhasePgStatRecord> records;
+  if (!statistics_.tracks_counts()) return records;
   for (const Pending* pending : changed_) {
     INVARIANT(pending->levels.size() == 1);
     const ChangedRows& rows = pending->levels.front();
@@ -340,6 +341,7 @@ void SessionCounters::flush_relation(Pending& pending) {
   if (pending.relation == invalid_oid || is_zero(pending.counts)) return;
   const RelationCounts counts = pending.counts;
   pending.counts = {};
+  if (!statistics_.tracks_counts()) return;
   const TimestampTz now = counts.numscans > 0 ? current_timestamp() : 0;
   statistics_.change(relation_statistics_key(pending.database, pending.relation), true,
                      [&](std::byte* body) {

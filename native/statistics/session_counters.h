@@ -60,12 +60,11 @@ class SessionCounters {
   };
 
   SessionCounters(Statistics& statistics, BackendType type, Oid database);
-  ~SessionCounters();  // flushes
   SessionCounters(const SessionCounters&) = delete;
 
   Statistics& statistics() { return statistics_; }
   void set_type(BackendType type) { type_ = type; }
-  // A session of a user begins, which ends when this does.
+  // A session of a user begins, which ends with `finish`.
   void begin_session();
 
   // Reading. `locator` is where the relation's file is now.
@@ -111,8 +110,11 @@ class SessionCounters {
     of(relation, locator).counts.delta_dead_tuples -= tuples;
   }
   void count_truncated(Oid relation, RelFileLocator locator);
-  void count_deadlock() { database_.deadlocks++; }
+  void count_deadlock() {
+    if (statistics_.tracks_counts()) database_.deadlocks++;
+  }
   void count_temporary_file(int64_t bytes) {
+    if (!statistics_.tracks_counts()) return;
     database_.temp_files++;
     database_.temp_bytes += bytes;
   }
@@ -137,6 +139,8 @@ class SessionCounters {
                               const std::vector<xl_xact_stats_item>& dropped, bool committed);
 
   void flush();
+  // Flushes for the last time, the session's length too. What is not flushed when this is destroyed is forgotten.
+  void finish();
 
  private:
   struct Drop {

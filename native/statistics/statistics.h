@@ -64,6 +64,10 @@ class Statistics {
   void change_fixed(const std::function<void(FixedStatistics&)>& body);
   FixedStatistics fixed();
 
+  // track_counts of this process: without it nothing is counted of relations, deadlocks and temporary files.
+  bool tracks_counts() const { return tracks_counts_; }
+  void track_counts(bool track) { tracks_counts_ = track; }
+
   void report_vacuum(const VacuumedRelation& vacuumed);
   void report_autovacuum_start(Oid database);
   void report_archived(std::string_view file, bool failed);
@@ -80,6 +84,7 @@ class Statistics {
 
   Shared* shared_;
   Entry* entries_;
+  bool tracks_counts_ = true;
 };
 
 }  // namespace pgdata

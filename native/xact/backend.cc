@@ -56,6 +56,7 @@ Backend::~Backend() {
   ClusterState& state = services_.state;
   if (in_transaction_) state.contain([this] { abort(); });
   serializable_.reset();
+  if (counters_) state.contain([this] { counters_->finish(); });
   // Of an abort that an invariant cut short the slot may still have the id; then the cluster is poisoned.
   if (state.is_poisoned()) transactions_.processes().abandon_transaction(slot_);
   state.contain([this] { transactions_.processes().release_slot(slot_); });

@@ -34,6 +34,9 @@ export interface NativeClusterOptions {
   maxPreparedTransactions: number
   /** Milliseconds. */
   walWriterDelay: number
+  /** Bytes. */
+  walWriterFlushAfter: number
+  trackCounts: boolean
   maxLocksPerTransaction: number
   /** Bytes. */
   minWalSize: number

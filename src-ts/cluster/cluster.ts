@@ -110,6 +110,8 @@ export function nativeOptions(
     maxBackends: settings.max_connections,
     maxPreparedTransactions: settings.max_prepared_transactions,
     walWriterDelay: settings.wal_writer_delay,
+    walWriterFlushAfter: settings.wal_writer_flush_after,
+    trackCounts: settings.track_counts,
     maxLocksPerTransaction: settings.max_locks_per_transaction,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,

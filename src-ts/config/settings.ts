@@ -142,6 +142,14 @@ const definitions = {
   } satisfies IntegerSetting,
   /** Milliseconds. */
   wal_writer_delay: { kind: 'integer', min: 1, max: 10000, default: 200 } satisfies IntegerSetting,
+  wal_writer_flush_after: {
+    kind: 'memory',
+    unit: block,
+    min: 0,
+    max: 2_147_483_647 * block,
+    default: megabyte,
+  } satisfies MemorySetting,
+  track_counts: { kind: 'boolean', default: true } satisfies BooleanSetting,
   synchronous_commit: choice(['on', 'off', 'local', 'remote_write', 'remote_apply'], 'on'),
   checkpoint_timeout: {
     kind: 'integer',

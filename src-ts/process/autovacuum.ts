@@ -1,8 +1,9 @@
 // Autovacuum: the launcher, which looks every autovacuum_naptime which databases are due, and starts a worker on each.
 //
 // It never keeps the process alive. Source: src/backend/postmaster/autovacuum.c, PostgreSQL 18.
+import { PgError } from '../errors/pg-error.ts'
 import { AutovacuumWorker, type SharedByWorkers } from './autovacuum-worker.ts'
-import { freezeLimits, isBeforeLimits } from './vacuum-need.ts'
+import { freezeLimits, isAutovacuuming, isBeforeLimits } from './vacuum-need.ts'
 import type { WorkerDatabase, WorkerHost } from './worker-host.ts'
 
 export class Autovacuum {
@@ -19,11 +20,21 @@ export class Autovacuum {
     this.#timer = setInterval(() => this.#look(), host.settings.autovacuum_naptime)
     this.#timer.unref()
     this.report()
+    if (host.settings.autovacuum && !host.settings.track_counts) this.#tellOfNoCounts()
   }
 
   /** Makes the launcher known to others as long as this process is the owner. */
   report(): void {
-    if (this.#host.settings.autovacuum) this.#host.native.reportWorker('autovacuum launcher', true)
+    if (isAutovacuuming(this.#host.settings))
+      this.#host.native.reportWorker('autovacuum launcher', true)
+  }
+
+  // In a turn of its own, since whoever listens is just opening the cluster.
+  #tellOfNoCounts(): void {
+    const notice = new PgError('01000', 'autovacuum not started because of misconfiguration', {
+      hint: 'Enable the "track_counts" option.',
+    })
+    setImmediate(() => this.#host.notice(notice, 'postmaster', 'WARNING'))
   }
 
   /** Ends the vacuums that are going on, and waits for that. */
@@ -62,7 +73,7 @@ export class Autovacuum {
     const isInDanger = ({ datfrozenxid, datminmxid }: WorkerDatabase) =>
       isBeforeLimits(datfrozenxid, datminmxid, limits)
     const endangered = databases.filter(isInDanger)
-    if (!settings.autovacuum) return endangered
+    if (!isAutovacuuming(settings)) return endangered
     // Nothing was done in a database that nothing was counted of.
     const lastTime = new Map<WorkerDatabase, number>()
     for (const database of databases) {

@@ -58,6 +58,11 @@ export function isBeforeLimits(
   return xidIsOld || (minMulti >= firstMulti && idPrecedes(minMulti, limits.multi))
 }
 
+/** Not only to save ids: what needs a vacuum is known from what was counted. */
+export function isAutovacuuming({ autovacuum, track_counts }: Settings): boolean {
+  return autovacuum && track_counts
+}
+
 export function storageParameters(reloptions: readonly string[] | null): StorageParameters {
   return (name) =>
     reloptions?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
@@ -89,7 +94,11 @@ export function vacuumNeed(
   )
   if (isBeforeLimits(sizes.relfrozenxid, sizes.relminmxid, limits)) return { wraparound: true }
   const enabled = parameters('autovacuum_enabled') ?? 'true'
-  if (!settings.autovacuum || changes === undefined || /^(f|false|off|no|n|0)$/i.test(enabled))
+  if (
+    !isAutovacuuming(settings) ||
+    changes === undefined ||
+    /^(f|false|off|no|n|0)$/i.test(enabled)
+  )
     return undefined
 
   const tuples = Math.max(0, sizes.reltuples)

@@ -130,3 +130,31 @@ test('the log of a transaction that goes on is written and synced', {
     await until(() => (cluster.statistics().wal_syncs ?? 0) > (before.wal_syncs ?? 0), 5)
   })
 })
+
+test('commits that nobody waits for are flushed after wal_writer_flush_after', {
+  timeout: 60_000,
+}, async () => {
+  const flushesOf = async (flushAfter: number | string, rows: number) => {
+    await using cluster = await Cluster.open(temporaryDirectory(), {
+      create: true,
+      settings: {
+        autovacuum: false,
+        synchronous_commit: 'off',
+        wal_writer_delay: 10_000,
+        wal_writer_flush_after: flushAfter,
+      },
+    })
+    await using session = await cluster.connect()
+    await makeTable(session, 1)
+    await cluster.checkpoint()
+    const before = cluster.statistics().wal_syncs as number
+    await session
+      .table<Row>('t')
+      .insertMany(Array.from({ length: rows }, (_, i) => ({ id: i + 10_000, body: 'x'.repeat(500) })))
+    await sleep(500)
+    return (cluster.statistics().wal_syncs as number) - before
+  }
+  expect(await flushesOf('1MB', 1)).toBe(0)
+  expect(await flushesOf('64kB', 400)).toBeGreaterThan(0)
+  expect(await flushesOf(0, 1)).toBeGreaterThan(0)
+})
