@@ -1,0 +1,82 @@
+// report: the figures as a table for people. Only contenders of one class of durability are compared.
+import type { Comparison, Figure } from './compare.ts'
+import type { Limit } from './raw.ts'
+
+export interface Results extends Comparison {
+  date: string
+  command: string
+  machine: Record<string, string>
+  limits: Limit[]
+  seconds: number
+}
+
+export function number(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString('en-US')
+  return String(Number(value.toPrecision(3)))
+}
+
+function spread({ median, min, max }: { median: number; min: number; max: number }): string {
+  return `${number(median)} (${number(min)} to ${number(max)})`
+}
+
+/** How many times as fast `ours` is as `theirs`. */
+export function times(ours: Figure, theirs: Figure): number {
+  const [a, b] = [ours.result?.median ?? Number.NaN, theirs.result?.median ?? Number.NaN]
+  return ours.better === 'more' ? a / b : b / a
+}
+
+/** Figures of the same work: of one workload, number of rows and class of durability. */
+export function groups(figures: readonly Figure[]): Figure[][] {
+  const found = new Map<string, Figure[]>()
+  for (const figure of figures) {
+    const key = `${figure.workload} ${figure.rows} ${figure.durability ?? ''}`
+    found.set(key, [...(found.get(key) ?? []), figure])
+  }
+  return [...found.values()].filter((group) => group.some(({ result }) => result !== undefined))
+}
+
+function section(group: readonly Figure[], peers: readonly string[]): string[] {
+  const [first] = group as [Figure]
+  const ours = group.find(({ peer, result }) => peer === 'pgdata' && result !== undefined)
+  const cells = peers.map((peer) => {
+    const figure = group.find((each) => each.peer === peer)
+    if (figure === undefined) return '-'
+    if (figure.result === undefined) return figure.reason ?? '-'
+    const ratio =
+      ours === undefined || figure === ours ? '' : `, × ${times(ours, figure).toPrecision(2)}`
+    return `${spread(figure.result)}${ratio}`
+  })
+  const kind = first.durability === undefined ? '' : `, outlives a ${first.durability}`
+  return [`${first.title}, ${number(first.rows)} rows${kind} (${first.unit})`, ...cells]
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+export function table(results: Results): string {
+  const peers = Object.keys(results.peers)
+  const lines = [
+    `\`${results.command}\`, ${results.date}, ${results.rounds} rounds, ${results.seconds} s. ` +
+      Object.values(results.machine).join('; '),
+    '',
+    'Median (least to greatest), × how many times as fast pgdata is.',
+    '',
+    row(['work', ...peers]),
+    row(['---', ...peers.map(() => '---')]),
+    ...groups(results.figures).map((group) => row(section(group, peers))),
+    '',
+    row(['limit of the machine', 'median (least to greatest)']),
+    row(['---', '---']),
+    ...results.limits.map((limit) => row([`${limit.title} (${limit.unit})`, spread(limit)])),
+    '',
+    row(['peer', 'version', 'class', 'what has outlived a commit']),
+    row(['---', '---', '---', '---']),
+    ...peers.flatMap((peer) =>
+      Object.entries(results.peers[peer]?.durability ?? {}).map(([kind, text]) =>
+        row([peer, results.peers[peer]?.version ?? '', kind, text]),
+      ),
+    ),
+  ]
+  return `${lines.join('\n')}\n`
+}
