@@ -17,7 +17,13 @@ import { pgDatabase } from '../catalog/pg_database.ts'
 import { pgNamespace } from '../catalog/pg_namespace.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
-import { resolveSettings, type Settings, type SettingsInput } from '../config/settings.ts'
+import { emptyAutoConfiguration, writeAutoConfiguration } from '../config/auto-configuration.ts'
+import {
+  ClusterSettings,
+  configurationError,
+  type SettingInfo,
+} from '../config/cluster-settings.ts'
+import type { SettingInput, Settings, SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { BackgroundWorkers } from '../process/background-workers.ts'
 import type { LogRecord, LogSeverity } from '../process/log-record.ts'
@@ -42,13 +48,17 @@ import { type ActivityInfo, activityInfo } from './activity-info.ts'
 import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
 import { type LockInfo, lockInfo } from './lock-info.ts'
+import { ReloadSignal } from './reload-signal.ts'
 
 export interface OpenOptions {
   /** Make the cluster first if the directory does not exist or is empty; an object says how. */
   create?: boolean | InitOptions
   /** Read what is on disk; take no lock, write nothing. Works beside a running server. */
   readOnly?: boolean
+  /** They count before those of postgresql.conf and postgresql.auto.conf. When `readOnly`, the files are not read. */
   settings?: SettingsInput
+  /** Read the configuration files again whenever the process gets SIGHUP, which then does not end it. Default false. */
+  reloadOnSighup?: boolean
   /** Called now and then while a directory that was not shut down cleanly is recovered. */
   onProgress?: (progress: RecoveryProgress) => void
   /** Gives up opening with 57014. A recovery that was under way is done by the next open. */
@@ -133,6 +143,26 @@ export function nativeOptions(
     shared: settings.shared_memory_type !== 'private',
     logCheckpoints: settings.log_checkpoints,
     logLockWaits: settings.log_lock_waits,
+  }
+}
+
+// What those settings tell that only look.
+function computedSettings(control: Record<string, unknown>): Record<string, string> {
+  return {
+    block_size: String(control.blcksz),
+    wal_block_size: String(control.xlog_blcksz),
+    wal_segment_size: String(control.xlog_seg_size),
+    data_checksums: Number(control.data_checksum_version) > 0 ? 'on' : 'off',
+  }
+}
+
+function defaultTimeLimits(settings: Settings): TimeLimits {
+  return {
+    lock: settings.lock_timeout,
+    deadlock: settings.deadlock_timeout,
+    statement: settings.statement_timeout,
+    idleInTransaction: settings.idle_in_transaction_session_timeout,
+    transaction: settings.transaction_timeout,
   }
 }
 
@@ -269,7 +299,8 @@ export class Cluster {
   }
 
   readonly dataDirectory: string
-  readonly settings: Settings
+  readonly #configuration: ClusterSettings
+  #reloadSignal: ReloadSignal | undefined
   #native: NativeCluster
   readonly #codecOptions: CodecOptions
   readonly #onNotice: (notice: PgError) => void
@@ -277,7 +308,6 @@ export class Cluster {
   /** With the OID of the database. */
   readonly #sessions = new Map<Session, number>()
   #shared: CatalogStore
-  readonly #timeLimits: TimeLimits
   readonly #log: ServerLog
   #workers: BackgroundWorkers | undefined
   #closed: Promise<void> | undefined
@@ -286,7 +316,7 @@ export class Cluster {
 
   private constructor(
     dataDirectory: string,
-    settings: Settings,
+    configuration: ClusterSettings,
     native: NativeCluster,
     codecOptions: CodecOptions,
     onNotice: (notice: PgError) => void,
@@ -295,14 +325,7 @@ export class Cluster {
     this.#onNotice = onNotice
     this.#log = log
     this.dataDirectory = dataDirectory
-    this.settings = settings
-    this.#timeLimits = {
-      lock: settings.lock_timeout,
-      deadlock: settings.deadlock_timeout,
-      statement: settings.statement_timeout,
-      idleInTransaction: settings.idle_in_transaction_session_timeout,
-      transaction: settings.transaction_timeout,
-    }
+    this.#configuration = configuration
     this.#native = native
     this.#codecOptions = codecOptions
     this.#shared = sharedCatalogs(native, dataDirectory)
@@ -322,7 +345,6 @@ export class Cluster {
   static async open(directory: string, given: OpenOptions = {}): Promise<Cluster> {
     const dataDirectory = resolve(directory)
     const readOnly = given.readOnly ?? false
-    const settings = resolveSettings(given.settings)
     if (given.signal?.aborted) throw canceled()
     if (given.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
       await initCluster(dataDirectory, given.create === true ? {} : given.create)
@@ -332,7 +354,10 @@ export class Cluster {
         hint: 'Use { create: true } or "pgdata init" to make one.',
       })
     }
-    const { blcksz } = binding.readControlFile(dataDirectory)
+    const configuration = new ClusterSettings(dataDirectory, given.settings, !readOnly)
+    const settings = configuration.meaningful
+    const control = binding.readControlFile(dataDirectory)
+    configuration.compute(computedSettings(control))
     const onNotice = given.onNotice ?? emitFirstWarnings()
     const log = new ServerLog({
       dataDirectory,
@@ -342,7 +367,7 @@ export class Cluster {
       isReader: readOnly,
     })
     const options = {
-      ...nativeOptions(dataDirectory, settings, readOnly, blcksz as number),
+      ...nativeOptions(dataDirectory, settings, readOnly, control.blcksz as number),
       // A test's disk is its process's own.
       ...(given.disk && { disk: given.disk, shared: false }),
       ...(log.queue && { log: log.queue }),
@@ -353,8 +378,11 @@ export class Cluster {
     const codecOptions = { ...(int8 && { int8 }), ...(json && { json }) }
     try {
       const native = await open()
-      const cluster = new Cluster(dataDirectory, settings, native, codecOptions, onNotice, log)
-      if (!readOnly) cluster.#isOpenForWriting(open)
+      const cluster = new Cluster(dataDirectory, configuration, native, codecOptions, onNotice, log)
+      if (!readOnly) {
+        cluster.#isOpenForWriting(open)
+        cluster.#listenToReloads(given.reloadOnSighup ?? false)
+      }
       return cluster
     } catch (error) {
       await log.close()
@@ -483,12 +511,47 @@ export class Cluster {
         },
       },
       {
-        synchronousCommit: options.synchronousCommit ?? this.settings.synchronous_commit,
-        limits: timeLimits(options, this.#timeLimits),
+        synchronousCommit:
+          options.synchronousCommit ?? this.#configuration.meaningful.synchronous_commit,
+        limits: timeLimits(options, defaultTimeLimits(this.#configuration.meaningful)),
       },
     )
     this.#sessions.set(session, database.oid)
     return session
+  }
+
+  /** Every setting, as pg_settings shows it outside any session. */
+  settings(): SettingInfo[] {
+    return this.#configuration.rows()
+  }
+
+  /**
+   * Gives a setting a value in postgresql.auto.conf, or removes it from there; it counts after the next `reload`, or the
+   * next time the cluster is opened when its context is 'postmaster'. Throws 42704, 42602, 22023, 55P02, F0000.
+   */
+  alterSystem(name: string, value: SettingInput | undefined): void {
+    this.#refuseClosed()
+    this.#refuseAlterSystem()
+    writeAutoConfiguration(this.dataDirectory, name, value === undefined ? value : String(value))
+  }
+
+  /** Removes all settings from postgresql.auto.conf. */
+  alterSystemResetAll(): void {
+    this.#refuseClosed()
+    this.#refuseAlterSystem()
+    emptyAutoConfiguration(this.dataDirectory)
+  }
+
+  /**
+   * Reads postgresql.conf and postgresql.auto.conf again, here and, a moment later, in the other processes that have the
+   * cluster open. Returns what is wrong with them, each error with file and line, which `onNotice` is told of, too:
+   * those settings keep their values. With an error of syntax or an unknown name all of them do.
+   */
+  reload(): PgError[] {
+    this.#refuseClosed()
+    const errors = this.#reload()
+    this.#reloadSignal?.send()
+    return errors
   }
 
   /** Writes all that is dirty and moves the point from which recovery would start. */
@@ -617,6 +680,7 @@ export class Cluster {
     if (this.#closed !== undefined) return
     this.#closed = Promise.resolve()
     openForWriting.delete(this)
+    this.#reloadSignal?.close()
     try {
       if (this.#native.closeSync()) LockFile.release(this.dataDirectory)
     } catch (error) {
@@ -630,6 +694,7 @@ export class Cluster {
   async #shutDown(): Promise<void> {
     await this.#restart?.catch(() => undefined)
     const isReader = !openForWriting.delete(this)
+    this.#reloadSignal?.close()
     await this.#workers?.stop()
     await Promise.all([...this.#sessions.keys()].map((session) => session.close()))
     let wasLast = true
@@ -680,10 +745,37 @@ export class Cluster {
     this.#onNotice(notice)
   }
 
+  #refuseAlterSystem(): void {
+    if (this.#configuration.get('allow_alter_system')?.setting === 'on') return
+    throw new PgError('22023', 'ALTER SYSTEM is not allowed in this environment')
+  }
+
+  #listenToReloads(onSighup: boolean): void {
+    this.#reloadSignal = new ReloadSignal(
+      this.dataDirectory,
+      () => this.#reload(),
+      onSighup ? () => this.reload() : undefined,
+    )
+  }
+
+  #reload(): PgError[] {
+    const log = (message: string) =>
+      this.#log.write({ severity: 'LOG', backendType: 'postmaster', code: '00000', message })
+    log('received SIGHUP, reloading configuration files')
+    const { changed, errors } = this.#configuration.reload()
+    for (const { name, setting, wasRemoved } of changed) {
+      if (wasRemoved) log(`parameter "${name}" removed from configuration file, reset to default`)
+      else log(`parameter "${name}" changed to "${setting}"`)
+    }
+    const reported = errors.map((error) => configurationError(error))
+    for (const error of reported) this.#notice(error, 'postmaster', 'LOG')
+    return reported
+  }
+
   #startWorkers(): void {
     this.#workers = new BackgroundWorkers({
       native: this.#native,
-      settings: this.settings,
+      settings: this.#configuration.meaningful,
       dataDirectory: this.dataDirectory,
       databases: () => this.#databasesForUpkeep(),
       connect: (name) =>

@@ -150,7 +150,9 @@ test('commits that nobody waits for are flushed after wal_writer_flush_after', {
     const before = cluster.statistics().wal_syncs as number
     await session
       .table<Row>('t')
-      .insertMany(Array.from({ length: rows }, (_, i) => ({ id: i + 10_000, body: 'x'.repeat(500) })))
+      .insertMany(
+        Array.from({ length: rows }, (_, i) => ({ id: i + 10_000, body: 'x'.repeat(500) })),
+      )
     await sleep(500)
     return (cluster.statistics().wal_syncs as number) - before
   }

@@ -1,0 +1,153 @@
+// SettingDefinition: what a setting may be and when it can change. A caller may rely on a definition for each setting that
+// PostgreSQL 18 has, whether it means something here or not, by any spelling of its name.
+import { knownSettings } from './known-settings.generated.ts'
+
+export type SettingContext =
+  | 'internal'
+  | 'postmaster'
+  | 'sighup'
+  | 'superuser-backend'
+  | 'backend'
+  | 'superuser'
+  | 'user'
+
+export type SettingType = 'bool' | 'integer' | 'real' | 'string' | 'enum'
+
+export interface SettingDefinition {
+  name: string
+  context: SettingContext
+  vartype: SettingType
+  /** Of a bare number: B, kB, MB, 8kB, ms, s, min. */
+  unit: string | undefined
+  min: number
+  max: number
+  choices: readonly string[]
+  /** Null of a text that nobody has given. */
+  boot: string | null
+}
+
+// Here other than in PostgreSQL: what the engine cannot change while it runs is fixed when the cluster is opened.
+const fixedAtOpen = [
+  'archive_timeout',
+  'autovacuum_naptime',
+  'bgwriter_delay',
+  'bgwriter_lru_maxpages',
+  'bgwriter_lru_multiplier',
+  'checkpoint_completion_target',
+  'checkpoint_timeout',
+  'fsync',
+  'full_page_writes',
+  'log_checkpoints',
+  'log_destination',
+  'log_lock_waits',
+  'max_pred_locks_per_page',
+  'max_pred_locks_per_relation',
+  'max_wal_size',
+  'min_wal_size',
+  'recovery_init_sync_method',
+  'track_counts',
+  'wal_consistency_checking',
+  'wal_sync_method',
+  'wal_writer_delay',
+  'wal_writer_flush_after',
+]
+
+// Choices of settings without a meaning here that the oracle was built without.
+const furtherChoices: Record<string, readonly string[]> = {
+  default_toast_compression: ['lz4'],
+  io_method: ['io_uring'],
+  wal_compression: ['lz4', 'zstd'],
+}
+
+function differing(known: SettingDefinition): SettingDefinition {
+  const { name, choices } = known
+  const context = fixedAtOpen.includes(name) ? 'postmaster' : known.context
+  const definition = { ...known, context }
+  const further = furtherChoices[name]?.filter((choice) => !choices.includes(choice)) ?? []
+  if (further.length > 0) return { ...definition, choices: [...choices, ...further] }
+  switch (name) {
+    case 'log_min_messages':
+      // One for all sessions of a process.
+      return { ...definition, context: 'sighup' }
+    case 'recovery_init_sync_method':
+      return { ...definition, boot: 'syncfs' }
+    case 'shared_memory_type':
+      // 'private': memory that no other process can attach to.
+      return { ...definition, boot: 'sysv', choices: [...choices, 'private'] }
+    case 'wal_sync_method':
+      return {
+        ...definition,
+        boot: 'adaptive',
+        choices: [...choices, 'adaptive', 'open_datasync_direct'],
+      }
+    default:
+      return definition
+  }
+}
+
+// Whether pages also stand in the operating system's cache.
+const ownSettings: readonly SettingDefinition[] = [
+  {
+    name: 'io_mode',
+    context: 'postmaster',
+    vartype: 'enum',
+    unit: undefined,
+    min: 0,
+    max: 0,
+    choices: ['buffered', 'direct'],
+    boot: 'buffered',
+  },
+]
+
+/** Of all settings, in the order of their names. */
+export const settingDefinitions: readonly SettingDefinition[] = [
+  ...knownSettings.map(([name, context, vartype, unit, min, max, choices, boot]) =>
+    differing({
+      name,
+      context: context as SettingContext,
+      vartype: vartype as SettingType,
+      unit: unit ?? undefined,
+      min: Number(min),
+      max: Number(max),
+      choices: choices ?? [],
+      boot,
+    }),
+  ),
+  ...ownSettings,
+].sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
+
+// Names that settings had in earlier releases. Source: map_old_guc_names in src/backend/utils/misc/guc.c, PostgreSQL 18.
+const formerNames: Record<string, string> = {
+  sort_mem: 'work_mem',
+  vacuum_mem: 'maintenance_work_mem',
+  ssl_ecdh_curve: 'ssl_groups',
+}
+
+const byName = new Map(settingDefinitions.map((each) => [each.name.toLowerCase(), each]))
+
+/** Undefined for a name that PostgreSQL does not know. */
+export function findSettingDefinition(name: string): SettingDefinition | undefined {
+  const lower = name.toLowerCase()
+  return byName.get(formerNames[lower] ?? lower)
+}
+
+/** May a setting that PostgreSQL does not know have the name? Each part of "class.name" is an identifier. */
+export function isCustomName(name: string): boolean {
+  return /^[A-Za-z_\x80-\uffff][\w$\x80-\uffff]*(\.[A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)+$/.test(
+    name,
+  )
+}
+
+/** The definition of a setting that PostgreSQL does not know: a text that each session may set. */
+export function customDefinition(name: string): SettingDefinition {
+  return {
+    name,
+    context: 'user',
+    vartype: 'string',
+    unit: undefined,
+    min: 0,
+    max: 0,
+    choices: [],
+    boot: null,
+  }
+}
