@@ -346,6 +346,9 @@ export class Cluster {
     const dataDirectory = resolve(directory)
     const readOnly = given.readOnly ?? false
     if (given.signal?.aborted) throw canceled()
+    // Bad ones make no cluster.
+    const isCluster = existsSync(join(dataDirectory, 'PG_VERSION'))
+    if (!isCluster) new ClusterSettings(dataDirectory, given.settings, false)
     if (given.create && !readOnly && isEmptyOrMissing(dataDirectory)) {
       await initCluster(dataDirectory, given.create === true ? {} : given.create)
     }
