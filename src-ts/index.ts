@@ -11,6 +11,7 @@ export {
 } from './cluster/cluster.ts'
 export type { InitOptions } from './cluster/init.ts'
 export type { LockInfo } from './cluster/lock-info.ts'
+export type { SettingsOwner, StoredSettingsInput } from './command/alter-settings.ts'
 export type { CreateDatabaseOptions } from './command/create-database.ts'
 export type { CreateIndexOptions, IndexColumn } from './command/create-index.ts'
 export type { CreateSchemaOptions } from './command/create-schema.ts'
@@ -24,7 +25,7 @@ export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
 export type { LogRecord, LogSeverity } from './process/log-record.ts'
 export type { ListenOptions, Notification, NotificationStream } from './session/notifications.ts'
-export type { Session } from './session/session.ts'
+export type { Session, SetOptions } from './session/session.ts'
 export type {
   ClusterStatistics,
   DatabaseStatistics,

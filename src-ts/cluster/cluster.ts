@@ -41,10 +41,16 @@ import {
   databaseStatistics,
 } from '../session/statistics-views.ts'
 import { type Invalidated, lockLevels } from '../transaction/relation-lock.ts'
-import { type TimeLimitOptions, type TimeLimits, timeLimits } from '../transaction/time-limits.ts'
+import type { TimeLimitOptions } from '../transaction/time-limits.ts'
 import type { SynchronousCommit } from '../transaction/transaction-queue.ts'
 import type { CodecOptions } from '../types/index.ts'
 import { type ActivityInfo, activityInfo } from './activity-info.ts'
+import {
+  giveAutovacuumSettings,
+  giveClientSettings,
+  giveStoredSettings,
+  storedSettings,
+} from './given-settings.ts'
 import { type InitOptions, initCluster } from './init.ts'
 import { LockFile } from './lock-file.ts'
 import { type LockInfo, lockInfo } from './lock-info.ts'
@@ -97,6 +103,8 @@ export interface ConnectOptions extends TimeLimitOptions {
   applicationName?: string
   /** For the session's transactions that do not say otherwise. Default: the setting synchronous_commit. */
   synchronousCommit?: SynchronousCommit
+  /** Values that Session.reset goes back to; they count before those of the database and the role. */
+  settings?: SettingsInput
 }
 
 /** Settings as the native side wants them. `blockSize` turns bytes into blocks. */
@@ -153,16 +161,6 @@ function computedSettings(control: Record<string, unknown>): Record<string, stri
     wal_block_size: String(control.xlog_blcksz),
     wal_segment_size: String(control.xlog_seg_size),
     data_checksums: Number(control.data_checksum_version) > 0 ? 'on' : 'off',
-  }
-}
-
-function defaultTimeLimits(settings: Settings): TimeLimits {
-  return {
-    lock: settings.lock_timeout,
-    deadlock: settings.deadlock_timeout,
-    statement: settings.statement_timeout,
-    idleInTransaction: settings.idle_in_transaction_session_timeout,
-    transaction: settings.transaction_timeout,
   }
 }
 
@@ -465,7 +463,7 @@ export class Cluster {
         if (!this.#isBeingCopiedOrDropped(oid)) {
           this.#acceptInvalidations()
           const database = this.#database(name, isUpkeep, native)
-          if (database.oid === oid) return this.#session(native, database, options)
+          if (database.oid === oid) return this.#session(native, database, options, isAutovacuum)
         }
       } catch (error) {
         native.close()
@@ -496,7 +494,13 @@ export class Cluster {
       )
   }
 
-  #session(native: NativeSession, database: DatabaseServices, options: ConnectOptions): Session {
+  #session(
+    native: NativeSession,
+    database: DatabaseServices,
+    options: ConnectOptions,
+    isAutovacuum: boolean,
+  ): Session {
+    const stored = isAutovacuum ? [] : storedSettings(this.#shared, native, database.oid)
     const session: Session = new Session(
       native,
       database,
@@ -514,9 +518,12 @@ export class Cluster {
         },
       },
       {
-        synchronousCommit:
-          options.synchronousCommit ?? this.#configuration.meaningful.synchronous_commit,
-        limits: timeLimits(options, defaultTimeLimits(this.#configuration.meaningful)),
+        cluster: this.#configuration,
+        begin: (settings) => {
+          for (const error of giveStoredSettings(settings, stored)) this.#notice(error)
+          giveClientSettings(settings, options)
+          if (isAutovacuum) giveAutovacuumSettings(settings)
+        },
       },
     )
     this.#sessions.set(session, database.oid)
@@ -770,6 +777,7 @@ export class Cluster {
       if (wasRemoved) log(`parameter "${name}" removed from configuration file, reset to default`)
       else log(`parameter "${name}" changed to "${setting}"`)
     }
+    for (const session of this.#sessions.keys()) session.settingsChanged()
     const reported = errors.map((error) => configurationError(error))
     for (const error of reported) this.#notice(error, 'postmaster', 'LOG')
     return reported

@@ -57,7 +57,8 @@ function findDatabase(context: CommandContext, name: string): DatabaseRow | unde
  * Locks a database until the end of the transaction, so that nobody connects to it meanwhile; undefined when there is none
  * of that name.
  */
-async function lockDatabase(
+/** The row of a database, which is locked; undefined when there is none of the name. */
+export async function lockDatabase(
   context: CommandContext,
   name: string,
   level: LockLevel,

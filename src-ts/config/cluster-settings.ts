@@ -221,8 +221,11 @@ export class ClusterSettings {
   }
 
   /** Everything that pg_settings shows, with `current` in place of the values for the whole cluster. */
-  rows(current?: (name: string) => { now: GivenSetting; reset: GivenSetting }): SettingInfo[] {
-    const custom = [...this.#files.keys(), ...this.#commandLine.keys()].filter(
+  rows(
+    current?: (name: string) => { now: GivenSetting; reset: GivenSetting },
+    others: readonly string[] = [],
+  ): SettingInfo[] {
+    const custom = [...this.#files.keys(), ...this.#commandLine.keys(), ...others].filter(
       (name) => findSettingDefinition(name) === undefined,
     )
     const definitions = [...settingDefinitions, ...[...new Set(custom)].map(customDefinition)]

@@ -1,5 +1,10 @@
 // Session: a backend: one transaction at a time, on one database.
 import type { NativeCluster, NativeCommitTimestamp, NativeSession } from '../binding/native.ts'
+import {
+  alterSettings,
+  type SettingsOwner,
+  type StoredSettingsInput,
+} from '../command/alter-settings.ts'
 import { bootstrapSuperuser } from '../command/command-context.ts'
 import { Commands } from '../command/commands.ts'
 import {
@@ -18,6 +23,9 @@ import { parseQualifiedName } from '../command/qualified-name.ts'
 import { type ReindexOptions, type ReindexTarget, tablesToReindex } from '../command/reindex.ts'
 import type { ClusterOptions } from '../command/rewrite-table.ts'
 import { type VacuumOptions, type VacuumReport, type VacuumRun, vacuum } from '../command/vacuum.ts'
+import type { ClusterSettings, SettingInfo } from '../config/cluster-settings.ts'
+import { SessionSettings } from '../config/session-settings.ts'
+import type { SettingInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
@@ -29,11 +37,7 @@ import {
 } from '../transaction/advisory-lock.ts'
 import { type Invalidated, lockLevels, lockRelation } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
-import {
-  type TransactionDefaults,
-  type TransactionOptions,
-  TransactionQueue,
-} from '../transaction/transaction-queue.ts'
+import { type TransactionOptions, TransactionQueue } from '../transaction/transaction-queue.ts'
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
 import { type ListenOptions, NotificationStream } from './notifications.ts'
@@ -45,6 +49,7 @@ import {
 } from './statistics-views.ts'
 import { Table } from './table.ts'
 import { Transaction } from './transaction.ts'
+import { transactionDefaults } from './transaction-defaults.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
 // pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
@@ -71,6 +76,17 @@ export interface SessionEvents {
   databaseUse: DatabaseUse
 }
 
+/** The settings of a session: those of its cluster, and what is given when it begins. */
+export interface SettingsOfSession {
+  cluster: ClusterSettings
+  begin: (settings: SessionSettings) => void
+}
+
+export interface SetOptions {
+  /** Until the end of the transaction. */
+  local?: boolean
+}
+
 /** When a transaction committed. */
 export interface CommitTimestamp {
   /** Its id, without the epoch. */
@@ -94,6 +110,7 @@ export class Session {
   readonly #events: SessionEvents
   readonly #queue: TransactionQueue
   readonly #commands: Commands
+  readonly #settings: SessionSettings
   #closed: Promise<void> | undefined
   #terminated: PgError | undefined
 
@@ -102,20 +119,30 @@ export class Session {
     database: DatabaseServices,
     cluster: NativeCluster,
     events: SessionEvents,
-    defaults?: TransactionDefaults,
+    settings: SettingsOfSession,
   ) {
     this.#native = native
     this.#cluster = cluster
     this.#database = database
     this.#events = events
+    this.#settings = new SessionSettings(settings.cluster, () => this.settingsChanged())
+    settings.begin(this.#settings)
     this.#queue = new TransactionQueue(
       native,
       {
-        onTransactionEnd: () => this.#commands.endOfTransaction(),
-        onSavepointRollback: () => this.#commands.rolledBackToSavepoint(),
+        onBegin: () => this.#settings.begin(),
+        onTransactionEnd: (isCommitted) => {
+          this.#settings.end(isCommitted)
+          this.#commands.endOfTransaction()
+        },
+        onSavepointRelease: () => this.#settings.release(),
+        onSavepointRollback: (levels) => {
+          this.#settings.rollBack(levels)
+          this.#commands.rolledBackToSavepoint()
+        },
         onTerminate: (reason) => this.#terminate(reason),
       },
-      defaults,
+      transactionDefaults(this.#settings),
     )
     const { catalogs, relations, dataDirectory, acceptInvalidations } = database
     this.#commands = new Commands({
@@ -351,6 +378,14 @@ export class Session {
     })
   }
 
+  /**
+   * Stores settings for the sessions of a role, on a database, as ALTER DATABASE … SET and ALTER ROLE … SET: those that
+   * begin later start with them. Undefined takes a stored value away. Throws 3D000, 42704, 22023, 55P02, 40001.
+   */
+  alterSettings(owner: SettingsOwner, settings: StoredSettingsInput): Promise<void> {
+    return this.#define((commands) => alterSettings(commands.context(), owner, settings))
+  }
+
   /** Makes a tablespace in an existing directory, given by its absolute path. Throws 42710, 42P17, 58P01, 55006. */
   createTablespace(name: string, path: string): Promise<void> {
     this.#refuseClosed()
@@ -441,6 +476,52 @@ export class Session {
   /** Gives back all advisory locks that the session holds; those of transactions stay. */
   async advisoryUnlockAll(): Promise<void> {
     await this.#lockCommand(() => this.#native.advisoryUnlockAll())
+  }
+
+  /**
+   * Sets a setting, as SET; without a value to that of `reset`. In a transaction it is part of it: it goes back when it, or
+   * the savepoint, is rolled back. Returns a promise when something of the transaction waits, as `tx.insert` does. Throws
+   * 42704, 22023, 55P02, 42602, 0A000.
+   */
+  set(
+    name: string,
+    value: SettingInput | undefined,
+    { local = false }: SetOptions = {},
+  ): void | Promise<void> {
+    this.#refuseClosed()
+    if (this.#queue.isOpen) return this.#queue.write(() => this.#settings.set(name, value, local))
+    if (!local) return this.#settings.set(name, value, false)
+    this.#settings.check(name, value)
+    this.#events.onNotice(new PgError('25P01', 'SET LOCAL can only be used in transaction blocks'))
+  }
+
+  /** Goes back to the value from when the session began, as RESET. */
+  reset(name: string): void | Promise<void> {
+    return this.set(name, undefined)
+  }
+
+  /** As RESET ALL. */
+  resetAll(): void | Promise<void> {
+    this.#refuseClosed()
+    if (this.#queue.isOpen) return this.#queue.write(() => this.#settings.resetAll())
+    this.#settings.resetAll()
+  }
+
+  /** The value of a setting, as SHOW tells it: '4MB'. Throws 42704. */
+  show(name: string): string {
+    this.#refuseClosed()
+    return this.#settings.show(name)
+  }
+
+  /** Every setting, as pg_settings shows it. */
+  settings(): SettingInfo[] {
+    this.#refuseClosed()
+    return this.#settings.rows()
+  }
+
+  /** For the cluster: settings may have new values. */
+  settingsChanged(): void {
+    this.#queue.changeDefaults(transactionDefaults(this.#settings))
   }
 
   /** For the cluster: catalogs may have new files. */

@@ -58,10 +58,14 @@ export interface TransactionScope {
   ): T
 }
 
-/** Called when a transaction or savepoint ended, before anything else runs. */
+/** Called when a transaction or savepoint begins or ended, before anything else runs. */
 export interface QueueEvents {
-  onTransactionEnd?: () => void
-  onSavepointRollback?: () => void
+  onTransactionEnd?: (isCommitted: boolean) => void
+  /** So many levels, the innermost ones, were rolled back. */
+  onSavepointRollback?: (levels: number) => void
+  /** A transaction or a savepoint begins. */
+  onBegin?: () => void
+  onSavepointRelease?: () => void
   /** The session ends, since a transaction of it, which was rolled back, took too long. */
   onTerminate?: (reason: PgError) => void
 }
@@ -70,6 +74,8 @@ export interface QueueEvents {
 export interface TransactionDefaults {
   limits: TimeLimits
   synchronousCommit: SynchronousCommit
+  isolation?: TransactionOptions['isolation']
+  readOnly?: boolean
 }
 
 // The scope that the running code belongs to: that of the synchronous body it is in, else the one whose asynchronous
@@ -96,6 +102,8 @@ export class TransactionQueue {
   readonly #scopes: Scope[] = []
   // Those of the open transaction, or of the last one.
   #limits: TimeLimits
+  // With which the open transaction, or the last one, was begun.
+  #options: TransactionOptions = {}
   // What the native session was told last.
   #inEffect: { lock: number; deadlock: number } | undefined
   #terminated: PgError | undefined
@@ -112,6 +120,13 @@ export class TransactionQueue {
     this.#events = events
     this.defaults = defaults
     this.#limits = defaults.limits
+  }
+
+  /** From now on, for the open transaction too; its timers for idling and for its whole time go on as they are. */
+  changeDefaults(defaults: TransactionDefaults): void {
+    Object.assign(this.defaults, defaults)
+    if (this.isOpen) this.#applyLimits()
+    else this.#limits = defaults.limits
   }
 
   /** Is a transaction open now? */
@@ -217,7 +232,7 @@ export class TransactionQueue {
       refusePromise(result)
       scope.refuseFailed()
       this.#native.commit(this.#waits(options))
-      this.#end()
+      this.#end(true)
       return result
     } catch (error) {
       this.#rollBack()
@@ -267,6 +282,7 @@ export class TransactionQueue {
     this.#native.beginSubtransaction(options.readOnly ?? false)
     const scope = new Scope(this, isSync)
     this.#scopes.push(scope)
+    this.#events.onBegin?.()
     return scope
   }
 
@@ -275,6 +291,7 @@ export class TransactionQueue {
     this.#native.commitSubtransaction()
     this.#scopes.pop()
     scope.open = false
+    this.#events.onSavepointRelease?.()
   }
 
   /** For scopes: undoes `scope` and what is inside it, unless an outer one was rolled back before. */
@@ -283,7 +300,7 @@ export class TransactionQueue {
     const ended = this.#scopes.splice(this.#scopes.indexOf(scope))
     for (const inner of ended) inner.open = false
     for (const _ of ended) this.#native.abortSubtransaction()
-    this.#events.onSavepointRollback?.()
+    this.#events.onSavepointRollback?.(ended.length)
   }
 
   /** For scopes: the innermost level has failed. */
@@ -321,7 +338,7 @@ export class TransactionQueue {
       await abortable(scope.idle(), signal)
       scope.refuseFailed()
       const durable = finish()
-      this.#end()
+      this.#end(true)
       return { result, durable }
     } catch (error) {
       this.#terminated = timer?.error
@@ -343,21 +360,29 @@ export class TransactionQueue {
 
   #begin(options: TransactionOptions, isSync: boolean): Scope {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
-    const limits = timeLimits(options, this.defaults.limits)
+    const { isolation = 'read committed', readOnly = false, limits } = this.defaults
+    // Refuses bad ones before there is a transaction.
+    timeLimits(options, limits)
     this.#native.begin(
-      options.isolation ?? 'read committed',
-      options.readOnly ?? false,
+      options.isolation ?? isolation,
+      options.readOnly ?? readOnly,
       options.deferrable ?? false,
     )
-    const { lock, deadlock } = limits
-    this.#limits = limits
+    this.#options = options
+    this.#applyLimits()
+    const scope = new Scope(this, isSync)
+    this.#scopes.push(scope)
+    this.#events.onBegin?.()
+    return scope
+  }
+
+  #applyLimits(): void {
+    this.#limits = timeLimits(this.#options, this.defaults.limits)
+    const { lock, deadlock } = this.#limits
     if (lock !== this.#inEffect?.lock || deadlock !== this.#inEffect.deadlock) {
       this.#native.setLockTimeouts(lock, deadlock)
       this.#inEffect = { lock, deadlock }
     }
-    const scope = new Scope(this, isSync)
-    this.#scopes.push(scope)
-    return scope
   }
 
   // Others end in sessions and processes that do not know of this one, so it looks from time to time.
@@ -376,14 +401,14 @@ export class TransactionQueue {
     try {
       this.#native.abort()
     } finally {
-      this.#end()
+      this.#end(false)
     }
   }
 
-  #end(): void {
+  #end(isCommitted: boolean): void {
     for (const scope of this.#scopes) scope.open = false
     this.#scopes.length = 0
-    this.#events.onTransactionEnd?.()
+    this.#events.onTransactionEnd?.(isCommitted)
   }
 }
 
