@@ -537,7 +537,7 @@ export class Cluster {
 
   /**
    * Gives a setting a value in postgresql.auto.conf, or removes it from there; it counts after the next `reload`, or the
-   * next time the cluster is opened when its context is 'postmaster'. Throws 42704, 42602, 22023, 55P02, F0000.
+   * next time the cluster is opened when its context is 'postmaster'. Throws 42704, 42602, 22023, 55P02, F0000, 25006.
    */
   alterSystem(name: string, value: SettingInput | undefined): void {
     this.#refuseClosed()
@@ -756,15 +756,18 @@ export class Cluster {
   }
 
   #refuseAlterSystem(): void {
+    if (!openForWriting.has(this))
+      throw new PgError('25006', 'cannot execute ALTER SYSTEM in a read-only transaction')
     if (this.#configuration.get('allow_alter_system')?.setting === 'on') return
     throw new PgError('22023', 'ALTER SYSTEM is not allowed in this environment')
   }
 
   #listenToReloads(onSighup: boolean): void {
+    const isThere = () => this.#closed === undefined && this.#restart === undefined
     this.#reloadSignal = new ReloadSignal(
       this.dataDirectory,
-      () => this.#reload(),
-      onSighup ? () => this.reload() : undefined,
+      () => isThere() && this.#reload(),
+      onSighup ? () => isThere() && this.reload() : undefined,
     )
   }
 
@@ -777,7 +780,14 @@ export class Cluster {
       if (wasRemoved) log(`parameter "${name}" removed from configuration file, reset to default`)
       else log(`parameter "${name}" changed to "${setting}"`)
     }
-    for (const session of this.#sessions.keys()) session.settingsChanged()
+    for (const session of this.#sessions.keys()) {
+      try {
+        session.settingsChanged()
+      } catch (error) {
+        // A cluster that has just crashed ends the session by itself.
+        if (!(error instanceof PgError)) throw error
+      }
+    }
     const reported = errors.map((error) => configurationError(error))
     for (const error of reported) this.#notice(error, 'postmaster', 'LOG')
     return reported

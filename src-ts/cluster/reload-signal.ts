@@ -10,15 +10,15 @@ const settleMs = 20
 
 export class ReloadSignal {
   readonly #directory: string
-  readonly #onReload: () => void
+  readonly #onReload: () => unknown
   #watcher: FSWatcher | undefined
   #timer: NodeJS.Timeout | undefined
   /** Time of the file when this process last touched it. */
   #sent: number | undefined
-  readonly #onHangup: (() => void) | undefined
+  readonly #onHangup: (() => unknown) | undefined
 
   /** `onSighup`: also when this process gets the signal SIGHUP, which then does not end it. */
-  constructor(directory: string, onReload: () => void, onSighup: (() => void) | undefined) {
+  constructor(directory: string, onReload: () => unknown, onSighup: (() => unknown) | undefined) {
     this.#directory = directory
     this.#onReload = onReload
     this.#onHangup = onSighup

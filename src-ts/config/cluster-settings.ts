@@ -1,6 +1,8 @@
 // ClusterSettings: the value that each setting has for the whole cluster, and where it comes from: its default, then
 // postgresql.conf, then postgresql.auto.conf, then the options of Cluster.open, which stand where PostgreSQL has its
 // command line. Source: ProcessConfigFileInternal in src/backend/utils/misc/guc.c, PostgreSQL 18.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { PgError } from '../errors/pg-error.ts'
 import {
   type ConfigurationEntry,
@@ -104,8 +106,8 @@ function errorAt(entry: ConfigurationEntry, error: PgError): ConfigurationError 
   return { code, message, hint, file: entry.file, line: entry.line }
 }
 
-function readFiles(dataDirectory: string): FileSettings {
-  const { entries, errors } = readConfiguration(dataDirectory)
+function readFiles(dataDirectory: string, isRequired: boolean): FileSettings {
+  const { entries, errors } = readConfiguration(dataDirectory, isRequired)
   const last = lastOfEach(entries)
   for (const [name, { file, line, name: spelled }] of last) {
     if (findSettingDefinition(name) !== undefined || isCustomName(name)) continue
@@ -153,6 +155,9 @@ export function configurationError(
 
 export class ClusterSettings {
   readonly #dataDirectory: string
+  /** A postgresql.conf that was there must be there at each reload. */
+  #hasFile = false
+  readonly #readsFiles: boolean
   readonly #commandLine = new Map<string, GivenSetting>()
   // What counts, of settings that were given in a file.
   #files = new Map<string, GivenSetting>()
@@ -167,6 +172,7 @@ export class ClusterSettings {
    */
   constructor(dataDirectory: string, given: SettingsInput = {}, readsFiles = true) {
     this.#dataDirectory = dataDirectory
+    this.#readsFiles = readsFiles
     for (const [name, value] of Object.entries(given)) {
       const definition = definitionFor(name)
       if (value === undefined) continue
@@ -176,7 +182,8 @@ export class ClusterSettings {
       this.#commandLine.set(definition.name, { setting, source: 'command line' })
     }
     if (readsFiles) {
-      const { values, errors } = readFiles(dataDirectory)
+      this.#hasFile = existsSync(join(dataDirectory, 'postgresql.conf'))
+      const { values, errors } = readFiles(dataDirectory, this.#hasFile)
       const [first, ...others] = errors
       if (first !== undefined) throw configurationError(first, others)
       this.#files = values
@@ -200,7 +207,13 @@ export class ClusterSettings {
 
   /** Reads the files again. What is wrong with them is told; the old values stay. */
   reload(): ReloadedSettings {
-    const { values: after, errors, refused, isUsable } = readFiles(this.#dataDirectory)
+    if (!this.#readsFiles) return { changed: [], errors: [] }
+    const {
+      values: after,
+      errors,
+      refused,
+      isUsable,
+    } = readFiles(this.#dataDirectory, this.#hasFile)
     if (!isUsable) return { changed: [], errors }
     const before = this.#files
     for (const name of refused) {

@@ -243,11 +243,11 @@ function absolutePath(path: string, from: string | undefined): string {
 }
 
 /**
- * The entries of the directory's postgresql.conf and postgresql.auto.conf. A directory may have neither: a base backup of
- * a server whose files are elsewhere.
+ * The entries of the directory's postgresql.conf and postgresql.auto.conf. Unless the former is required, a directory may
+ * have neither: a base backup of a server whose files are elsewhere.
  */
-export function readConfiguration(dataDirectory: string): Configuration {
-  const own = readConfigurationFile(join(dataDirectory, 'postgresql.conf'))
+export function readConfiguration(dataDirectory: string, isRequired = false): Configuration {
+  const own = readConfigurationFile(join(dataDirectory, 'postgresql.conf'), isRequired)
   const auto = readConfigurationFile(join(dataDirectory, 'postgresql.auto.conf'))
   return {
     entries: [...own.entries, ...auto.entries],
@@ -255,9 +255,9 @@ export function readConfiguration(dataDirectory: string): Configuration {
   }
 }
 
-/** The entries of one file, which may be missing, and of what it includes. */
-export function readConfigurationFile(path: string): Configuration {
+/** The entries of one file, which may be missing unless it is required, and of what it includes. */
+export function readConfigurationFile(path: string, isRequired = false): Configuration {
   const reader = new Reader()
-  reader.readFile(path, 0, undefined, true)
+  reader.readFile(path, 0, undefined, !isRequired)
   return reader.configuration
 }

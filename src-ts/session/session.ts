@@ -521,6 +521,7 @@ export class Session {
 
   /** For the cluster: settings may have new values. */
   settingsChanged(): void {
+    if (this.#closed !== undefined) return
     this.#queue.changeDefaults(transactionDefaults(this.#settings))
   }
 

@@ -125,7 +125,7 @@ export class TransactionQueue {
   /** From now on, for the open transaction too; its timers for idling and for its whole time go on as they are. */
   changeDefaults(defaults: TransactionDefaults): void {
     Object.assign(this.defaults, defaults)
-    if (this.isOpen) this.#applyLimits()
+    if (this.isOpen) this.#applyLimits(timeLimits(this.#options, defaults.limits))
     else this.#limits = defaults.limits
   }
 
@@ -362,23 +362,23 @@ export class TransactionQueue {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
     const { isolation = 'read committed', readOnly = false, limits } = this.defaults
     // Refuses bad ones before there is a transaction.
-    timeLimits(options, limits)
+    const inForce = timeLimits(options, limits)
     this.#native.begin(
       options.isolation ?? isolation,
       options.readOnly ?? readOnly,
       options.deferrable ?? false,
     )
     this.#options = options
-    this.#applyLimits()
+    this.#applyLimits(inForce)
     const scope = new Scope(this, isSync)
     this.#scopes.push(scope)
     this.#events.onBegin?.()
     return scope
   }
 
-  #applyLimits(): void {
-    this.#limits = timeLimits(this.#options, this.defaults.limits)
-    const { lock, deadlock } = this.#limits
+  #applyLimits(limits: TimeLimits): void {
+    this.#limits = limits
+    const { lock, deadlock } = limits
     if (lock !== this.#inEffect?.lock || deadlock !== this.#inEffect.deadlock) {
       this.#native.setLockTimeouts(lock, deadlock)
       this.#inEffect = { lock, deadlock }

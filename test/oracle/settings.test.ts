@@ -179,6 +179,24 @@ describe('alterSystem and reload', () => {
     expect(text()).toBe(before)
   })
 
+  it('leaves the files alone when open for reading only', async () => {
+    writeFileSync(conf, `${original}work_mem = 5MB\nshared_buffers = lots\n`)
+    const before = readFileSync(join(directory, 'postgresql.auto.conf'), 'utf8')
+    await using cluster = await Cluster.open(directory, {
+      readOnly: true,
+      settings: { temp_buffers: '2MB' },
+    })
+    expect(settingOf(cluster, 'work_mem')).toMatchObject({ setting: '4096', source: 'default' })
+    expect(settingOf(cluster, 'temp_buffers')?.setting).toBe('256')
+    expect(() => cluster.alterSystem('work_mem', '6MB')).toThrow(
+      expect.objectContaining({ code: '25006' }),
+    )
+    expect(cluster.reload()).toEqual([])
+    expect(settingOf(cluster, 'work_mem')?.setting).toBe('4096')
+    expect(readFileSync(join(directory, 'postgresql.auto.conf'), 'utf8')).toBe(before)
+    writeFileSync(conf, original)
+  })
+
   it('keeps old values where new ones are bad, or can only count after a restart', async () => {
     const notices: PgError[] = []
     const log: LogRecord[] = []
