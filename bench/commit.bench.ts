@@ -6,7 +6,7 @@ import { type Account, account, accountRows, openPeers } from './accounts.ts'
 import { type Contender, measure } from './measure.ts'
 
 const peers = await openPeers({ filled: true })
-const { session, table, sqlite, cluster } = peers
+const { table, sqlite, cluster } = peers
 const commits = 1024
 const inFlight = 64
 let ours = accountRows
@@ -17,7 +17,7 @@ const single: Contender[] = [
     name: 'pgdata',
     run: () => {
       for (let i = 0; i < commits; i++) {
-        session.transactionSync((tx) => tx.insert(table, account(++ours)))
+        table.insertSync(account(++ours))
       }
       return commits
     },

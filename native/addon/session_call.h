@@ -38,8 +38,18 @@ Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments
 template <typename Operation>
 Napi::Value SessionObject::run(Napi::Env env, Operation operation,
                                Napi::Value (*result)(Napi::Env, Operation&)) {
+  Status status;
+  Napi::Value value = run<Operation>(env, std::move(operation), result, &status);
+  THROW_IF_ERROR(env, std::move(status));
+  return value;
+}
+
+template <typename Operation>
+Napi::Value SessionObject::run(Napi::Env env, Operation operation,
+                               Napi::Value (*result)(Napi::Env, Operation&), Status* status) {
   bool waiting = false;
-  THROW_IF_ERROR(env, operation.step(&waiting));
+  *status = operation.step(&waiting);
+  if (!status->is_ok()) return {};
   if (!waiting) return result(env, operation);
   auto kept = std::make_unique<Operation>(std::move(operation));
   kept->detach();

@@ -100,6 +100,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("oldestXmin", &SessionObject::oldest_xmin),
           InstanceMethod("insert", &SessionObject::insert),
           InstanceMethod("insertedTids", &SessionObject::inserted_tids),
+          InstanceMethod("insertAlone", &SessionObject::insert_alone),
           InstanceMethod("failedRow", &SessionObject::failed_row),
           InstanceMethod("update", &SessionObject::update),
           InstanceMethod("updateInPlace", &SessionObject::update_in_place),

@@ -145,6 +145,10 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   // Runs an operation: what `result` makes of it, or a promise of that when it has to wait.
   template <typename Operation>
   Napi::Value run(Napi::Env env, Operation operation, Napi::Value (*result)(Napi::Env, Operation&));
+  // The same, without throwing.
+  template <typename Operation>
+  Napi::Value run(Napi::Env env, Operation operation, Napi::Value (*result)(Napi::Env, Operation&),
+                  Status* status);
   void watch(Napi::Env env);
   void end_watch();
   // Rejects the promise of the operation that waits, if there is one.
@@ -160,6 +164,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read(const Napi::CallbackInfo& info, size_t arguments, Body&& body);
   Status check_transaction();
   Status check_no_subtransaction() const;
+  Status begin_transaction(IsolationLevel level, bool read_only, bool deferrable);
+  void transaction_began();
+  void roll_back();
   // Before the open transaction is committed or rolled back.
   void end_of_transaction();
   Status commit_transaction(bool flush, Lsn* upto);
@@ -205,6 +212,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value advance_command(const Napi::CallbackInfo& info);
   Napi::Value oldest_xmin(const Napi::CallbackInfo& info);
   Napi::Value insert(const Napi::CallbackInfo& info);
+  Napi::Value insert_alone(const Napi::CallbackInfo& info);
   Napi::Value inserted_tids(const Napi::CallbackInfo& info);
   Napi::Value failed_row(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);

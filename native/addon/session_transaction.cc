@@ -48,6 +48,37 @@ Napi::Value SessionObject::in_transaction(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), !state_->ended && state_->explicit_transaction);
 }
 
+Status SessionObject::begin_transaction(IsolationLevel level, bool read_only, bool deferrable) {
+  Backend& backend = *state_->backend;
+  // Scans outside a transaction have snapshots of their own.
+  if (backend.in_transaction()) {
+    Lsn upto = invalid_lsn;
+    RETURN_IF_ERROR(backend.commit(false, &upto));
+  }
+  RETURN_IF_ERROR(backend.begin(level, read_only, deferrable));
+  state_->locks->begin_transaction();
+  return Status::ok;
+}
+
+void SessionObject::transaction_began() {
+  state_->explicit_transaction = true;
+  state_->last_used_ms = coarse_milliseconds();
+  state_->timed_out = false;
+  state_->transaction++;
+}
+
+// Where the transaction itself failed, it is gone already.
+void SessionObject::roll_back() {
+  state_->explicit_transaction = false;
+  state_->failed = false;
+  state_->open_subtransactions.clear();
+  state_->notifications.clear();
+  if (state_->backend == nullptr || !state_->backend->in_transaction()) return;
+  end_of_transaction();
+  state_->backend->abort();
+  state_->locks->end_transaction();
+}
+
 // begin(isolation: string, readOnly: boolean, deferrable: boolean)
 Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
   return call(info, 3, [&]() -> Napi::Value {
@@ -66,19 +97,9 @@ Napi::Value SessionObject::begin(const Napi::CallbackInfo& info) {
       const IsolationLevel level = name == "serializable"      ? IsolationLevel::serializable
                                    : name == "repeatable read" ? IsolationLevel::repeatable_read
                                                                : IsolationLevel::read_committed;
-      Backend& backend = *state_->backend;
-      // Scans outside a transaction have snapshots of their own.
-      if (backend.in_transaction()) {
-        Lsn upto = invalid_lsn;
-        THROW_IF_ERROR(env, backend.commit(false, &upto));
-      }
-      THROW_IF_ERROR(env, backend.begin(level, read_only, info[2].ToBoolean().Value()));
-      state_->locks->begin_transaction();
+      THROW_IF_ERROR(env, begin_transaction(level, read_only, info[2].ToBoolean().Value()));
     }
-    state_->explicit_transaction = true;
-    state_->last_used_ms = coarse_milliseconds();
-    state_->timed_out = false;
-    state_->transaction++;
+    transaction_began();
     return env.Undefined();
   });
 }
@@ -138,6 +159,7 @@ Napi::Value SessionObject::prepare_async(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::commit(const Napi::CallbackInfo& info) {
   return call(info, 1, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
+    state_->begin_operation(commit_name);
     THROW_IF_ERROR(env, commit_transaction(info[0].ToBoolean().Value(), nullptr));
     return env.Undefined();
   });
@@ -149,6 +171,7 @@ Napi::Value SessionObject::commit_async(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Lsn upto = invalid_lsn;
     const bool wait = info[0].ToBoolean().Value();
+    state_->begin_operation(commit_name);
     THROW_IF_ERROR(env, commit_transaction(false, wait ? &upto : nullptr));
     return state_->core->when_durable(env, upto, state_);
   });
@@ -163,7 +186,6 @@ Status SessionObject::commit_transaction(bool flush, Lsn* upto) {
   RETURN_IF_ERROR(check_no_subtransaction());
   if (state_->backend) {
     RETURN_IF_ERROR(check_not_waiting());
-    state_->begin_operation(commit_name);
     if (flush) state_->tell_wait(WaitEvent::wal_sync);
     end_of_transaction();
     Lsn unflushed = invalid_lsn;
@@ -206,16 +228,7 @@ Napi::Value SessionObject::abort(const Napi::CallbackInfo& info) {
   }
   return call(info, 0, [&]() -> Napi::Value {
     state_->begin_operation(rollback_name);
-    state_->explicit_transaction = false;
-    state_->failed = false;
-    state_->open_subtransactions.clear();
-    state_->notifications.clear();
-    // Where the transaction itself failed, it is gone already.
-    if (state_->backend && state_->backend->in_transaction()) {
-      end_of_transaction();
-      state_->backend->abort();
-      state_->locks->end_transaction();
-    }
+    roll_back();
     return env.Undefined();
   });
 }

@@ -3,6 +3,8 @@
 // Used for user tables and for the system catalogs alike. It knows columns, codecs and batches; what a key or a
 // condition means to the user is decided above. Not bound to a session: every call names one.
 import type {
+  Acknowledged,
+  InsertedAlone,
   Locator,
   NativeAggregate,
   NativeCluster,
@@ -161,6 +163,33 @@ export class RelationAccess {
       }
     }
     return done
+  }
+
+  /** Inserts one row in a transaction of its own, if a single call can: see NativeSession.insertAlone. */
+  insertAlone(
+    session: NativeSession,
+    row: object,
+    acknowledged: Acknowledged,
+    mayWait: boolean,
+  ): InsertedAlone {
+    this.#staging ??= this.#makeStaging(this.columns, stagingBatchRows, stagingBatchBytes)
+    const { layout, encoder, batch } = this.#staging
+    encoder.encode(batch, [row], 0)
+    const refused = (error: unknown) => {
+      throw withRefusedRow(error, this, row)
+    }
+    try {
+      const inserted = session.insertAlone(
+        this.native,
+        layout.id,
+        batch.buffer,
+        acknowledged,
+        mayWait,
+      )
+      return Array.isArray(inserted) ? [inserted[0].catch(refused)] : inserted
+    } catch (error) {
+      return refused(error)
+    }
   }
 
   /** Inserts one row and tells its address. */

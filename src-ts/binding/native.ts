@@ -265,6 +265,9 @@ export interface NativeRange {
 }
 
 /** What to do when another transaction is in the way; `refuse`: the caller cannot wait. */
+/** When a commit is: 0 when it is durable, 1 by a promise, 2 at once. */
+export type Acknowledged = 0 | 1 | 2
+export type InsertedAlone = boolean | null | Promise<void> | [Promise<number>]
 export type NativeWait = 'wait' | 'nowait' | 'skip locked' | 'refuse'
 export type RowLock = 'for update' | 'for no key update' | 'for share' | 'for key share'
 export type RowResult =
@@ -387,6 +390,19 @@ export interface NativeSession {
     frozen: boolean,
     wait: NativeWait,
   ): number | Promise<number>
+  /**
+   * Inserts the rows of a staging batch in a transaction of their own. `acknowledged`: 0 when the commit is durable, 1 by the
+   * promise that is returned, 2 at once. False when it does nothing, since something of the session is under way; null
+   * when it did nothing but begin a transaction, since others hold or have redefined the relation; a list of one promise when
+   * the insert, which waits for another transaction, and the commit are left. Throws with the transaction rolled back.
+   */
+  insertAlone(
+    relation: NativeRelation,
+    layout: number,
+    batch: Uint8Array,
+    acknowledged: Acknowledged,
+    mayWait: boolean,
+  ): InsertedAlone
   /** The row addresses of the last `insert` of one batch: block, offset pairs. */
   insertedTids(): Uint32Array
   /**

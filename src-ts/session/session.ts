@@ -222,6 +222,7 @@ export class Session {
         commands.acceptInvalidations()
         return commands.open(oid)
       },
+      known: () => commands.open(oid),
       read: (body) => {
         const begun = this.#native.beginRead(oid)
         if (begun === 0) return body(commands.open(oid))

@@ -90,6 +90,8 @@ export interface TableContext {
   queue: TransactionQueue
   /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
   relation: () => RelationInfo
+  /** As `relation`, but what other processes have told may not have been heard. */
+  known: () => RelationInfo
   /** Gives `body` the relation, which other processes keep as it is until it returns. Throws 55P03 when one is changing it. */
   read: <R>(body: (relation: RelationInfo) => R) => R
   /** Locks the relation until the open transaction ends; a promise when that has to wait. */
@@ -179,8 +181,40 @@ export class Table<T extends object = Record<string, unknown>> {
   }
 
   /** Inserts a row in a transaction of its own; resolves when it is durable. */
-  insert(row: Partial<T>, options: TransactionOptions = {}): Promise<void> {
-    return this.#context.queue.run(() => this.insertNow([row]), options)
+  insert(row: Partial<T>, options?: TransactionOptions): Promise<void> {
+    const { native, queue, known } = this.#context
+    const insert = () => this.insertNow([row])
+    if (options !== undefined || !queue.takesOne()) return queue.run(insert, options)
+    try {
+      const acknowledged = queue.defaults.synchronousCommit === 'off' ? 2 : 1
+      const inserted = known().access.insertAlone(native, row, acknowledged, true)
+      if (inserted instanceof Promise) return inserted
+      if (inserted === true) return Promise.resolve()
+      if (inserted === false) return queue.run(insert)
+      return queue.goOn(inserted === null ? insert : () => inserted[0].then(() => undefined))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * As `insert`, blocking until the row is durable: the lowest latency for a single writer. Throws 55P03 where it would
+   * have to wait for another transaction. Inside a transaction of this session it is a savepoint of that one.
+   */
+  insertSync(row: Partial<T>, options?: TransactionOptions): void {
+    const { native, queue, known } = this.#context
+    let isBegun = false
+    if (options === undefined && queue.takesOne()) {
+      const acknowledged = queue.defaults.synchronousCommit === 'off' ? 2 : 0
+      const inserted = known().access.insertAlone(native, row, acknowledged, false)
+      if (inserted === true) return
+      isBegun = inserted === null
+    }
+    const insert = () => {
+      this.insertNow([row])
+    }
+    if (isBegun) queue.goOnSync(insert)
+    else queue.runSync(insert, options)
   }
 
   /** Inserts all rows in one transaction; resolves with their number when it is durable. */
@@ -226,9 +260,19 @@ export class Table<T extends object = Record<string, unknown>> {
     return this.#context.queue.run(() => this.updateNow(key, changes), options)
   }
 
+  /** As `update`, blocking; see `insertSync`. */
+  updateSync(key: Key, changes: Partial<T>, options?: TransactionOptions): boolean {
+    return this.#context.queue.runSync(() => this.updateNow(key, changes) as boolean, options)
+  }
+
   /** Deletes the row with this primary key; resolves with whether there was one. */
   delete(key: Key, options: TransactionOptions = {}): Promise<boolean> {
     return this.#context.queue.run(() => this.deleteNow(key), options)
+  }
+
+  /** As `delete`, blocking; see `insertSync`. */
+  deleteSync(key: Key, options?: TransactionOptions): boolean {
+    return this.#context.queue.runSync(() => this.deleteNow(key) as boolean, options)
   }
 
   // The methods whose names end in "Now" work in the open transaction; they return promises when they have to wait for

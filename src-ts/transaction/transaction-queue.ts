@@ -110,6 +110,8 @@ export class TransactionQueue {
   // Operations that have not ended.
   #underWay = 0
   #tail: Promise<unknown> = Promise.resolve()
+  // Transactions and commands that were asked for and have not ended.
+  #turns = 0
 
   constructor(
     native: NativeSession,
@@ -132,6 +134,34 @@ export class TransactionQueue {
   /** Is a transaction open now? */
   get isOpen(): boolean {
     return this.#scopes.length > 0
+  }
+
+  /**
+   * May a statement that is a transaction of its own be run at once, past the queue? Not while a transaction is open or
+   * has been asked for. The limits are then in effect.
+   */
+  takesOne(): boolean {
+    if (this.#scopes.length > 0 || this.#turns > 0) return false
+    const { isolation = 'read committed', readOnly = false } = this.defaults
+    if (readOnly || isolation !== 'read committed') return false
+    this.#options = {}
+    this.#applyLimits(this.defaults.limits)
+    return true
+  }
+
+  /** As `run`, in a transaction that such a statement has begun. */
+  goOn<T>(body: () => T | Promise<T>): Promise<T> {
+    return this.#run(
+      (scope) => scope.write(body),
+      {},
+      () => this.#native.commitAsync(this.#waits({})),
+      true,
+    )
+  }
+
+  /** As `runSync`, in a transaction that such a statement has begun. */
+  goOnSync<T>(body: () => T): T {
+    return this.#runSync(body, {}, true)
   }
 
   /**
@@ -172,13 +202,23 @@ export class TransactionQueue {
     body: (scope: TransactionScope) => T | Promise<T>,
     options: TransactionOptions,
     finish: () => Promise<void>,
+    isBegun = false,
   ): Promise<T> {
-    const turn = this.#tail.then(() => this.#transaction(body, options, finish))
-    this.#tail = turn.catch(() => undefined)
+    const turn = this.#takeTurn(() => this.#transaction(body, options, finish, isBegun))
     return turn.then(async ({ result, durable }) => {
       await durable
       return result
     })
+  }
+
+  #takeTurn<T>(action: () => T | Promise<T>): Promise<T> {
+    this.#turns++
+    const turn = this.#tail.then(action)
+    const end = () => {
+      this.#turns--
+    }
+    this.#tail = turn.then(end, end)
+    return turn
   }
 
   /**
@@ -199,9 +239,7 @@ export class TransactionQueue {
       await durable
       return result
     }
-    const turn = this.#tail.then(() => namedCommand(this.#native, what, () => body(step)))
-    this.#tail = turn.catch(() => undefined)
-    return turn
+    return this.#takeTurn(() => namedCommand(this.#native, what, () => body(step)))
   }
 
   /** As `run`, for a command that cannot be part of a transaction: throws 25001 inside one. */
@@ -221,7 +259,15 @@ export class TransactionQueue {
       refuseIsolation(options)
       return around.savepointSync(body, options)
     }
-    const scope = this.#begin(options, true)
+    return this.#runSync(body, options, false)
+  }
+
+  #runSync<T>(
+    body: (scope: TransactionScope) => T,
+    options: TransactionOptions,
+    isBegun: boolean,
+  ): T {
+    const scope = this.#begin(options, true, isBegun)
     try {
       if (options.deferrable && !this.#native.safeSnapshot()) {
         throw new PgError('55P03', 'could not obtain a safe snapshot without waiting', {
@@ -324,9 +370,10 @@ export class TransactionQueue {
     body: (scope: TransactionScope) => T | Promise<T>,
     options: TransactionOptions,
     finish: () => Promise<void>,
+    isBegun = false,
   ): Promise<{ result: T; durable: Promise<void> }> {
     if (options.signal?.aborted) throw canceled(options.signal)
-    const scope = this.#begin(options, false)
+    const scope = this.#begin(options, false, isBegun)
     const timer = this.#startTimer()
     const signal = timer === undefined ? options.signal : anyOf(options.signal, timer.signal)
     try {
@@ -358,16 +405,18 @@ export class TransactionQueue {
     )
   }
 
-  #begin(options: TransactionOptions, isSync: boolean): Scope {
+  #begin(options: TransactionOptions, isSync: boolean, isBegun: boolean): Scope {
     if (this.isOpen) throw new PgError('25001', 'there is already a transaction in progress')
     const { isolation = 'read committed', readOnly = false, limits } = this.defaults
     // Refuses bad ones before there is a transaction.
     const inForce = timeLimits(options, limits)
-    this.#native.begin(
-      options.isolation ?? isolation,
-      options.readOnly ?? readOnly,
-      options.deferrable ?? false,
-    )
+    if (!isBegun) {
+      this.#native.begin(
+        options.isolation ?? isolation,
+        options.readOnly ?? readOnly,
+        options.deferrable ?? false,
+      )
+    }
     this.#options = options
     this.#applyLimits(inForce)
     const scope = new Scope(this, isSync)
