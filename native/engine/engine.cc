@@ -32,6 +32,11 @@ namespace {
 constexpr const char* state_range = "cluster state";
 constexpr const char* settings_range = "shared settings";
 
+// How often whoever leaves last looks for the others.
+constexpr std::chrono::milliseconds leavers_interval{1};
+// Who has left the table gives its lock on the directory back a moment later.
+constexpr std::chrono::milliseconds left_lock_max{5000};
+
 uint32_t log2_of(uint64_t value) {
   uint32_t bits = 0;
   while (value > 1) value >>= 1, bits++;
@@ -510,7 +515,8 @@ Status Engine::close(bool* was_last) {
   bool is_last = true;
   Status status;
   if (in_production_) {
-    is_last = processes_->close_if_last();
+    is_last = processes_->begin_leaving(process_);
+    if (is_last) wait_for_leavers();
     status = state_->check();
     if (status.is_ok()) status = is_last ? shut_down() : hand_over();
     if (state_->is_poisoned()) tell_crash();
@@ -548,11 +554,23 @@ Status Engine::save_statistics() {
   return write_statistics(files_, options_.data_directory, *statistics_);
 }
 
+// Who began to leave before the last one did may be at its last checkpoint; or it dies meanwhile.
+void Engine::wait_for_leavers() {
+  while (processes_->count() > 1 && !state_->is_poisoned()) {
+    std::this_thread::sleep_for(leavers_interval);
+    end_those_who_died();
+  }
+}
+
 Status Engine::shut_down() {
   // Its owner has left just now, and its lock on the directory with it.
   if (!is_owner()) {
     bool is_locked = false;
-    RETURN_IF_ERROR(lock_directory(&is_locked));
+    for (std::chrono::milliseconds waited{0}; waited <= left_lock_max; waited += leavers_interval) {
+      RETURN_IF_ERROR(lock_directory(&is_locked));
+      if (is_locked) break;
+      std::this_thread::sleep_for(leavers_interval);
+    }
     if (!is_locked) return refuse_locked();
     take_over(true);
     stop_threads();

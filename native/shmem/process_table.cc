@@ -29,6 +29,7 @@ Status ProcessTable::join(uint32_t* process) {
     if (entry.pid.load(std::memory_order_relaxed) != 0) continue;
     entry.inside.store(0, std::memory_order_relaxed);
     entry.in_call.store(0, std::memory_order_relaxed);
+    entry.is_leaving = 0;
     entry.start_time.store(process_start_time(getpid()), std::memory_order_relaxed);
     entry.pid.store(getpid(), std::memory_order_release);
     // Before the first one joins nobody is the owner; zero bytes would say that process 0 is.
@@ -50,9 +51,12 @@ void ProcessTable::leave(uint32_t process) {
   shared_->changes.fetch_add(1, std::memory_order_release);
 }
 
-bool ProcessTable::close_if_last() {
+bool ProcessTable::begin_leaving(uint32_t process) {
   const LwLockGuard guard(shared_->lock, LockMode::exclusive);
-  if (count() != 1) return false;
+  shared_->entries[process].is_leaving = 1;
+  for (const Entry& entry : shared_->entries) {
+    if (entry.pid.load(std::memory_order_relaxed) != 0 && entry.is_leaving == 0) return false;
+  }
   shared_->is_closing = 1;
   return true;
 }

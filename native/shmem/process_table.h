@@ -25,12 +25,12 @@ class ProcessTable {
   static void plan(SegmentPlan& plan);
   explicit ProcessTable(Segment& segment);
 
-  // Takes an entry for this process. too_many_connections; cannot_connect_now after `close_if_last`, and while joining is
+  // Takes an entry for this process. too_many_connections; cannot_connect_now after the last has begun to leave, and while joining is
   // forbidden.
   Status join(uint32_t* process);
   void leave(uint32_t process);
-  // Nobody can join any more, if the caller is the only one.
-  bool close_if_last();
+  // Is it the last, so that all others are leaving, too? Then nobody can join any more.
+  bool begin_leaving(uint32_t process);
   // Nobody can join until as many calls of `allow_joining`; false if the caller is not the only one.
   bool forbid_joining();
   void allow_joining();
@@ -78,6 +78,7 @@ class ProcessTable {
   struct Entry {
     alignas(64) std::atomic<uint32_t> inside;  // threads
     std::atomic<uint32_t> in_call;
+    uint32_t is_leaving;
     std::atomic<int32_t> pid;  // 0: free
     std::atomic<uint64_t> start_time;
   };

@@ -313,8 +313,8 @@ TEST(one_that_left_is_not_taken_for_one_that_died) {
   const std::vector<ProcessTable::Process> listed = table.list();
   ASSERT_EQ(listed.size(), size_t{2});
   EXPECT(table.is_listed(listed[1]));
-  EXPECT(!table.close_if_last());
   EXPECT(!table.forbid_joining());
+  EXPECT(!table.begin_leaving(second));
   table.leave(second);
   EXPECT(!table.is_listed(listed[1]));
   EXPECT_EQ(table.count(), 1u);
@@ -323,9 +323,16 @@ TEST(one_that_left_is_not_taken_for_one_that_died) {
   EXPECT_EQ(table.join(&second).code(), ErrorCode::cannot_connect_now);
   table.allow_joining();
   ASSERT_OK(table.join(&second));
-  table.leave(second);
-  EXPECT(table.close_if_last());
+  // Of two that leave at once one is the last, which is the second to begin.
+  EXPECT(!table.begin_leaving(first));
+  uint32_t third = ProcessTable::none;
+  ASSERT_OK(table.join(&third));
+  EXPECT(!table.begin_leaving(second));
+  EXPECT(table.begin_leaving(third));
+  EXPECT_EQ(table.count(), 3u);
   EXPECT_EQ(table.join(&second).code(), ErrorCode::cannot_connect_now);
+  table.leave(second);
+  table.leave(third);
   table.leave(first);
   EXPECT_EQ(table.owner(), ProcessTable::none);
 }

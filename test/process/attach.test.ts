@@ -192,3 +192,18 @@ test('a worker thread is one more member', async () => {
   await eventually(() => cluster.processes().length === 1)
   await session.table('t').insert({ id: 2 })
 })
+
+test('of those who close at once one is the last, and shuts the cluster down', {
+  timeout: 60_000,
+}, async () => {
+  const directory = temporaryDirectory('attach')
+  await Cluster.init(directory)
+  for (let round = 0; round < 4; round++) {
+    const members: Member[] = []
+    for (let i = 0; i < 3; i++) members.push(await Member.start(directory))
+    await Promise.all(members.map((member) => member.close()))
+    expect(existsSync(join(directory, 'postmaster.pid'))).toBe(false)
+    const { stdout } = await pgdata(['control', directory])
+    expect(stdout).toMatch(/Database cluster state: +shut down/)
+  }
+})
