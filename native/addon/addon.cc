@@ -17,6 +17,7 @@
 #include "addon/vacuum_object.h"
 #include "addon/wal_object.h"
 #include "base/crc32c.h"
+#include "base/stop_point.h"
 #include "file/file_system.h"
 #include "page/page.h"
 
@@ -63,6 +64,13 @@ Napi::Value crc32c_of(const Napi::CallbackInfo& info) {
                            crc32c_finish(crc32c(crc32c_initial, bytes.Data(), bytes.ByteLength())));
 }
 
+// stopAt(point: string, skipped: number, report: string): void
+Napi::Value stop_at_of(const Napi::CallbackInfo& info) {
+  stop_at(info[0].ToString().Utf8Value(), info[1].ToNumber().Uint32Value(),
+          info[2].ToString().Utf8Value());
+  return info.Env().Undefined();
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* here = new Environment();
   here->cluster_class = Napi::Persistent(ClusterObject::define(env));
@@ -94,6 +102,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("syncDirectoryTree", sync_directory_tree);
   add("pageChecksum", page_checksum_of);
   add("crc32c", crc32c_of);
+  add("stopAt", stop_at_of);
   add("verifyHeapPage", verify_heap_page_of);
   return exports;
 }

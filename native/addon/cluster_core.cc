@@ -10,9 +10,17 @@
 
 namespace pgdata {
 
-void BackgroundWork::stop() {
+void BackgroundWork::stop(bool crashed) {
+  crashed_ = crashed;
   stopping_ = true;
   while (running_.load() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+Status BackgroundWork::refusal() const {
+  if (crashed_)
+    return Status::error(ErrorCode::crash_shutdown, "the cluster has crashed")
+        .with_hint("Connect again.");
+  return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
 }
 
 ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
@@ -109,8 +117,7 @@ void ClusterCore::release_event_loop(Napi::Env env) {
 ClusterCore::~ClusterCore() { release(); }
 
 Status ClusterCore::check() const {
-  if (engine_ == nullptr)
-    return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
+  if (engine_ == nullptr) return background_->refusal();
   return engine_->state().check();
 }
 
@@ -194,7 +201,7 @@ void ClusterCore::flush_statistics() {
 
 std::shared_ptr<Engine> ClusterCore::release() {
   if (engine_ == nullptr) return nullptr;
-  background_->stop();
+  background_->stop(engine_->state().needs_restart());
   const InCall call(*this);
   if (flush_thread_) {
     engine_->transactions().on_notice(nullptr);
@@ -238,8 +245,7 @@ namespace {
 AsyncTask::Work on_engine(const ClusterCore& core, std::function<Status(Engine&)> work) {
   return [engine = core.shared_engine(), background = core.background(), work = std::move(work)] {
     const Entered entered(*background);
-    if (!entered)
-      return Status::error(ErrorCode::connection_does_not_exist, "the cluster is closed");
+    if (!entered) return background->refusal();
     Status status;
     const bool is_whole = engine->state().contain([&] { status = work(*engine); });
     return is_whole ? std::move(status) : engine->state().check();

@@ -40,10 +40,14 @@ class BackgroundWork {
   }
   void leave() { running_.fetch_sub(1); }
   const std::atomic<bool>& stopping() const { return stopping_; }
-  void stop();
+  // `crashed`: what brought the cluster down was another process's death.
+  void stop(bool crashed);
+  // What who comes too late is told.
+  Status refusal() const;
 
  private:
   std::atomic<int> running_{0};
+  std::atomic<bool> crashed_{false};
   std::atomic<bool> stopping_{false};
 };
 

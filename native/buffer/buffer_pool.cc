@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/stop_point.h"
 #include "buffer/buffer_pool_local.h"
 
 namespace pgdata {
@@ -448,6 +449,7 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
     if (block.mine) std::memset(local.page(block.index).bytes(), 0, local.options.block_size);
   }
   if (status.is_ok()) status = local.storage.extend(relation, fork, BlockNumber{end}, count);
+  stop_point("relation extended");
 
   for (uint32_t i = 0; i < mapped; ++i) {
     BufferDescriptor& descriptor = local.descriptor(blocks[i].index);

@@ -4,6 +4,8 @@
 // exclusive lock keeps everybody from writing the page before it has its LSN.
 #include "change/change.h"
 
+#include "base/stop_point.h"
+
 namespace pgdata {
 
 namespace {
@@ -38,6 +40,7 @@ void Change::begin() {
   INVARIANT(!in_critical_section_);
   INVARIANT(!finished_);
   in_critical_section_ = true;
+  stop_point("change begun");
 }
 
 void Change::data(const void* bytes, size_t size) {
@@ -67,6 +70,7 @@ Status Change::finish(Lsn* end) {
     if ((block.flags & REGBUF_NO_CHANGE) == 0) services_.pool.mark_dirty(*block.buffer);
     if (logged_ && !block.in_record) add_to_record(static_cast<uint8_t>(id));
   }
+  stop_point("change made");
   Lsn record_end = invalid_lsn;
   if (logged_) {
     record_.set_info(info_);
@@ -78,6 +82,7 @@ Status Change::finish(Lsn* end) {
       finished_ = true;
       return status;
     }
+    stop_point("change logged");
     for (int id = 0; id < block_count_; ++id) {
       const Block& block = blocks_[id];
       if (block.buffer == nullptr || (block.flags & REGBUF_NO_CHANGE) != 0) continue;

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/stop_point.h"
 #include "engine/control_file.h"
 #include "layout/wal_xlog_records.h"
 #include "statistics/statistics.h"
@@ -116,6 +117,7 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   RETURN_IF_ERROR(transactions.write_all_dirty(&done.slru_buffers));
   const auto writing_since = Clock::now();
   RETURN_IF_ERROR(services.pool.write_all_dirty(pace, &done.buffers));
+  stop_point("checkpoint written");
   const auto syncing_since = Clock::now();
   done.writing = syncing_since - writing_since;
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.

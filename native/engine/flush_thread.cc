@@ -1,6 +1,8 @@
 // FlushThread: the loop that flushes for whoever waits.
 #include "engine/flush_thread.h"
 
+#include "base/stop_point.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -70,6 +72,7 @@ void FlushThread::run() {
     Status status;
     // What a failed invariant leaves locked nobody may wait for.
     if (!wal_.state().contain([&] { status = wal_.flush(upto); })) status = wal_.state().check();
+    stop_point("commits flushed");
     if (!taken.empty()) done_(std::move(taken), std::move(status));
     taken = {};
   }

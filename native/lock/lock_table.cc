@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/invariant.h"
+#include "base/stop_point.h"
 
 namespace pgdata {
 
@@ -295,6 +296,7 @@ Status LockTable::acquire(int slot, const LockTag& tag, LockLevel level, bool ma
   const bool is_strong = FastPathLocks::is_strong(tag, level);
   if (is_strong) fast_path_.begin_strong(tag);
   LwLockGuard guard(partition_lock(partition), LockMode::exclusive);
+  stop_point("lock table locked");
   const auto refused = [&](Status status) {
     if (is_strong) fast_path_.end_strong(tag);
     return status;

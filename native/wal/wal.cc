@@ -18,6 +18,7 @@
 
 #include "base/crc32c.h"
 #include "base/invariant.h"
+#include "base/stop_point.h"
 #include "layout/wal_page.h"
 #include "layout/wal_xlog_records.h"
 #include "shmem/lwlock.h"
@@ -264,6 +265,7 @@ Status Wal::insert_assembled(WalRecord::Assembled& record, InsertKind kind, bool
   store<uint32_t>(record.header + offsetof(XLogRecord, xl_crc),
                   crc32c_finish(crc32c(record.crc, record.header, offsetof(XLogRecord, xl_crc))));
 
+  stop_point("log reserved");
   // The space is reserved: what is not copied into it now is a hole in the log.
   Status status = poison(copy_record(record, kind, lock_number, *start, reserved_end));
   if (!status.is_ok()) {

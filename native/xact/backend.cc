@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/invariant.h"
+#include "base/stop_point.h"
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
 #include "layout/wal_transaction_records.h"
@@ -367,7 +368,11 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
     if (status.is_ok()) status = outcome.log(services_.wal, xid_, &end);
     if (status.is_ok())
       status = transactions_.commit_timestamps().set_tree(xid_, children, outcome.time, 0);
-    if (status.is_ok() && flush) status = services_.wal.flush(end);
+    stop_point("commit logged");
+    if (status.is_ok() && flush) {
+      status = services_.wal.flush(end);
+      stop_point("commit flushed");
+    }
     if (status.is_ok()) {
       status = transactions_.set_tree(xid_, children, TransactionStatus::committed,
                                       flush ? invalid_lsn : end);
@@ -378,6 +383,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
       return status;
     }
   }
+  stop_point("commit noted");
   transactions_.processes().end_transaction(slot_, xid_, children.empty() ? xid_ : children.back());
   if (is_watched_) serializable_->end(true);
   if (counters_) counters_->end(true);

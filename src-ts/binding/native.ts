@@ -1046,6 +1046,11 @@ export interface NativeBinding {
   walRelease(magic: number): number
   pageChecksum(page: Uint8Array, block: number): number
   crc32c(bytes: Uint8Array): number
+  /**
+   * For tests of death: a thread of this process that passes the native code's stop point of that name, after so many have
+   * passed it, makes the file `report` and stops there for good.
+   */
+  stopAt(point: string, skipped: number, report: string): void
   /** Checks a heap page whose header is sound; a bound of 0 is not checked. Without a relation no column is walked. */
   verifyHeapPage(
     relation: NativeRelation | undefined,

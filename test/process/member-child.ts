@@ -1,4 +1,5 @@
 // The process behind a Member: opens the directory of its first argument, and runs what it is sent.
+import { binding } from '../../src-ts/binding/addon.ts'
 import { Cluster, PgError } from '../../src-ts/index.ts'
 import type { MemberContext, MemberReply, MemberRequest } from './member.ts'
 
@@ -28,5 +29,6 @@ process.on('disconnect', () => {
 
 await reply(0, async () => {
   const cluster = await Cluster.open(directory, { settings: JSON.parse(settings) })
-  context = { cluster, session: await cluster.connect(), kept: {} }
+  const { stopAt } = binding
+  context = { cluster, session: await cluster.connect(), kept: {}, stopAt }
 })

@@ -11,11 +11,15 @@ import { fileURLToPath } from 'node:url'
 import type { Cluster, Session } from '../../src-ts/index.ts'
 import { PgError } from '../../src-ts/index.ts'
 
-/** What a member's functions work with; `kept` stays from one call to the next. */
+/**
+ * What a member's functions work with; `kept` stays from one call to the next, and `stopAt` is the binding's, for stopping in
+ * the middle of something.
+ */
 export interface MemberContext {
   cluster: Cluster
   session: Session
   kept: Record<string, unknown>
+  stopAt: (point: string, skipped: number, report: string) => void
 }
 
 export interface MemberRequest {
