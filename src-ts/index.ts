@@ -31,6 +31,8 @@ export type {
   DatabaseStatistics,
   IndexStatistics,
   IoStatistics,
+  SlruName,
+  SlruStatistics,
   TableStatistics,
 } from './session/statistics-views.ts'
 export type {

@@ -62,6 +62,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("reportArchived", &ClusterObject::report_archived),
           InstanceMethod("dropDatabaseStatistics", &ClusterObject::drop_database_statistics),
           InstanceMethod("resetStatistics", &ClusterObject::reset_statistics),
+          InstanceMethod("resetSlruStatistics", &ClusterObject::reset_slru_statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),
           InstanceMethod("locks", &ClusterObject::locks),
           InstanceMethod("activity", &ClusterObject::activity),

@@ -61,6 +61,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value report_archived(const Napi::CallbackInfo& info);
   Napi::Value drop_database_statistics(const Napi::CallbackInfo& info);
   Napi::Value reset_statistics(const Napi::CallbackInfo& info);
+  Napi::Value reset_slru_statistics(const Napi::CallbackInfo& info);
   Napi::Value compared_pages(const Napi::CallbackInfo& info);
   // The environment ends with the cluster open (a worker was terminated): what a clean exit would have done.
   static void close_at_exit(void* core);

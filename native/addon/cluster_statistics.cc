@@ -109,6 +109,13 @@ constexpr Field archiver_fields[] = {
     FIELD(PgStat_ArchiverStats, stat_reset_timestamp),
 };
 
+constexpr Field slru_fields[] = {
+    FIELD(PgStat_SLRUStats, blocks_zeroed), FIELD(PgStat_SLRUStats, blocks_hit),
+    FIELD(PgStat_SLRUStats, blocks_read),   FIELD(PgStat_SLRUStats, blocks_written),
+    FIELD(PgStat_SLRUStats, blocks_exists), FIELD(PgStat_SLRUStats, flush),
+    FIELD(PgStat_SLRUStats, truncate),      FIELD(PgStat_SLRUStats, stat_reset_timestamp),
+};
+
 #undef FIELD
 
 template <size_t count>
@@ -157,6 +164,18 @@ Napi::Array io_rows(Napi::Env env, const PgStat_IO& io) {
   return rows;
 }
 
+// One for each name, with its name.
+Napi::Array slru_rows(Napi::Env env, const FixedStatistics& fixed) {
+  const Napi::Array rows = Napi::Array::New(env, SLRU_NUM_ELEMENTS);
+  for (uint32_t i = 0; i < SLRU_NUM_ELEMENTS; i++) {
+    const Napi::Object row = Napi::Object::New(env);
+    row.Set("name", name_of(static_cast<SlruArea>(i)));
+    row.Set("counters", numbers_of(env, slru_fields, &fixed.slru[i]));
+    rows.Set(i, row);
+  }
+  return rows;
+}
+
 Oid oid_of(const Napi::Value& value) { return value.ToNumber().Uint32Value(); }
 
 }  // namespace
@@ -197,7 +216,7 @@ Napi::Value ClusterObject::database_statistics(const Napi::CallbackInfo& info) {
   });
 }
 
-// clusterStatistics(): { archiver, bgwriter, checkpointer, wal, io } | null
+// clusterStatistics(): { archiver, bgwriter, checkpointer, wal, io, slru } | null
 Napi::Value ClusterObject::cluster_statistics(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *core_, [&]() -> Napi::Value {
@@ -214,6 +233,7 @@ Napi::Value ClusterObject::cluster_statistics(const Napi::CallbackInfo& info) {
     object.Set("checkpointer", numbers_of(env, checkpointer_fields, &fixed.checkpointer));
     object.Set("wal", numbers_of(env, wal_fields, &fixed.wal));
     object.Set("io", io_rows(env, fixed.io));
+    object.Set("slru", slru_rows(env, fixed));
     return object;
   });
 }
@@ -273,6 +293,22 @@ Napi::Value ClusterObject::reset_statistics(const Napi::CallbackInfo& info) {
   return guarded(env, *core_, [&]() -> Napi::Value {
     core_->flush_statistics();
     core_->engine().reset_statistics();
+    return env.Undefined();
+  });
+}
+
+// resetSlruStatistics(name: string | null)
+Napi::Value ClusterObject::reset_slru_statistics(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    Statistics* const statistics = core_->engine().statistics();
+    if (statistics == nullptr) return env.Undefined();
+    if (!info[0].IsNull()) {
+      statistics->reset_slru(slru_area_named(info[0].ToString().Utf8Value()));
+    } else {
+      for (size_t i = 0; i < SLRU_NUM_ELEMENTS; i++)
+        statistics->reset_slru(static_cast<SlruArea>(i));
+    }
     return env.Undefined();
   });
 }

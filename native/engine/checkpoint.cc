@@ -66,6 +66,7 @@ void count_checkpoint(StorageServices& services, CheckpointKind kind,
   services.statistics->change_fixed([&](FixedStatistics& fixed) {
     if (kind == CheckpointKind::online) fixed.checkpointer.num_performed++;
     fixed.checkpointer.buffers_written += static_cast<int64_t>(report.buffers);
+    fixed.checkpointer.slru_written += static_cast<int64_t>(report.slru_buffers);
     fixed.checkpointer.write_time += milliseconds(report.writing);
     fixed.checkpointer.sync_time += milliseconds(report.syncing);
   });

@@ -40,6 +40,7 @@ SlruOptions slru_options(const NotifyOptions& options) {
   SlruOptions slru;
   slru.name = "notify";
   slru.directory = "pg_notify";
+  slru.area = SlruArea::notify;
   slru.buffers = options.notify_buffers;
   slru.durable = false;
   slru.long_names = true;
@@ -334,8 +335,7 @@ void NotifyQueue::forget_read_pages() {
     shared_->first_segment = end;
   }
   // What cannot be removed only takes room until the next start.
-  for (uint64_t segment = first; segment < end; ++segment)
-    static_cast<void>(pages_.remove_segment(segment).is_ok());
+  static_cast<void>(pages_.remove_segments(first, end).is_ok());
 }
 
 double NotifyQueue::usage() const {

@@ -24,6 +24,7 @@ SlruOptions serial_options() {
   SlruOptions options;
   options.name = "serial";
   options.directory = "pg_serial";
+  options.area = SlruArea::serializable;
   options.buffers = 32;
   options.durable = false;
   return options;

@@ -38,6 +38,7 @@ struct Statistics::Shared {
   uint32_t heads[buckets];
   alignas(64) LwLock fixed_lock;
   FixedStatistics fixed;
+  SlruCounters slru[SLRU_NUM_ELEMENTS];
 };
 
 PgStat_HashKey database_statistics_key(Oid database) {
@@ -140,7 +141,23 @@ void Statistics::change_fixed(const std::function<void(FixedStatistics&)>& body)
 
 FixedStatistics Statistics::fixed() {
   const LwLockGuard guard(shared_->fixed_lock, LockMode::shared);
-  return shared_->fixed;
+  FixedStatistics fixed = shared_->fixed;
+  for (size_t i = 0; i < SLRU_NUM_ELEMENTS; i++) shared_->slru[i].add_to(&fixed.slru[i]);
+  return fixed;
+}
+
+SlruCounters& Statistics::slru_counters(SlruArea area) {
+  return shared_->slru[static_cast<size_t>(area)];
+}
+
+void Statistics::reset_slru(SlruArea area) {
+  const TimestampTz now = current_timestamp();
+  change_fixed([&](FixedStatistics& fixed) {
+    PgStat_SLRUStats& row = fixed.slru[static_cast<size_t>(area)];
+    row = {};
+    row.stat_reset_timestamp = now;
+    slru_counters(area).reset();
+  });
 }
 
 void Statistics::report_vacuum(const VacuumedRelation& vacuumed) {
@@ -192,6 +209,7 @@ void Statistics::reset() {
     fixed.bgwriter.stat_reset_timestamp = now;
     fixed.checkpointer.stat_reset_timestamp = now;
     for (PgStat_SLRUStats& slru : fixed.slru) slru.stat_reset_timestamp = now;
+    for (SlruCounters& slru : shared_->slru) slru.reset();
     fixed.wal.stat_reset_timestamp = now;
     fixed.io.stat_reset_timestamp = now;
   });

@@ -14,6 +14,7 @@
 #include "base/types.h"
 #include "layout/statistics_file.h"
 #include "shmem/segment.h"
+#include "statistics/slru_counters.h"
 
 namespace pgdata {
 
@@ -37,6 +38,7 @@ struct FixedStatistics {
   PgStat_ArchiverStats archiver;
   PgStat_BgWriterStats bgwriter;
   PgStat_CheckpointerStats checkpointer;
+  // `change_fixed` sees what SlruCounters have not counted, `fixed` all of it.
   PgStat_SLRUStats slru[SLRU_NUM_ELEMENTS];
   // Of the log before this segment was made; Wal counts the rest.
   PgStat_WalStats wal;
@@ -63,6 +65,7 @@ class Statistics {
 
   void change_fixed(const std::function<void(FixedStatistics&)>& body);
   FixedStatistics fixed();
+  SlruCounters& slru_counters(SlruArea area);
 
   // track_counts of this process: without it nothing is counted of relations, deadlocks and temporary files.
   bool tracks_counts() const { return tracks_counts_; }
@@ -73,6 +76,7 @@ class Statistics {
   void report_archived(std::string_view file, bool failed);
   // Forgets everything; the times of reset are now.
   void reset();
+  void reset_slru(SlruArea area);
 
  private:
   struct Shared;

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -245,6 +246,43 @@ TEST(entries_are_used_again_and_the_table_may_be_full) {
   EXPECT_EQ(fixture.statistics->keys().size(), size_t{Statistics::entries_max});
   fixture.statistics->drop_database(database);
   EXPECT(fixture.statistics->keys().empty());
+}
+
+TEST(areas_of_small_pages_are_counted_by_name_from_many_threads_and_reset_by_name) {
+  const Fixture fixture;
+  Statistics& statistics = *fixture.statistics;
+  EXPECT(slru_area_named("notify") == SlruArea::notify);
+  EXPECT(slru_area_named("clog") == SlruArea::other);
+  for (size_t i = 0; i < SLRU_NUM_ELEMENTS; i++) {
+    const auto area = static_cast<SlruArea>(i);
+    EXPECT(slru_area_named(name_of(area)) == area);
+  }
+  std::vector<std::thread> threads;
+  for (int worker = 0; worker < 4; worker++) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; i++)
+        statistics.slru_counters(SlruArea::transaction).add(SlruCount::blocks_hit);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  statistics.slru_counters(SlruArea::notify).add(SlruCount::truncate);
+  const std::string text = format_statistics_file(statistics);
+  const Fixture second;
+  ASSERT_OK(parse_statistics_file(text, *second.statistics));
+  const auto row = [](const Fixture& of, SlruArea area) {
+    return of.statistics->fixed().slru[static_cast<size_t>(area)];
+  };
+  // What was counted before the file was written, and after it was read.
+  second.statistics->slru_counters(SlruArea::transaction).add(SlruCount::blocks_hit);
+  EXPECT_EQ(row(second, SlruArea::transaction).blocks_hit, 4001);
+  EXPECT_EQ(row(second, SlruArea::notify).truncate, 1);
+  EXPECT_EQ(row(second, SlruArea::notify).stat_reset_timestamp, 0);
+  second.statistics->reset_slru(SlruArea::notify);
+  EXPECT_EQ(row(second, SlruArea::notify).truncate, 0);
+  EXPECT(row(second, SlruArea::notify).stat_reset_timestamp > 0);
+  EXPECT_EQ(row(second, SlruArea::transaction).blocks_hit, 4001);
+  second.statistics->reset();
+  EXPECT_EQ(row(second, SlruArea::transaction).blocks_hit, 0);
 }
 
 TEST(the_file_gives_back_what_was_written_and_refuses_anything_else) {

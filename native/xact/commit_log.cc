@@ -19,6 +19,7 @@ SlruOptions clog_options(uint32_t buffers, uint32_t block_size, bool read_only) 
   SlruOptions options;
   options.name = "clog";
   options.directory = "pg_xact";
+  options.area = SlruArea::transaction;
   options.buffers = buffers;
   options.lsns_per_page = block_size * xids_per_byte / xids_per_lsn_group;
   options.read_only = read_only;

@@ -19,6 +19,7 @@ SlruOptions commit_timestamp_options(bool read_only) {
   SlruOptions options;
   options.name = "commit timestamp pages";
   options.directory = "pg_commit_ts";
+  options.area = SlruArea::commit_timestamp;
   options.buffers = 32;
   options.read_only = read_only;
   return options;
@@ -78,8 +79,8 @@ Status CommitTimestampLog::activate(TransactionId next_xid) {
     if (!exists) {
       SlruPage page;
       RETURN_IF_ERROR(pages_.zero_page(page_of(next_xid), &page));
+      RETURN_IF_ERROR(pages_.write_page(page));
     }
-    RETURN_IF_ERROR(pages_.write_all_dirty());
   }
   LwLockGuard guard(shared_->lock, LockMode::exclusive);
   shared_->active = true;

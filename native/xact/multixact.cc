@@ -21,6 +21,7 @@ SlruOptions offsets_options(bool read_only) {
   SlruOptions options;
   options.name = "multixact offsets";
   options.directory = "pg_multixact/offsets";
+  options.area = SlruArea::multixact_offset;
   options.buffers = 16;
   options.read_only = read_only;
   return options;
@@ -30,6 +31,7 @@ SlruOptions members_options(bool read_only) {
   SlruOptions options;
   options.name = "multixact members";
   options.directory = "pg_multixact/members";
+  options.area = SlruArea::multixact_member;
   options.buffers = 32;
   options.read_only = read_only;
   return options;

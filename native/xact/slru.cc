@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "statistics/statistics.h"
 
 namespace pgdata {
 
@@ -89,6 +90,10 @@ Lsn Slru::highest_lsn(uint32_t slot) const {
     if (lsn > highest) highest = lsn;
   }
   return highest;
+}
+
+void Slru::count(SlruCount what) const {
+  if (services_.statistics != nullptr) services_.statistics->slru_counters(options_.area).add(what);
 }
 
 void Slru::touch(uint32_t slot) const {
@@ -177,6 +182,7 @@ Status Slru::write_slot(uint32_t slot) {
   INVARIANT(entry.page_plus_one != 0);
   INVARIANT(!options_.read_only);
   RETURN_IF_ERROR(services_.state.check());
+  count(SlruCount::blocks_written);
   const Lsn lsn = highest_lsn(slot);
   if (lsn != invalid_lsn) RETURN_IF_ERROR(services_.wal.flush(lsn));
 
@@ -228,17 +234,21 @@ Status Slru::lock_page(uint64_t page, LockMode mode, const char* what, SlruPage*
   LwLock& lock = bank_lock(bank_of(page));
   lock.acquire(mode);
   uint32_t slot = 0;
-  if (!find_slot(page, &slot)) {
+  if (find_slot(page, &slot)) {
+    count(SlruCount::blocks_hit);
+  } else {
     if (mode == LockMode::shared) {
       lock.release();
       lock.acquire(LockMode::exclusive);
     }
     Status status = take_slot(page, &slot);
-    if (status.is_ok() && slot_at(slot).page_plus_one == 0) status = read_page(slot, page, what);
+    const bool is_read = status.is_ok() && slot_at(slot).page_plus_one == 0;
+    if (is_read) status = read_page(slot, page, what);
     if (!status.is_ok()) {
       lock.release();
       return status;
     }
+    count(is_read ? SlruCount::blocks_read : SlruCount::blocks_hit);
     if (mode == LockMode::shared) lock.downgrade();
   }
   give(slot, lock, locked);
@@ -262,12 +272,19 @@ Status Slru::zero_page(uint64_t page, SlruPage* locked) {
   }
   slot_at(slot).page_plus_one = page + 1;
   slot_at(slot).dirty = true;
+  count(SlruCount::blocks_zeroed);
   give(slot, lock, locked);
   return Status::ok;
 }
 
+Status Slru::write_page(const SlruPage& page) {
+  INVARIANT(page.slru_ == this);
+  return slot_at(page.slot_).dirty ? write_slot(page.slot_) : Status();
+}
+
 Status Slru::write_all_dirty(uint64_t* written) {
   if (options_.read_only) return Status::ok;
+  count(SlruCount::flush);
   for (uint32_t slot = 0; slot < banks_ * slots_per_bank; ++slot) {
     LwLock& lock = bank_lock(slot / slots_per_bank);
     // The log is flushed for the page before its bank is locked for writing, so that nobody waits there
@@ -307,6 +324,12 @@ Status Slru::remove_segment(uint64_t segment) {
   Status status = services_.storage.files().remove_file(
       services_.storage.options().data_directory + "/" + segment_path(segment * pages_per_segment));
   return status.code() == ErrorCode::undefined_file ? Status() : std::move(status);
+}
+
+Status Slru::remove_segments(uint64_t first, uint64_t end) {
+  count(SlruCount::truncate);
+  for (uint64_t segment = first; segment < end; ++segment) RETURN_IF_ERROR(remove_segment(segment));
+  return Status::ok;
 }
 
 Status Slru::remove_all_segments() {
@@ -364,6 +387,7 @@ Status Slru::has_segments_before(uint64_t cutoff, uint64_t page_count, bool* any
 
 Status Slru::truncate_before(uint64_t cutoff, uint64_t page_count) {
   INVARIANT(page_count > 0);
+  count(SlruCount::truncate);
   std::vector<uint64_t> segments;
   RETURN_IF_ERROR(list_segments(&segments));
   for (const uint64_t segment : segments) {
@@ -373,6 +397,7 @@ Status Slru::truncate_before(uint64_t cutoff, uint64_t page_count) {
 }
 
 Status Slru::page_exists(uint64_t page, bool* exists) {
+  count(SlruCount::blocks_exists);
   {
     LwLockGuard guard(bank_lock(bank_of(page)), LockMode::shared);
     uint32_t slot = 0;

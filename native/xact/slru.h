@@ -20,14 +20,16 @@
 #include "change/change.h"
 #include "shmem/lwlock.h"
 #include "shmem/segment.h"
+#include "statistics/slru_counters.h"
 
 namespace pgdata {
 
 struct SlruOptions {
-  const char* name;            // of the range in the segment
-  const char* directory;       // below the data directory
-  uint32_t buffers = 16;       // pages in memory; rounded up to whole banks
-  uint32_t lsns_per_page = 0;  // log positions kept per page
+  const char* name;                 // of the range in the segment
+  const char* directory;            // below the data directory
+  SlruArea area = SlruArea::other;  // that its statistics count for
+  uint32_t buffers = 16;            // pages in memory; rounded up to whole banks
+  uint32_t lsns_per_page = 0;       // log positions kept per page
   bool durable =
       true;  // synced at a checkpoint; false when the content means nothing after a crash
   bool read_only = false;   // never dirtied, never written
@@ -87,11 +89,15 @@ class Slru {
   Status truncate_before(uint64_t cutoff, uint64_t page_count);
   // Forgets and removes one segment, unless it is not there.
   Status remove_segment(uint64_t segment);
+  // Forgets and removes the segments from `first` to before `end`.
+  Status remove_segments(uint64_t first, uint64_t end);
   Status remove_all_segments();
 
   // The path of the segment file that holds `page`, below the data directory.
   std::string segment_path(uint64_t page) const;
 
+  // Writes one page, which is locked exclusively, if it is dirty.
+  Status write_page(const SlruPage& page);
   // Writes all dirty pages. Every page that was dirty when the call began is handed to the operating system after it.
   Status write_all_dirty(uint64_t* written = nullptr);
   // Makes all that was written durable; a failure poisons the cluster, since the kernel may have dropped the pages.
@@ -115,6 +121,7 @@ class Slru {
   std::byte* bytes_of(uint32_t slot) const;
   Lsn highest_lsn(uint32_t slot) const;
   void touch(uint32_t slot) const;
+  void count(SlruCount what) const;
 
   StorageServices& services_;
   SlruOptions options_;

@@ -13,6 +13,7 @@ SlruOptions subtrans_options(bool read_only) {
   SlruOptions options;
   options.name = "subtrans";
   options.directory = "pg_subtrans";
+  options.area = SlruArea::subtransaction;
   options.buffers = 32;
   options.durable = false;
   options.read_only = read_only;

@@ -897,6 +897,8 @@ export interface NativeCluster {
   reportArchived(file: string, failed: boolean): void
   dropDatabaseStatistics(database: number): void
   resetStatistics(): void
+  /** Of all areas when `name` is null. */
+  resetSlruStatistics(name: string | null): void
   locks(): NativeLock[]
   activity(): NativeActivity[]
   /** The owner has such a worker, which rests, or works. Nothing happens in another process. */
@@ -941,7 +943,20 @@ export interface NativeClusterStatistics {
   wal: NativeCounters
   /** Rows of pg_stat_io that have a count. */
   io: IoStatistics[]
+  /** One for each name, in the order of the file. */
+  slru: { name: SlruName; counters: NativeCounters }[]
 }
+
+/** As pg_stat_slru names the areas of small pages. */
+export type SlruName =
+  | 'commit_timestamp'
+  | 'multixact_member'
+  | 'multixact_offset'
+  | 'notify'
+  | 'serializable'
+  | 'subtransaction'
+  | 'transaction'
+  | 'other'
 
 export interface ComparedPages {
   resourceManager: string

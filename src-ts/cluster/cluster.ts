@@ -39,6 +39,7 @@ import {
   clusterStatistics,
   type DatabaseStatistics,
   databaseStatistics,
+  type SlruName,
 } from '../session/statistics-views.ts'
 import { type Invalidated, lockLevels } from '../transaction/relation-lock.ts'
 import type { TimeLimitOptions } from '../transaction/time-limits.ts'
@@ -606,7 +607,7 @@ export class Cluster {
     return this.#native.statistics()
   }
 
-  /** The views of one row, and pg_stat_io; undefined when open for reading only. */
+  /** The views of one row, pg_stat_io and pg_stat_slru; undefined when open for reading only. */
   clusterStatistics(): ClusterStatistics | undefined {
     this.#refuseClosed()
     this.#native.flushStatistics()
@@ -628,6 +629,12 @@ export class Cluster {
   resetStatistics(): void {
     this.#refuseClosed()
     this.#native.resetStatistics()
+  }
+
+  /** pg_stat_reset_slru: the row of that name, or all of pg_stat_slru; what is no name of a row resets `other`. */
+  resetSlruStatistics(name?: SlruName): void {
+    this.#refuseClosed()
+    this.#native.resetSlruStatistics(name ?? null)
   }
 
   /** The processes that have the cluster open; a worker thread that opened it counts as one of its own. */

@@ -3,10 +3,10 @@
 //
 // Names and meanings are the views'. Times are in milliseconds. Source: src/backend/catalog/system_views.sql,
 // src/backend/utils/adt/pgstatfuncs.c, PostgreSQL 18.
-import type { IoStatistics, NativeCluster, NativeCounters } from '../binding/native.ts'
+import type { IoStatistics, NativeCluster, NativeCounters, SlruName } from '../binding/native.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 
-export type { IoStatistics }
+export type { IoStatistics, SlruName }
 
 /** A row of pg_stat_all_tables, and of pg_statio_all_tables. */
 export interface TableStatistics {
@@ -92,7 +92,20 @@ export interface DatabaseStatistics {
   stats_reset: Date | null
 }
 
-/** The views of one row, and pg_stat_io. */
+/** A row of pg_stat_slru: pages of one of the areas that are kept apart from relations. */
+export interface SlruStatistics {
+  name: SlruName
+  blks_zeroed: number
+  blks_hit: number
+  blks_read: number
+  blks_written: number
+  blks_exists: number
+  flushes: number
+  truncates: number
+  stats_reset: Date | null
+}
+
+/** The views of one row, pg_stat_io and pg_stat_slru. */
 export interface ClusterStatistics {
   archiver: {
     archived_count: number
@@ -128,6 +141,8 @@ export interface ClusterStatistics {
   }
   /** Rows of pg_stat_io that have a count. */
   io: IoStatistics[]
+  /** One row for each name. */
+  slru: SlruStatistics[]
 }
 
 const postgresEpoch = Date.UTC(2000, 0, 1)
@@ -272,7 +287,7 @@ export function databaseStatistics(
 export function clusterStatistics(cluster: NativeCluster): ClusterStatistics | undefined {
   const native = cluster.clusterStatistics()
   if (native === null) return undefined
-  const { archiver, bgwriter, checkpointer, wal, io } = native
+  const { archiver, bgwriter, checkpointer, wal, io, slru } = native
   const count = (counters: NativeCounters, name: string) => counters[name] as number
   const stats_reset = (counters: NativeCounters) => timeOf(count(counters, 'stat_reset_timestamp'))
   return {
@@ -309,5 +324,16 @@ export function clusterStatistics(cluster: NativeCluster): ClusterStatistics | u
       stats_reset: stats_reset(wal),
     },
     io,
+    slru: slru.map(({ name, counters }) => ({
+      name,
+      blks_zeroed: count(counters, 'blocks_zeroed'),
+      blks_hit: count(counters, 'blocks_hit'),
+      blks_read: count(counters, 'blocks_read'),
+      blks_written: count(counters, 'blocks_written'),
+      blks_exists: count(counters, 'blocks_exists'),
+      flushes: count(counters, 'flush'),
+      truncates: count(counters, 'truncate'),
+      stats_reset: stats_reset(counters),
+    })),
   }
 }
