@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "addon/environment.h"
+#include "shmem/wait_scope.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -60,6 +61,7 @@ Napi::Value RebuildObject::step(const Napi::CallbackInfo& info) {
   return guarded(env, *session_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, session_->check());
     const CountingScope counting(session_->counters());
+    const WaitReport reporting(session_->activity);
     const bool is_same_transaction = session_->explicit_transaction &&
                                      session_->transaction == transaction_ && !session_->failed &&
                                      session_->subtransaction == subtransaction_;

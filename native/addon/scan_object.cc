@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "addon/environment.h"
+#include "shmem/wait_scope.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -43,6 +44,7 @@ Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
   return guarded(env, *session_->core, [&]() -> Napi::Value {
     THROW_IF_ERROR(env, session_->check());
     const CountingScope counting(session_->counters());
+    const WaitReport reporting(session_->activity);
     if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
       THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state,
                                         "the transaction of the scan has ended"));

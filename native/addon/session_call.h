@@ -7,6 +7,7 @@
 
 #include "addon/relation_object.h"
 #include "addon/session_object.h"
+#include "shmem/wait_scope.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -29,6 +30,7 @@ Napi::Value SessionObject::call(const Napi::CallbackInfo& info, size_t arguments
   return guarded(env, *state_->core, [&]() -> Napi::Value {
     if (info.Length() != arguments) THROW_IF_ERROR(env, bad_argument("number of arguments"));
     const CountingScope counting(state_->counters());
+    const WaitReport reporting(state_->activity);
     const ToldAfterwards told(*state_);
     if (state_->explicit_transaction) state_->last_used_ms = coarse_milliseconds();
     return body();

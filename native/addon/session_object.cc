@@ -10,6 +10,7 @@
 #include "addon/listener_object.h"
 #include "addon/scan_object.h"
 #include "addon/session_call.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 
@@ -206,6 +207,7 @@ void SessionObject::end_watch() {
 void SessionObject::resume(Napi::Env env, Status status) {
   if (waiting_ == nullptr) return;
   const CountingScope counting(state_->counters());
+  const WaitReport reporting(state_->activity);
   if (status.code() == ErrorCode::deadlock_detected && state_->counters() != nullptr)
     state_->counters()->count_deadlock();
   Napi::Value value = env.Undefined();

@@ -3,6 +3,8 @@
 
 #include <climits>
 
+#include "shmem/wait_scope.h"
+
 namespace pgdata {
 
 namespace {
@@ -47,6 +49,7 @@ void BufferDescriptor::wait_for_io() {
     if ((old & BM_IO_WAITERS) == 0 &&
         !state.compare_exchange_weak(old, old | BM_IO_WAITERS, std::memory_order_relaxed))
       continue;
+    const WaitScope waiting(WaitEvent::buffer_io);
     futex_wait(&state, old | BM_IO_WAITERS, sleep_max_ms);
     return;
   }
@@ -58,6 +61,7 @@ void BufferDescriptor::wait_for_last_pin() {
     if ((old & BM_PIN_COUNT_WAITER) == 0 &&
         !state.compare_exchange_weak(old, old | BM_PIN_COUNT_WAITER, std::memory_order_relaxed))
       continue;
+    const WaitScope waiting(WaitEvent::buffer_pin);
     futex_wait(&state, old | BM_PIN_COUNT_WAITER, sleep_max_ms);
     return;
   }

@@ -6,6 +6,7 @@
 
 #include "base/stop_point.h"
 #include "buffer/buffer_pool_local.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 
@@ -233,7 +234,10 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode,
       return Status::ok;
     }
   }
-  RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
+  {
+    const WaitScope waiting(WaitEvent::data_file_read);
+    RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
+  }
   shared->reads.fetch_add(1, std::memory_order_relaxed);
   count_io(strategy, IoOp::read, 1);
   return verify_block(tag, mode, bytes);
@@ -280,7 +284,10 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
     bytes[count] = page(taken).bytes();
     ++count;
   }
-  if (status.is_ok() && count > 1) status = storage.read(relation, fork, tag.block(), bytes, count);
+  if (status.is_ok() && count > 1) {
+    const WaitScope waiting(WaitEvent::data_file_read);
+    status = storage.read(relation, fork, tag.block(), bytes, count);
+  }
   const bool read_together = status.is_ok() && count > 1;
   for (int i = 1; i < count; ++i) {
     const BufferTag ahead(relation, fork,
@@ -448,7 +455,10 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
     }
     if (block.mine) std::memset(local.page(block.index).bytes(), 0, local.options.block_size);
   }
-  if (status.is_ok()) status = local.storage.extend(relation, fork, BlockNumber{end}, count);
+  if (status.is_ok()) {
+    const WaitScope waiting(WaitEvent::data_file_extend);
+    status = local.storage.extend(relation, fork, BlockNumber{end}, count);
+  }
   stop_point("relation extended");
 
   for (uint32_t i = 0; i < mapped; ++i) {
@@ -482,7 +492,10 @@ Status BufferPool::extend_to(RelFileLocator relation, ForkNumber fork, uint32_t 
   uint32_t end = 0;
   RETURN_IF_ERROR(local.storage.block_count(relation, fork, &end));
   if (end >= blocks) return Status::ok;
-  RETURN_IF_ERROR(local.storage.extend(relation, fork, BlockNumber{end}, blocks - end));
+  {
+    const WaitScope waiting(WaitEvent::data_file_extend);
+    RETURN_IF_ERROR(local.storage.extend(relation, fork, BlockNumber{end}, blocks - end));
+  }
   local.shared->extends.fetch_add(blocks - end, std::memory_order_relaxed);
   local.count_io(nullptr, IoOp::extend, blocks - end);
   return Status::ok;

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "buffer/buffer_pool_local.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 
@@ -179,8 +180,11 @@ Status BufferPool::Local::write_copies(const BufferTag& first, std::byte* const*
     const BlockNumber block{value_of(first.block()) + static_cast<uint32_t>(i)};
     page.header().pd_checksum = page_checksum(page.bytes(), page.size(), block);
   }
-  RETURN_IF_ERROR(
-      storage.write(first.relation(), first.fork_number(), first.block(), copies, count));
+  {
+    const WaitScope waiting(WaitEvent::data_file_write);
+    RETURN_IF_ERROR(
+        storage.write(first.relation(), first.fork_number(), first.block(), copies, count));
+  }
   shared->writes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
   return Status::ok;
 }

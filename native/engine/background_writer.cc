@@ -1,6 +1,7 @@
 // BackgroundWriter: its rounds.
 #include "engine/background_writer.h"
 
+#include "shmem/wait_scope.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -28,6 +29,7 @@ BackgroundWriter::BackgroundWriter(StorageServices& services, TransactionSystem&
 
 uint32_t BackgroundWriter::round() {
   const CountingScope counting(&counters_);
+  const WaitReport reporting(&activity_);
   activity_.set_wait(WaitEvent::none);
   WriteAheadRound done;
   // What cannot be written stays dirty, and whoever needs it to be clean is told.

@@ -8,6 +8,7 @@
 #include "base/stop_point.h"
 #include "engine/control_file.h"
 #include "layout/wal_xlog_records.h"
+#include "shmem/wait_scope.h"
 #include "statistics/statistics.h"
 #include "xact/prepared_table.h"
 
@@ -122,7 +123,10 @@ Status create_checkpoint(FileSystem& files, const std::string& data_directory,
   const auto syncing_since = Clock::now();
   done.writing = syncing_since - writing_since;
   // The kernel may have dropped what it failed to write: a second try would only seem to succeed.
-  RETURN_IF_ERROR(poison(services, services.storage.sync_pending(&done.sync)));
+  {
+    const WaitScope waiting(WaitEvent::data_file_sync);
+    RETURN_IF_ERROR(poison(services, services.storage.sync_pending(&done.sync)));
+  }
   done.syncing = Clock::now() - syncing_since;
   count_checkpoint(services, kind, done);
   // As late as possible, since most are ended soon.

@@ -3,6 +3,7 @@
 
 #include "base/invariant.h"
 #include "engine/engine.h"
+#include "shmem/wait_scope.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -39,6 +40,7 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::run() {
   SessionCounters counters(*engine_.statistics(), BackendType::checkpointer, invalid_oid);
   const CountingScope counting(&counters);
+  const WaitReport reporting(&activity_);
   for (;;) {
     activity_.set_wait(WaitEvent::checkpointer_main);
     {

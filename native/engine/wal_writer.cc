@@ -1,6 +1,8 @@
 // WalWriter: its rounds.
 #include "engine/wal_writer.h"
 
+#include "shmem/wait_scope.h"
+
 namespace pgdata {
 
 namespace {
@@ -18,13 +20,13 @@ WalWriter::WalWriter(Wal& wal, uint32_t delay_ms, ActivityEntry& activity)
       thread_(wal.state(), [this] { return round(); }) {}
 
 uint32_t WalWriter::round() {
+  const WaitReport reporting(&activity_);
   activity_.set_wait(WaitEvent::none);
   const WalPositions positions = wal_.positions();
   const uint32_t page = wal_.options().block_size;
   const Lsn whole_pages = positions.insert - positions.insert % page;
   if (whole_pages > positions.flush) {
     idle_rounds_ = 0;
-    activity_.set_wait(WaitEvent::wal_sync);
     // A failure has poisoned the cluster.
     static_cast<void>(wal_.flush(whole_pages).is_ok());
   } else if (idle_rounds_ < rounds_until_hibernation) {

@@ -86,6 +86,9 @@ class ActivityEntry {
   void set_wait(WaitEvent event) {
     wait_event_.store(static_cast<uint32_t>(event), std::memory_order_relaxed);
   }
+  WaitEvent wait_event() const {
+    return static_cast<WaitEvent>(wait_event_.load(std::memory_order_relaxed));
+  }
 
   // False when nobody has the entry.
   bool read(Activity* activity) const;

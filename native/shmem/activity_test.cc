@@ -15,6 +15,12 @@
 
 #include "base/test.h"
 #include "shmem/activity_table.h"
+#include "shmem/attachment.h"
+#include "shmem/cluster_state.h"
+#include "shmem/lock_wait_event.h"
+#include "shmem/lwlock.h"
+#include "shmem/process_table.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 
@@ -179,6 +185,78 @@ TEST(a_death_in_a_change_stops_no_reader) {
   EXPECT_EQ(list[0].application_name, "next");
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+TEST(waits_of_a_thread_are_those_of_its_entry_and_end_with_it) {
+  Fixture fixture;
+  ActivityEntry& entry = fixture.table->of_slot(1);
+  entry.open(BackendType::backend, 1, 5, "");
+  entry.set_wait(WaitEvent::client_write);
+  {
+    // Nobody said on whose behalf.
+    const WaitScope unheard(WaitEvent::data_file_read);
+    EXPECT(entry.wait_event() == WaitEvent::client_write);
+  }
+  {
+    const WaitReport reporting(&entry);
+    EXPECT(entry.wait_event() == WaitEvent::client_write);
+    {
+      const WaitScope writing(WaitEvent::wal_init_write);
+      EXPECT(entry.wait_event() == WaitEvent::wal_init_write);
+      {
+        const WaitScope syncing(WaitEvent::wal_init_sync);
+        EXPECT(entry.wait_event() == WaitEvent::wal_init_sync);
+      }
+      EXPECT(entry.wait_event() == WaitEvent::wal_init_write);
+    }
+    {
+      const WaitReport nobody(nullptr);
+      const WaitScope unheard(WaitEvent::data_file_read);
+      EXPECT(entry.wait_event() == WaitEvent::client_write);
+    }
+    const WaitScope nameless(WaitEvent::none);
+    EXPECT(entry.wait_event() == WaitEvent::client_write);
+  }
+  EXPECT(entry.wait_event() == WaitEvent::client_write);
+}
+
+TEST(a_lock_that_is_waited_for_is_known_by_where_it_lies) {
+  SegmentPlan plan;
+  ActivityTable::plan(plan, slots);
+  plan.reserve("process array", sizeof(LwLock));
+  plan.reserve("something else", sizeof(LwLock));
+  plan.reserve("state", sizeof(ClusterState));
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  EXPECT_EQ(range_in_segment(segment->base(), segment->find("something else")), "something else");
+  EXPECT_EQ(range_in_segment(segment->base(), segment->base()), "");
+  auto* const lock = reinterpret_cast<LwLock*>(segment->find("process array"));
+  // Not attached.
+  EXPECT(lock_wait_event(lock) == WaitEvent::none);
+
+  ProcessTable processes(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(processes.join(&process));
+  auto* const state = new (segment->find("state")) ClusterState;
+  const Attachment attachment(*segment, *state, processes, process);
+  EXPECT(lock_wait_event(lock) == WaitEvent::lwlock_proc_array);
+  EXPECT(lock_wait_event(segment->find("something else")) == WaitEvent::none);
+  ActivityEntry& entry = ActivityTable(*segment, slots).of_slot(0);
+  entry.open(BackendType::backend, process, 5, "");
+  for (const LockMode mode : {LockMode::shared, LockMode::exclusive}) {
+    lock->acquire(LockMode::exclusive);
+    std::thread waiter([&] {
+      const WaitReport reporting(&entry);
+      lock->acquire(mode);
+      lock->release();
+    });
+    while (entry.wait_event() != WaitEvent::lwlock_proc_array) std::this_thread::yield();
+    lock->release();
+    waiter.join();
+    EXPECT(entry.wait_event() == WaitEvent::none);
+  }
+  processes.leave(process);
 }
 
 TEST(names_are_those_of_pg_stat_activity) {

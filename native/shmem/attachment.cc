@@ -9,6 +9,7 @@
 
 #include "base/invariant.h"
 #include "shmem/cluster_state.h"
+#include "shmem/lock_wait_event.h"
 #include "shmem/process_table.h"
 
 namespace pgdata {
@@ -68,6 +69,11 @@ void Attachment::give_up_if_crashed(const void* address) {
   Known known;
   if (find(address, &known) && known.state->is_poisoned())
     throw InvariantFailure("the cluster crashed while a lock was waited for", __FILE__, __LINE__);
+}
+
+std::string_view attached_range(const void* address) {
+  Known known;
+  return find(address, &known) ? range_in_segment(known.begin, address) : std::string_view();
 }
 
 }  // namespace pgdata

@@ -11,6 +11,8 @@
 
 #include "base/invariant.h"
 #include "shmem/attachment.h"
+#include "shmem/lock_wait_event.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 
@@ -66,7 +68,10 @@ void LwLock::wait_shared() {
     if ((state & readers_wait) == 0 &&
         !state_.compare_exchange_weak(state, state | readers_wait, std::memory_order_relaxed))
       continue;
-    futex_wait(&state_, state | readers_wait, crash_check_ms);
+    {
+      const WaitScope waiting(lock_wait_event(this));
+      futex_wait(&state_, state | readers_wait, crash_check_ms);
+    }
     Attachment::give_up_if_crashed(this);
     state = spin(LockMode::shared);
   }
@@ -90,7 +95,10 @@ void LwLock::wait_exclusive() {
     const uint32_t calls = writer_calls_.load(std::memory_order_acquire);
     state = state_.load(std::memory_order_relaxed);
     if ((state & holders_mask) == 0 || (state & writers_wait) == 0) continue;
-    futex_wait(&writer_calls_, calls, crash_check_ms);
+    {
+      const WaitScope waiting(lock_wait_event(this));
+      futex_wait(&writer_calls_, calls, crash_check_ms);
+    }
     Attachment::give_up_if_crashed(this);
     state = spin(LockMode::exclusive);
   }

@@ -15,6 +15,7 @@
 
 #include "base/invariant.h"
 #include "base/types.h"
+#include "shmem/lock_wait_event.h"
 
 namespace pgdata {
 
@@ -274,6 +275,17 @@ std::byte* Segment::find(const char* name, size_t* bytes) const {
   INVARIANT(found != directory + count);
   if (bytes != nullptr) *bytes = found->size;
   return base_ + found->offset;
+}
+
+std::string_view range_in_segment(const std::byte* base, const void* address) {
+  const auto* const begin = reinterpret_cast<const SegmentHeader*>(base);
+  const auto* const directory = reinterpret_cast<const DirectoryEntry*>(base + header_bytes);
+  const auto at = static_cast<uint64_t>(static_cast<const std::byte*>(address) - base);
+  for (uint32_t i = 0; i < begin->range_count; i++) {
+    if (at >= directory[i].offset && at - directory[i].offset < directory[i].size)
+      return directory[i].name;
+  }
+  return {};
 }
 
 }  // namespace pgdata

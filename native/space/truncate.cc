@@ -3,6 +3,7 @@
 
 #include "layout/wal_record.h"
 #include "layout/wal_storage_records.h"
+#include "shmem/wait_scope.h"
 #include "space/free_space_map.h"
 #include "space/visibility_map.h"
 
@@ -13,6 +14,7 @@ namespace {
 Status cut_fork(StorageServices& services, RelFileLocator relation, ForkNumber fork,
                 BlockNumber blocks) {
   services.pool.drop_relation(relation, fork, blocks);
+  const WaitScope waiting(WaitEvent::data_file_truncate);
   return services.storage.truncate(relation, fork, value_of(blocks));
 }
 

@@ -22,6 +22,7 @@
 #include "layout/wal_page.h"
 #include "layout/wal_xlog_records.h"
 #include "shmem/lwlock.h"
+#include "shmem/wait_scope.h"
 #include "wal/wal_geometry.h"
 #include "wal/wal_locks.h"
 #include "wal/wal_reader.h"
@@ -565,6 +566,7 @@ Status Wal::write_range(File& file, bool direct, Lsn from, Lsn to) {
 
   const uint32_t offset = geometry.segment_offset(from);
   shared.writes.fetch_add(1, std::memory_order_relaxed);
+  const WaitScope waiting(WaitEvent::wal_write);
   if (count == 1) return file.write(slices[0].bytes, slices[0].size, offset);
   return file.write_vector(slices, count, offset);
 }
@@ -602,6 +604,7 @@ Status Wal::sync_segment(uint64_t segment) {
   if (local_->writes_are_synced) return Status::ok;
   RETURN_IF_ERROR(use_segment(segment));
   local_->shared.syncs.fetch_add(1, std::memory_order_relaxed);
+  const WaitScope waiting(WaitEvent::wal_sync);
   return local_->options.sync_method == WalSyncMethod::fsync ? local_->file->sync()
                                                              : local_->file->data_sync();
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "shmem/lwlock.h"
+#include "shmem/wait_scope.h"
 
 namespace pgdata {
 namespace {
@@ -39,7 +40,10 @@ bool InsertionLock::acquire(const ClusterState& state) {
     if (try_acquire()) return true;
     waiters_.fetch_add(1, std::memory_order_seq_cst);
     const uint32_t seen = event_.load(std::memory_order_seq_cst);
-    if (held_.load(std::memory_order_seq_cst) != 0) futex_wait(&event_, seen, poison_check_ms);
+    if (held_.load(std::memory_order_seq_cst) != 0) {
+      const WaitScope waiting(WaitEvent::lwlock_wal_insert);
+      futex_wait(&event_, seen, poison_check_ms);
+    }
     waiters_.fetch_sub(1, std::memory_order_seq_cst);
     if (state.is_poisoned()) return false;
   }
@@ -71,8 +75,10 @@ bool InsertionLock::wait_past(Lsn upto, const ClusterState& state, Lsn* at) {
     waiters_.fetch_add(1, std::memory_order_seq_cst);
     const uint32_t seen = event_.load(std::memory_order_seq_cst);
     if (held_.load(std::memory_order_seq_cst) != 0 &&
-        inserting_at_.load(std::memory_order_seq_cst) == *at)
+        inserting_at_.load(std::memory_order_seq_cst) == *at) {
+      const WaitScope waiting(WaitEvent::lwlock_wal_insert);
       futex_wait(&event_, seen, poison_check_ms);
+    }
     waiters_.fetch_sub(1, std::memory_order_seq_cst);
     if (state.is_poisoned()) return false;
   }
@@ -86,7 +92,10 @@ TurnLock::Outcome TurnLock::acquire_or_wait(const ClusterState& state) {
     if (!word_.compare_exchange_strong(expected, 2, std::memory_order_relaxed) && expected == 0)
       return Outcome::released_by_other;
   }
-  futex_wait(&word_, 2, poison_check_ms);
+  {
+    const WaitScope waiting(WaitEvent::lwlock_wal_write);
+    futex_wait(&word_, 2, poison_check_ms);
+  }
   return state.is_poisoned() ? Outcome::poisoned : Outcome::released_by_other;
 }
 

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "shmem/wait_scope.h"
+
 namespace pgdata {
 namespace {
 
@@ -92,11 +94,13 @@ Status WalSegmentFiles::fill(const std::string& temporary) {
   RETURN_IF_ERROR(files_.open(
       temporary, OpenFlags::read_write | OpenFlags::create | OpenFlags::exclusive, &file));
   const uint64_t size = geometry_.segment_bytes();
+  const WaitScope writing(WaitEvent::wal_init_write);
   for (uint64_t offset = 0; offset < size; offset += fill_bytes)
     RETURN_IF_ERROR(
         file->write(fill_zeroes, std::min<uint64_t>(fill_bytes, size - offset), offset));
-  if (fsync_) RETURN_IF_ERROR(file->sync());
-  return Status::ok;
+  if (!fsync_) return Status::ok;
+  const WaitScope syncing(WaitEvent::wal_init_sync);
+  return file->sync();
 }
 
 Status WalSegmentFiles::install(const std::string& temporary, uint64_t* segment, uint64_t last,

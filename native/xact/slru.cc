@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "shmem/wait_scope.h"
 #include "statistics/statistics.h"
 
 namespace pgdata {
@@ -155,6 +156,7 @@ Status Slru::read_page(uint32_t slot, uint64_t page, const char* what) {
   const uint64_t offset = (page % pages_per_segment) * block_size_;
   std::unique_ptr<File> file;
   size_t done = 0;
+  const WaitScope waiting(WaitEvent::slru_read);
   Status status = services_.storage.files().open(
       services_.storage.options().data_directory + "/" + path, OpenFlags::read_only, &file);
   if (status.code() == ErrorCode::undefined_file && services_.state.is_recovering()) {
@@ -188,6 +190,7 @@ Status Slru::write_slot(uint32_t slot) {
 
   const uint64_t page = entry.page_plus_one - 1;
   const std::string path = segment_path(page);
+  const WaitScope waiting(WaitEvent::slru_write);
   std::unique_ptr<File> file;
   RETURN_IF_ERROR(
       services_.storage.files().open(services_.storage.options().data_directory + "/" + path,
@@ -328,8 +331,12 @@ Status Slru::remove_segment(uint64_t segment) {
 
 Status Slru::remove_segments(uint64_t first, uint64_t end) {
   count(SlruCount::truncate);
-  for (uint64_t segment = first; segment < end; ++segment) RETURN_IF_ERROR(remove_segment(segment));
-  return Status::ok;
+  Status first_failure;
+  for (uint64_t segment = first; segment < end; ++segment) {
+    Status status = remove_segment(segment);
+    if (!status.is_ok() && first_failure.is_ok()) first_failure = std::move(status);
+  }
+  return first_failure;
 }
 
 Status Slru::remove_all_segments() {
@@ -431,6 +438,7 @@ Status Slru::sync() {
   if (count == 0 || !services_.storage.options().fsync) return Status::ok;
   FileSystem& files = services_.storage.files();
   const std::string& root = services_.storage.options().data_directory;
+  const WaitScope waiting(WaitEvent::slru_sync);
   Status status;
   for (uint32_t i = 0; i < count && status.is_ok(); ++i) {
     std::unique_ptr<File> file;
