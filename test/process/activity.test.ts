@@ -17,15 +17,6 @@ beforeEach(async () => {
   await Cluster.init(directory)
 })
 
-// Of one that does the same again and again.
-async function sooner(what: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000
-  while (!what()) {
-    if (performance.now() > deadline) throw new Error('it never came to be')
-    await new Promise(setImmediate)
-  }
-}
-
 async function eventually(what: () => boolean): Promise<void> {
   const deadline = performance.now() + 20_000
   while (!what()) {
@@ -120,35 +111,4 @@ test('the workers are those of the next owner when one is killed or closes', asy
   const deadline = performance.now() + 20_000
   while ((await seen()).length < workers.length && performance.now() < deadline) await sleep(20)
   expect(await seen()).toEqual(workers.map(() => other.pid))
-})
-
-test('a process sees another one read and write data files, and write the log', async () => {
-  await using cluster = await Cluster.open(directory, { settings: { shared_buffers: '1MB' } })
-  await using session = await cluster.connect()
-  await session.createTable('t', { columns: { id: 'int4', body: 'text' } })
-  await session
-    .table('t')
-    .insertMany(Array.from({ length: 20_000 }, (_, id) => ({ id, body: 'x'.repeat(200) })))
-  await cluster.checkpoint()
-  await using other = await Member.start(directory)
-  // Synchronous work: its own loop stands still meanwhile.
-  const working = other.run(async ({ session }) => {
-    const t = session.table('t')
-    const rows = Array.from({ length: 500 }, (_, id) => ({ id, body: 'y'.repeat(200) }))
-    for (const until = Date.now() + 3_600_000; Date.now() < until; ) {
-      for (const row of t.scan()) if (row === undefined) return
-      await t.insertMany(rows)
-    }
-  })
-  working.catch(() => undefined)
-  const seen = new Set<string>()
-  const wanted = ['DataFileRead', 'DataFileExtend', 'WalWrite']
-  await sooner(() => {
-    for (const row of cluster.activity())
-      if (row.pid === other.pid && row.state === 'active')
-        seen.add(`${row.wait_event_type}/${row.wait_event}`)
-    return wanted.every((name) => seen.has(`IO/${name}`))
-  })
-  other.process.kill('SIGKILL')
-  await working.catch(() => undefined)
 })
