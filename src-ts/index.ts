@@ -23,6 +23,7 @@ export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacu
 export type { SettingInfo, SettingSource } from './config/cluster-settings.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
+export type { MemoryContextInfo } from './memory/context-rows.ts'
 export type { LogRecord, LogSeverity } from './process/log-record.ts'
 export type { ListenOptions, Notification, NotificationStream } from './session/notifications.ts'
 export type { Session, SetOptions } from './session/session.ts'

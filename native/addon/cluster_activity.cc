@@ -81,6 +81,25 @@ Napi::Value ClusterObject::activity(const Napi::CallbackInfo& info) {
   });
 }
 
+// requestMemoryContexts(pid): boolean
+Napi::Value ClusterObject::request_memory_contexts(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const int32_t pid = info[0].ToNumber().Int32Value();
+    return Napi::Boolean::New(env, core_->engine().processes().request_memory_contexts(pid));
+  });
+}
+
+// takeMemoryContextRequest(): boolean
+Napi::Value ClusterObject::take_memory_context_request(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    Engine& engine = core_->engine();
+    return Napi::Boolean::New(env,
+                              engine.processes().take_memory_context_request(engine.process()));
+  });
+}
+
 // reportWorker(type: 'autovacuum launcher' | 'archiver', isResting)
 Napi::Value ClusterObject::report_worker(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

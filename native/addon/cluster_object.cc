@@ -37,6 +37,8 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("stayAlone", &ClusterObject::stay_alone),
           InstanceMethod("backendsOn", &ClusterObject::backends_on),
           InstanceMethod("processes", &ClusterObject::processes),
+          InstanceMethod("requestMemoryContexts", &ClusterObject::request_memory_contexts),
+          InstanceMethod("takeMemoryContextRequest", &ClusterObject::take_memory_context_request),
           InstanceMethod("isOwner", &ClusterObject::is_owner),
           InstanceMethod("acceptInvalidations", &ClusterObject::accept_invalidations),
           InstanceMethod("closeSync", &ClusterObject::close_sync),

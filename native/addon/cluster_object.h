@@ -34,6 +34,8 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value stay_alone(const Napi::CallbackInfo& info);
   Napi::Value backends_on(const Napi::CallbackInfo& info);
   Napi::Value processes(const Napi::CallbackInfo& info);
+  Napi::Value request_memory_contexts(const Napi::CallbackInfo& info);
+  Napi::Value take_memory_context_request(const Napi::CallbackInfo& info);
   Napi::Value accept_invalidations(const Napi::CallbackInfo& info);
   Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value predicate_locks(const Napi::CallbackInfo& info);

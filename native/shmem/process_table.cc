@@ -30,6 +30,7 @@ Status ProcessTable::join(uint32_t* process) {
     entry.inside.store(0, std::memory_order_relaxed);
     entry.in_call.store(0, std::memory_order_relaxed);
     entry.is_leaving = 0;
+    entry.memory_contexts_requested.store(0, std::memory_order_relaxed);
     entry.start_time.store(process_start_time(getpid()), std::memory_order_relaxed);
     entry.pid.store(getpid(), std::memory_order_release);
     // Before the first one joins nobody is the owner; zero bytes would say that process 0 is.
@@ -76,6 +77,17 @@ void ProcessTable::allow_joining() {
 void ProcessTable::set_owner(uint32_t process) {
   shared_->owner.store(process, std::memory_order_release);
   shared_->changes.fetch_add(1, std::memory_order_release);
+}
+
+bool ProcessTable::request_memory_contexts(int32_t pid) {
+  const LwLockGuard guard(shared_->lock, LockMode::exclusive);
+  bool is_known = false;
+  for (Entry& entry : shared_->entries) {
+    if (pid <= 0 || entry.pid.load(std::memory_order_relaxed) != pid) continue;
+    entry.memory_contexts_requested.store(1, std::memory_order_release);
+    is_known = true;
+  }
+  return is_known;
 }
 
 std::vector<ProcessTable::Process> ProcessTable::list() const {

@@ -42,6 +42,15 @@ class ProcessTable {
   // Changes whenever somebody joins, leaves or becomes owner.
   std::atomic<uint32_t>& changes() { return shared_->changes; }
 
+  // Asks all attachments of a process for a list of their memory contexts; false when it has none.
+  bool request_memory_contexts(int32_t pid);
+  // Was that attachment asked for one since the last call?
+  bool take_memory_context_request(uint32_t process) {
+    std::atomic<uint32_t>& requested = shared_->entries[process].memory_contexts_requested;
+    return requested.load(std::memory_order_relaxed) != 0 &&
+           requested.exchange(0, std::memory_order_acquire) != 0;
+  }
+
   struct Process {
     uint32_t number;
     int32_t pid;
@@ -80,6 +89,7 @@ class ProcessTable {
     std::atomic<uint32_t> in_call;
     uint32_t is_leaving;
     std::atomic<int32_t> pid;  // 0: free
+    std::atomic<uint32_t> memory_contexts_requested;
     std::atomic<uint64_t> start_time;
   };
   struct Shared {

@@ -337,6 +337,29 @@ TEST(one_that_left_is_not_taken_for_one_that_died) {
   EXPECT_EQ(table.owner(), ProcessTable::none);
 }
 
+TEST(memory_contexts_are_asked_for_once) {
+  SegmentPlan plan;
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(table.join(&process));
+  EXPECT(!table.take_memory_context_request(process));
+  EXPECT(table.request_memory_contexts(getpid()));
+  EXPECT(table.request_memory_contexts(getpid()));
+  EXPECT(table.take_memory_context_request(process));
+  EXPECT(!table.take_memory_context_request(process));
+  EXPECT(!table.request_memory_contexts(0));
+  EXPECT(!table.request_memory_contexts(-1));
+  EXPECT(table.request_memory_contexts(getpid()));
+  table.leave(process);
+  EXPECT(!table.request_memory_contexts(getpid()));
+  // Who comes after it was not asked.
+  ASSERT_OK(table.join(&process));
+  EXPECT(!table.take_memory_context_request(process));
+}
+
 TEST(being_inside_is_counted_by_threads_and_calls) {
   SegmentPlan plan;
   ProcessTable::plan(plan);

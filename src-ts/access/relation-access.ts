@@ -33,6 +33,7 @@ import {
   scanBatchRows,
   TidIterator,
 } from './row-iterator.ts'
+import { portalParent } from './session-memory.ts'
 import type { Tid } from './tid.ts'
 
 export interface AccessColumn {
@@ -386,7 +387,7 @@ export class RelationAccess {
       staging?.layout.id ?? 0,
       staging?.batch.buffer,
     )
-    return new RowIterator<T>(scan, reader)
+    return this.#rows<T>(session, scan, reader)
   }
 
   /** As `scan`, with each row's address. */
@@ -400,13 +401,13 @@ export class RelationAccess {
       staging?.layout.id ?? 0,
       staging?.batch.buffer,
     )
-    return new TidIterator<T>(new RowIterator<T>(scan, reader))
+    return new TidIterator<T>(this.#rows<T>(session, scan, reader))
   }
 
   /** The visible rows in index order between the bounds. */
   range<T>(session: NativeSession, bounds: RangeBounds, options: ReadOptions = {}): RowIterator<T> {
     const reader = this.#reader(options.columns, scanBatchRows, false)
-    return new RowIterator<T>(this.#openRange(session, bounds, options, reader), reader)
+    return this.#rows<T>(session, this.#openRange(session, bounds, options, reader), reader)
   }
 
   rangeWithTids<T>(
@@ -416,8 +417,13 @@ export class RelationAccess {
   ): TidIterator<T> {
     const reader = this.#reader(options.columns, scanBatchRows, true)
     return new TidIterator<T>(
-      new RowIterator<T>(this.#openRange(session, bounds, options, reader), reader),
+      this.#rows<T>(session, this.#openRange(session, bounds, options, reader), reader),
     )
+  }
+
+  #rows<T>(session: NativeSession, scan: NativeScan, reader: Reader): RowIterator<T> {
+    const { schema, name } = this.descriptor
+    return new RowIterator<T>(scan, reader, portalParent(session), `${schema}.${name}`)
   }
 
   aggregate(

@@ -1,5 +1,11 @@
 // RowIterator: the rows of a native scan, one object at a time, a batch at a time across the boundary.
+//
+// A scan has its batch from a context of its own, a PortalContext, which goes when the last row was taken or the iterator is
+// left; with the iterator at the latest.
 import type { NativeScan, RowLayout } from '../binding/native.ts'
+import { AllocSet } from '../memory/alloc-set.ts'
+import { smallSizes } from '../memory/growing-context.ts'
+import type { MemoryContext } from '../memory/memory-context.ts'
 import { RowBatch } from './row-batch.ts'
 import type { RowDecoder } from './row-decoder.ts'
 import type { Tid } from './tid.ts'
@@ -13,20 +19,30 @@ export interface Reader {
   newDecoder: () => RowDecoder<unknown>
 }
 
+const forgotten = new FinalizationRegistry<MemoryContext>((portal) => {
+  if (!portal.deleted) portal.delete()
+})
+
 /** Ends with the transaction at the latest. Leaving a `for … of` early releases the scan, as does `return()`. */
 export class RowIterator<T> implements IterableIterator<T> {
   readonly #scan: NativeScan
   readonly #layout: RowLayout
   readonly #decoder: RowDecoder<unknown>
+  readonly #parent: MemoryContext
+  readonly #ident: string
+  #portal: MemoryContext | undefined
   #batch: RowBatch | undefined
   #row = 0
   #rows = 0
   #ended = false
 
-  constructor(scan: NativeScan, reader: Reader) {
+  /** `parent` and `ident`: of the scan's memory context. */
+  constructor(scan: NativeScan, reader: Reader, parent: MemoryContext, ident: string) {
     this.#scan = scan
     this.#layout = reader.layout
     this.#decoder = reader.newDecoder()
+    this.#parent = parent
+    this.#ident = ident
   }
 
   [Symbol.iterator](): this {
@@ -39,12 +55,13 @@ export class RowIterator<T> implements IterableIterator<T> {
   }
 
   return(): IteratorResult<T, undefined> {
-    this.#close()
+    this[Symbol.dispose]()
     return { done: true, value: undefined }
   }
 
   [Symbol.dispose](): void {
     this.#close()
+    this.#release()
   }
 
   /** All remaining rows. */
@@ -64,8 +81,11 @@ export class RowIterator<T> implements IterableIterator<T> {
 
   // Gets the next batch; false at the end.
   #fill(): boolean {
-    if (this.#ended) return false
-    this.#batch ??= new RowBatch(this.#layout.heap + scanBatchBytes)
+    if (this.#ended) {
+      this.#release()
+      return false
+    }
+    this.#batch ??= this.#newBatch()
     const batch = this.#batch
     for (;;) {
       this.#rows = this.#scan.next(batch.buffer)
@@ -74,9 +94,30 @@ export class RowIterator<T> implements IterableIterator<T> {
     }
     this.#row = 0
     if (batch.ended) this.#close()
-    if (this.#rows === 0) return false
+    if (this.#rows === 0) {
+      this.#release()
+      return false
+    }
     this.#decoder.attach(batch)
     return true
+  }
+
+  #newBatch(): RowBatch {
+    const ident = this.#ident
+    this.#portal = new AllocSet(this.#parent, 'PortalContext', { ...smallSizes, ident })
+    forgotten.register(this, this.#portal, this)
+    return new RowBatch(this.#layout.heap + scanBatchBytes, this.#portal)
+  }
+
+  // Nothing is decoded from the batch any more.
+  #release(): void {
+    if (this.#portal === undefined) return
+    this.#row = 0
+    this.#rows = 0
+    this.#batch = undefined
+    forgotten.unregister(this)
+    this.#portal.delete()
+    this.#portal = undefined
   }
 
   #close(): void {

@@ -851,6 +851,10 @@ export interface NativeCluster {
   segment(): number
   /** All that have the directory open. */
   processes(): ClusterProcess[]
+  /** Asks a process for a list of its memory contexts; false when no such process has the cluster open. */
+  requestMemoryContexts(pid: number): boolean
+  /** Was this process asked for one since the last call? */
+  takeMemoryContextRequest(): boolean
   /** Whether background work is this process's. */
   isOwner(): boolean
   /**

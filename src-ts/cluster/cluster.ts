@@ -25,6 +25,12 @@ import {
 } from '../config/cluster-settings.ts'
 import type { SettingInput, Settings, SettingsInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
+import {
+  type MemoryContextInfo,
+  memoryContextLines,
+  memoryContextRows,
+} from '../memory/context-rows.ts'
+import { topMemoryContext } from '../memory/top-memory.ts'
 import { BackgroundWorkers } from '../process/background-workers.ts'
 import type { LogRecord, LogSeverity } from '../process/log-record.ts'
 import { ServerLog } from '../process/server-log.ts'
@@ -670,6 +676,23 @@ export class Cluster {
     return rows.map((row) => activityInfo(row, (oid) => names.get(oid), relationName))
   }
 
+  /** The memory contexts of this thread, of all its sessions and caches, as pg_backend_memory_contexts shows them. */
+  memoryContexts(): MemoryContextInfo[] {
+    this.#refuseClosed()
+    return memoryContextRows(topMemoryContext)
+  }
+
+  /**
+   * Has a process that has the cluster open write its memory contexts into the server log, as
+   * pg_log_backend_memory_contexts(); it does so within a second or two. False, with a warning, when there is no such process.
+   */
+  logMemoryContexts(pid: number): boolean {
+    this.#refuseClosed()
+    if (this.#native.requestMemoryContexts(pid)) return true
+    this.#onNotice(new PgError('01000', `PID ${pid} is not a PostgreSQL server process`))
+    return false
+  }
+
   /**
    * Pages that recovery compared when this cluster was opened, by kind of record: those of which the log has images
    * because it was written with wal_consistency_checking. Any difference would have stopped it with XX001.
@@ -810,6 +833,7 @@ export class Cluster {
         this.#connect(name, {}, { isUpkeep: true, isAutovacuum: true, mayWait: false }),
       notice: (notice, backendType, severity) => this.#notice(notice, backendType, severity),
       log: (message) => this.#log.write(message),
+      memoryContexts: () => memoryContextLines(topMemoryContext),
     })
   }
 

@@ -44,12 +44,21 @@ export class BackgroundWorkers {
     await this.#archiver?.stop()
   }
 
+  // Source of the messages: ProcessLogMemoryContextInterrupt in src/backend/utils/mmgr/mcxt.c, PostgreSQL 18.
+  #logMemoryContexts(): void {
+    const { log, memoryContexts } = this.#host
+    const first = `logging memory contexts of PID ${process.pid}`
+    for (const message of [first, ...memoryContexts()])
+      log({ severity: 'LOG', backendType: 'client backend', code: '00000', message })
+  }
+
   #flush(): void {
     try {
       this.#host.native.flushStatistics()
       // It may have become the owner.
       this.#autovacuum.report()
       this.#archiver?.report()
+      if (this.#host.native.takeMemoryContextRequest()) this.#logMemoryContexts()
     } catch {
       // The cluster is poisoned; whoever uses it is told.
       clearInterval(this.#flushTimer)

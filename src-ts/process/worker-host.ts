@@ -19,6 +19,8 @@ export interface WorkerHost {
   connect: (database: string) => Promise<Session | undefined>
   /** Tells the user and the server log of what went wrong. */
   notice: (notice: PgError, backendType: string, severity: LogSeverity) => void
+  /** Lines that tell of all memory contexts of this thread. */
+  memoryContexts: () => string[]
   /** Tells the server log of what was done. */
   log: (message: LogMessage) => void
 }

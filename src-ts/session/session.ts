@@ -1,4 +1,5 @@
 // Session: a backend: one transaction at a time, on one database.
+import { closeSessionMemory, openSessionMemory } from '../access/session-memory.ts'
 import type { NativeCluster, NativeCommitTimestamp, NativeSession } from '../binding/native.ts'
 import {
   alterSettings,
@@ -27,6 +28,8 @@ import type { ClusterSettings, SettingInfo } from '../config/cluster-settings.ts
 import { SessionSettings } from '../config/session-settings.ts'
 import type { SettingInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { type MemoryContextInfo, memoryContextRows } from '../memory/context-rows.ts'
+import type { MemoryContext } from '../memory/memory-context.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
 import {
@@ -111,6 +114,7 @@ export class Session {
   readonly #queue: TransactionQueue
   readonly #commands: Commands
   readonly #settings: SessionSettings
+  readonly #memory: MemoryContext
   #closed: Promise<void> | undefined
   #terminated: PgError | undefined
 
@@ -127,6 +131,7 @@ export class Session {
     this.#events = events
     this.#settings = new SessionSettings(settings.cluster, () => this.settingsChanged())
     settings.begin(this.#settings)
+    this.#memory = openSessionMemory(native, `${native.number()} ${database.name}`)
     this.#queue = new TransactionQueue(
       native,
       {
@@ -526,6 +531,12 @@ export class Session {
     this.#queue.changeDefaults(transactionDefaults(this.#settings))
   }
 
+  /** The memory contexts of this session, as pg_backend_memory_contexts shows those of a backend; the first is its own. */
+  memoryContexts(): MemoryContextInfo[] {
+    this.#refuseClosed()
+    return memoryContextRows(this.#memory)
+  }
+
   /** For the cluster: catalogs may have new files. */
   forgetRelations(): void {
     this.#commands.forget()
@@ -572,15 +583,19 @@ export class Session {
 
   async #end(): Promise<void> {
     await this.#queue.idle()
-    this.#native.close()
-    this.#events.onClose()
+    this.#leave()
   }
 
   // The transaction that took too long was rolled back.
   #terminate(reason: PgError): void {
     this.#terminated = reason
-    this.#native.close()
     this.#closed = Promise.resolve()
+    this.#leave()
+  }
+
+  #leave(): void {
+    closeSessionMemory(this.#native)
+    this.#native.close()
     this.#events.onClose()
   }
 
