@@ -61,7 +61,12 @@ test('a scan has a context until its last row was taken, or it is left', () => {
   expect(portals()).toEqual([])
   for (const { id } of table.scan()) if (id === 3) break
   expect(portals()).toEqual([])
-  expect(table.scan().next().value?.id).toBe(0)
+  const left = table.scan()
+  expect(left.next().value?.id).toBe(0)
+  expect(portals().length).toBe(1)
+  left.return()
+  expect(left.next().done).toBe(true)
+  expect(portals()).toEqual([])
 })
 
 test('the last rows of a scan can be taken after its session has ended', async () => {
