@@ -64,7 +64,7 @@ test('a scan has a context until its last row was taken, or it is left', () => {
   const left = table.scan()
   expect(left.next().value?.id).toBe(0)
   expect(portals().length).toBe(1)
-  left.return()
+  left.return?.()
   expect(left.next().done).toBe(true)
   expect(portals()).toEqual([])
 })
