@@ -118,6 +118,9 @@ function open(directory: string, options: OpenOptions): Opened {
       })
       for (const { from, to, amount } of transfers) transfer.immediate(from, to, amount)
     },
+    async loadBeside(rows) {
+      db.transaction(insertAll)(rows)
+    },
     logBytes: () => statSync(`${path}-wal`).size,
     async checkpoint() {
       db.pragma('wal_checkpoint(TRUNCATE)')

@@ -1,10 +1,12 @@
 // compare: runs the samples in turn, and keeps what each answered.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Latency } from './latency.ts'
+import { forgetFiles, limitMemory } from './memory-limit.ts'
 import type { Durability } from './peer.ts'
 import type { Answer, Facts, Job } from './sample.ts'
+import { sample } from './sampling.ts'
+import { type Special, specials } from './special.ts'
 import { type Summary, summary } from './statistics.ts'
 import { diskBytes } from './tools.ts'
 import { type Workload, workloads } from './workload.ts'
@@ -17,7 +19,9 @@ export interface Plan {
   peers: string[]
   only: string[] | undefined
   rounds: number
+  /** Of the table that all workloads are run on, and of all tables. */
   rows: number
+  sizes: number[]
 }
 
 export interface Figure {
@@ -39,49 +43,56 @@ export interface Comparison {
   rounds: number
   peers: Record<string, Facts>
   figures: Figure[]
+  latencies: Record<string, Latency[]>
 }
 
 const cacheBytes = 256 * 2 ** 20
-const sampleTimeoutMs = 180_000
 
-async function sample<A = Answer>(plan: Plan, job: Job): Promise<A> {
-  const child = fork(join(plan.programs, 'sample.js'), [JSON.stringify(job)], {
-    execArgv: ['--expose-gc', '--max-old-space-size=8192'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  })
-  let errors = ''
-  child.stderr?.on('data', (text) => {
-    errors += text
-  })
-  let answer: A | undefined
-  child.on('message', (message) => {
-    answer = message as A
-  })
-  const timer = setTimeout(() => child.kill('SIGKILL'), sampleTimeoutMs)
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  clearTimeout(timer)
-  if (answer === undefined || code !== 0) {
-    const lines = errors.split('\n').filter((line) => /Error|error/.test(line))
-    throw new Error(lines[0] ?? `ended with ${signal ?? `status ${code}`}`)
-  }
-  return answer
-}
-
-const loading = {
+const loading: Workload = {
   name: 'load',
   title: 'bulk load with the primary key, durable at the end',
   unit: 'rows/s',
   better: 'more',
-} as const
+  writes: true,
+  needs: 'load',
+  run: () => Promise.reject(new Error('it makes its database itself')),
+}
 
-export async function compare(plan: Plan): Promise<Comparison> {
-  const facts: Record<string, Facts> = {}
-  const figures: Figure[] = []
-  const sequences = new Map<string, number>()
-  const job = (peer: string, workload: string, rows: number, durability: Durability): Job => {
-    const directory = join(plan.directory, `${peer}-${rows}`)
-    const sequence = sequences.get(directory) ?? 0
-    sequences.set(directory, sequence + 1)
+type Described = Pick<Workload, 'name' | 'title' | 'unit' | 'better'>
+
+interface Contender {
+  peer: string
+  durability: Durability
+  /** What of the job is not as usual. */
+  special?: Partial<Job>
+  /** Instead of the peer's name. */
+  label?: string
+}
+
+type Sample = Answer & { diskBytes?: number }
+
+/** Runs all workloads on databases of one number of rows. */
+class Round {
+  readonly figures: Figure[] = []
+  readonly latencies: Record<string, Latency[]> = {}
+  readonly #plan: Plan
+  readonly #facts: Record<string, Facts>
+  readonly #sequences = new Map<string, number>()
+
+  constructor(plan: Plan, facts: Record<string, Facts>) {
+    this.#plan = plan
+    this.#facts = facts
+  }
+
+  directory(peer: string, rows: number): string {
+    return join(this.#plan.directory, `${peer}-${rows}`)
+  }
+
+  job({ peer, durability, special }: Contender, workload: string, rows: number): Job {
+    const directory = this.directory(peer, rows)
+    const sequence = this.#sequences.get(directory) ?? 0
+    this.#sequences.set(directory, sequence + 1)
+    const { isQuick } = this.#plan
     return {
       peer,
       workload,
@@ -89,101 +100,192 @@ export async function compare(plan: Plan): Promise<Comparison> {
       rows,
       durability,
       sequence,
-      warmUpMs: plan.isQuick ? 150 : 400,
-      measureMs: plan.isQuick ? 350 : 800,
+      warmUpMs: isQuick ? 100 : 300,
+      measureMs: isQuick ? 250 : 600,
       cacheBytes,
+      ...special,
     }
   }
 
-  // Runs the rounds of one workload; a contender that fails is out.
-  async function rounds(
-    workload: Pick<Workload, 'name' | 'title' | 'unit' | 'better'>,
-    contenders: { peer: string; durability: Durability; isClass: boolean }[],
+  /** One workload, in turns; a contender that fails is out. */
+  async take(
+    workload: Described,
+    contenders: readonly Contender[],
     rows: number,
-    each: (job: Job) => Promise<Answer & { diskBytes?: number }>,
+    isClass: boolean,
+    each: (job: Job) => Promise<Sample>,
   ): Promise<void> {
-    const made = contenders.map(({ peer, durability, isClass }) => {
-      const { name, title, unit, better } = workload
+    const { name, title, unit, better } = workload
+    const made = contenders.map((contender) => {
+      const peer = contender.label ?? contender.peer
       const figure: Figure = { workload: name, title, unit, better, rows, peer }
-      if (isClass) figure.durability = durability
-      return { figure, peer, durability, answers: [] as (Answer & { diskBytes?: number })[] }
+      if (isClass) figure.durability = contender.durability
+      return { figure, contender, answers: [] as Sample[] }
     })
-    for (let round = 0; round < plan.rounds; round++) {
-      for (const { figure, peer, durability, answers } of made) {
+    for (let round = 0; round < this.#plan.rounds; round++) {
+      for (const { figure, contender, answers } of made) {
         if (figure.reason !== undefined) continue
         try {
-          answers.push(await each(job(peer, workload.name, rows, durability)))
+          answers.push(await each(this.job(contender, name, rows)))
         } catch (error) {
           figure.reason = `failed: ${(error as Error).message}`
         }
       }
     }
     for (const { figure, answers } of made) {
-      if (figure.reason === undefined) {
+      const last = answers.at(-1)
+      if (figure.reason === undefined && last !== undefined) {
         const samples = answers.map(({ value }) => value)
-        const last = answers.at(-1)
-        figure.result = {
-          ...summary(samples),
-          samples,
-          residentKb: last?.residentKb ?? 0,
-          ...(last?.diskBytes !== undefined && { diskBytes: last.diskBytes }),
-        }
+        figure.result = { ...summary(samples), samples, residentKb: last.residentKb }
+        if (last.diskBytes !== undefined) figure.result.diskBytes = last.diskBytes
       }
-      figures.push(figure)
+      this.figures.push(figure)
     }
     const shown = made.map(({ figure }) => {
       const value = figure.result?.median
       return `${figure.peer} ${value === undefined ? figure.reason : value.toPrecision(4)}`
     })
-    console.log(`${workload.title} (${workload.unit}), ${rows} rows: ${shown.join(', ')}`)
+    console.log(`${title} (${unit}), ${rows} rows: ${shown.join(', ')}`)
   }
 
+  cannot(workload: Described, peer: string, rows: number, reason: string): void {
+    const { name, title, unit, better } = workload
+    this.figures.push({ workload: name, title, unit, better, rows, peer, reason })
+  }
+
+  /** With the strongest class of durability that it has. */
+  main = (peer: string): Contender => ({
+    peer,
+    durability:
+      this.#facts[peer]?.durability['power failure'] === undefined
+        ? 'process crash'
+        : 'power failure',
+  })
+
+  classes = (peer: string): Contender[] =>
+    (Object.keys(this.#facts[peer]?.durability ?? {}) as Durability[]).map((durability) => ({
+      peer,
+      durability,
+    }))
+
+  async load(rows: number): Promise<void> {
+    await this.take(loading, this.#plan.peers.map(this.main), rows, true, async (one) => {
+      rmSync(one.directory, { recursive: true, force: true })
+      mkdirSync(one.directory, { recursive: true })
+      const answer = await sample(this.#plan, one)
+      return { ...answer, diskBytes: diskBytes(one.directory) }
+    })
+  }
+
+  /** Those who cannot are told of. */
+  #able(workload: Described & { needs: string }, rows: number): string[] {
+    return this.#plan.peers.filter((peer) => {
+      const { can = [], cannot = {} } = this.#facts[peer] ?? {}
+      const isAble =
+        cannot[workload.needs] === undefined &&
+        (can.includes(workload.needs) || workload.needs === 'two processes')
+      if (!isAble) this.cannot(workload, peer, rows, cannot[workload.needs] ?? 'cannot')
+      return isAble
+    })
+  }
+
+  async plain(workload: Workload, rows: number): Promise<void> {
+    const able = this.#able(workload, rows)
+    const contenders = workload.writes ? able.flatMap(this.classes) : able.map(this.main)
+    await this.take(workload, contenders, rows, workload.writes, (one) => sample(this.#plan, one))
+  }
+
+  async special(workload: Special, rows: number): Promise<void> {
+    const contenders = this.#able(workload, rows).map(this.main)
+    const isClass = workload.name === 'reopen'
+    await this.take(workload, contenders, rows, isClass, (one) => sample(this.#plan, one))
+  }
+
+  /** With a tenth of the data in the pool, and little more for the process: nothing is in memory before. */
+  async limited(workload: Workload, rows: number): Promise<void> {
+    const able = this.#able(workload, rows)
+    const data = diskBytes(this.directory('pgdata', rows))
+    const pool = Math.max(2 ** 22, Math.round(rows * 17))
+    const memory = pool + 120 * 2 ** 20
+    const limit = limitMemory(memory)
+    if (
+      typeof limit === 'string' &&
+      !this.figures.some(({ workload: name }) => name.startsWith('limited'))
+    )
+      console.log(`no limit of memory, small pools only: ${limit}`)
+    const special = { cacheBytes: pool, memoryBytes: pool }
+    const contenders = able
+      .map((peer): Contender => ({ ...this.main(peer), special: { ...special, io: 'buffered' } }))
+      .flatMap((each) => {
+        if (this.#facts[each.peer]?.cannot.direct !== undefined) return [each]
+        return [
+          each,
+          { ...each, label: `${each.peer} direct`, special: { ...special, io: 'direct' as const } },
+        ]
+      })
+    const kind =
+      typeof limit === 'string' ? 'small pool' : `${Math.round(memory / 2 ** 20)} MB of memory`
+    const described = {
+      ...workload,
+      name: `limited-${workload.name}`,
+      title: `${workload.title}, ${kind} for ${Math.round(data / 2 ** 20)} MB of directory`,
+    }
+    await this.take(described, contenders, rows, workload.writes, async (one) => {
+      forgetFiles(one.directory)
+      const procs = typeof limit === 'string' ? undefined : limit.procs
+      return sample(this.#plan, { ...one, workload: workload.name }, procs)
+    })
+    if (typeof limit !== 'string') limit.remove()
+  }
+
+  async latency(rows: number): Promise<void> {
+    const able = this.#plan.peers.filter((peer) => this.#facts[peer]?.can.includes('commits'))
+    for (const peer of able) {
+      try {
+        const answer = await sample(this.#plan, this.job(this.main(peer), 'latency', rows))
+        this.latencies[peer] = answer.latencies ?? []
+      } catch (error) {
+        console.log(`latencies of ${peer} failed: ${(error as Error).message}`)
+      }
+    }
+    console.log('latencies measured')
+  }
+}
+
+export async function compare(plan: Plan): Promise<Comparison> {
+  const facts: Record<string, Facts> = {}
+  const round = new Round(plan, facts)
   for (const peer of plan.peers) {
-    mkdirSync(join(plan.directory, `${peer}-0`), { recursive: true })
-    facts[peer] = await sample<Facts>(plan, job(peer, 'facts', 0, 'power failure'))
+    mkdirSync(round.directory(peer, 0), { recursive: true })
+    const job = round.job({ peer, durability: 'power failure' }, 'facts', 0)
+    facts[peer] = await sample<Facts>(plan, job)
   }
-
-  const classOf = (peer: string): Durability =>
-    facts[peer]?.durability['power failure'] === undefined ? 'process crash' : 'power failure'
-  const main = (peer: string) => ({ peer, durability: classOf(peer), isClass: false })
+  const isWanted = (name: string) => plan.only?.includes(name) ?? true
 
   async function atSize(rows: number, isMain: boolean): Promise<void> {
     const wanted = workloads.filter(
-      ({ name, rowsMax = 0 }) => (plan.only?.includes(name) ?? true) && (isMain || rows <= rowsMax),
+      ({ name, rowsMax = 0 }) => isWanted(name) && (isMain || rows <= rowsMax),
     )
-    await rounds(
-      loading,
-      plan.peers.map((peer) => ({ ...main(peer), isClass: true })),
-      rows,
-      async (one) => {
-        rmSync(one.directory, { recursive: true, force: true })
-        mkdirSync(one.directory, { recursive: true })
-        const answer = await sample(plan, one)
-        return { ...answer, diskBytes: diskBytes(one.directory) }
-      },
-    )
-    for (const workload of wanted) {
-      const able = plan.peers.filter((peer) => facts[peer]?.can.includes(workload.needs))
-      const contenders = workload.writes
-        ? able.flatMap((peer) =>
-            (Object.keys(facts[peer]?.durability ?? {}) as Durability[]).map((durability) => ({
-              peer,
-              durability,
-              isClass: true,
-            })),
-          )
-        : able.map(main)
-      await rounds(workload, contenders, rows, (one) => sample(plan, one))
-      for (const peer of plan.peers.filter((name) => !able.includes(name))) {
-        const { name, title, unit, better, needs } = workload
-        const reason = facts[peer]?.cannot[needs] ?? 'cannot'
-        figures.push({ workload: name, title, unit, better, rows, peer, reason })
-      }
-    }
+    await round.load(rows)
+    for (const workload of wanted.filter(({ writes }) => !writes)) await round.plain(workload, rows)
+    const limited = isMain
+      ? workloads.filter(({ isLimitedToo, name }) => isLimitedToo && isWanted(`limited-${name}`))
+      : []
+    for (const workload of limited.filter(({ writes }) => !writes))
+      await round.limited(workload, rows)
+    const special = isMain ? specials.filter(({ name }) => isWanted(name)) : []
+    for (const workload of special.filter(({ name }) => name !== 'reopen'))
+      await round.special(workload, rows)
+    if (isMain && isWanted('latency')) await round.latency(rows)
+    for (const workload of wanted.filter(({ writes }) => writes)) await round.plain(workload, rows)
+    for (const workload of limited.filter(({ writes }) => writes))
+      await round.limited(workload, rows)
+    for (const workload of special.filter(({ name }) => name === 'reopen'))
+      await round.special(workload, rows)
     for (const peer of plan.peers)
-      rmSync(join(plan.directory, `${peer}-${rows}`), { recursive: true, force: true })
+      rmSync(round.directory(peer, rows), { recursive: true, force: true })
   }
 
-  await atSize(plan.rows, true)
-  return { rounds: plan.rounds, peers: facts, figures }
+  for (const rows of plan.sizes) await atSize(rows, rows === plan.rows)
+  return { rounds: plan.rounds, peers: facts, figures: round.figures, latencies: round.latencies }
 }

@@ -123,6 +123,11 @@ function open(directory: string, options: OpenOptions): Database {
       for (let i = 0; i < transfers.length; i += inFlight)
         await Promise.all(transfers.slice(i, i + inFlight).map(transfer))
     },
+    async loadBeside(rows) {
+      await root.transaction(() => {
+        for (const row of rows) db.put(row.id, stored(row))
+      })
+    },
     async close() {
       await root.close()
     },

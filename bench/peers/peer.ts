@@ -18,6 +18,8 @@ export interface Transfer {
 export interface OpenOptions {
   durability: Durability
   cacheBytes: number
+  /** All memory that it may use, where that can be set; the process is limited anyway. */
+  memoryBytes?: number
   /** Keeps all changes in the log, so that a crash leaves them there. */
   neverCheckpoint?: boolean
   /** How the data file is read and written, where that can be chosen. */
@@ -57,10 +59,14 @@ export interface Database {
   updatesBySet?(keys: readonly number[], balance: number, together: number): Promise<void>
   /** Each moves an amount from one account to another in a transaction of its own, and notes it in a history. */
   transfers?(transfers: readonly Transfer[], inFlight: number): void | Promise<void>
+  /** Loads beside what else is going on. */
+  loadBeside?(rows: readonly Account[]): Promise<unknown>
   /** Bytes of the log that a crash now would leave to be read. */
   logBytes?(): number
   checkpoint?(): Promise<void>
   vacuum?(): Promise<void>
+  /** Ends its processes at once, where killing this one would not do. */
+  crash?(): Promise<void>
   /** For `join` of another process. */
   readonly shared?: string
   /** Ids of processes that work for the database beside this one. */

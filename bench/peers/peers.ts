@@ -2,7 +2,15 @@
 // process that measures it loads.
 import type { Peer } from './peer.ts'
 
-export const peerNames = ['pgdata', 'better-sqlite3', 'lmdb']
+export const peerNames = [
+  'pgdata',
+  'better-sqlite3',
+  'lmdb',
+  'classic-level',
+  'duckdb',
+  'pglite',
+  'postgres',
+]
 
 export async function loadPeer(name: string): Promise<Peer> {
   // Of the bundle that the runner makes.

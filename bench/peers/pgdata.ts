@@ -23,7 +23,7 @@ async function open(directory: string, options: OpenOptions): Promise<Database> 
       max_connections: 200,
       max_wal_size: '4GB',
       autovacuum: false,
-      ...(options.neverCheckpoint && { checkpoint_timeout: '1h' }),
+      ...(options.neverCheckpoint && { checkpoint_timeout: 3600 }),
       ...(options.io && { io_mode: options.io }),
     },
   })
@@ -143,7 +143,10 @@ async function open(directory: string, options: OpenOptions): Promise<Database> 
     logBytes: () => cluster.statistics().wal_bytes as number,
     checkpoint: () => cluster.checkpoint(),
     async vacuum() {
-      await session.vacuum('public.accounts')
+      await (await sessionsFor(1))[0]?.vacuum('public.accounts')
+    },
+    async loadBeside(rows) {
+      await (await sessionsFor(1))[0]?.table<Account>('public.accounts').insertMany(rows)
     },
     close: () => cluster.close(),
   }

@@ -54,8 +54,35 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`
 }
 
+/** After lookups, and after the load. */
+function sizes(figures: readonly Figure[]): string[] {
+  const found = figures.flatMap(({ workload, rows, peer, result }) => {
+    if (workload === 'load' && result?.diskBytes !== undefined)
+      return [row([peer, number(rows), 'on disk', number(result.diskBytes / 1e6)])]
+    if (workload === 'lookup' && result !== undefined)
+      return [row([peer, number(rows), 'in memory after lookups', number(result.residentKb / 1e3)])]
+    return []
+  })
+  return [row(['peer', 'rows', 'what', 'MB']), row(['---', '---', '---', '---']), ...found]
+}
+
+function latencyRows(latencies: Results['latencies']): string[] {
+  const head = ['peer', 'operation', 'beside', 'p50', 'p99', 'p99.9', 'event loop p99', 'worst']
+  return [
+    row(head.map((cell, i) => (i > 2 ? `${cell} (us)` : cell))),
+    row(head.map(() => '---')),
+    ...Object.entries(latencies).flatMap(([peer, all]) =>
+      all.map((one) => {
+        const times = [one.p50, one.p99, one.p999, one.eventLoopP99, one.eventLoopMax]
+        return row([peer, one.operation, one.background, ...times.map(number)])
+      }),
+    ),
+  ]
+}
+
 export function table(results: Results): string {
-  const peers = Object.keys(results.peers)
+  // A peer may stand there twice, with other settings.
+  const peers = [...new Set(results.figures.map(({ peer }) => peer))]
   const lines = [
     `\`${results.command}\`, ${results.date}, ${results.rounds} rounds, ${results.seconds} s. ` +
       Object.values(results.machine).join('; '),
@@ -65,6 +92,10 @@ export function table(results: Results): string {
     row(['work', ...peers]),
     row(['---', ...peers.map(() => '---')]),
     ...groups(results.figures).map((group) => row(section(group, peers))),
+    '',
+    ...sizes(results.figures),
+    '',
+    ...latencyRows(results.latencies),
     '',
     row(['limit of the machine', 'median (least to greatest)']),
     row(['---', '---']),

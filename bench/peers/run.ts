@@ -24,6 +24,7 @@ const { values } = parseArgs({
     peers: { type: 'string' },
     rounds: { type: 'string' },
     rows: { type: 'string' },
+    sizes: { type: 'string' },
     output: { type: 'string' },
   },
 })
@@ -48,6 +49,8 @@ async function bundle(): Promise<string> {
 }
 
 const isQuick = values.quick
+const rows = Number(values.rows ?? (isQuick ? 100_000 : 1_000_000))
+const sizes = values.sizes?.split(',').map(Number) ?? (isQuick ? [] : [10_000, 100_000, 10_000_000])
 const programs = await bundle()
 using directory = workDirectory()
 const started = performance.now()
@@ -64,7 +67,8 @@ const results = {
     peers: values.peers?.split(',') ?? peerNames,
     only: values.only?.split(','),
     rounds: Number(values.rounds ?? (isQuick ? 3 : 5)),
-    rows: Number(values.rows ?? (isQuick ? 100_000 : 1_000_000)),
+    rows,
+    sizes: [rows, ...sizes.filter((size) => size !== rows)],
   })),
   seconds: Math.round((performance.now() - started) / 1000),
 }

@@ -1,8 +1,10 @@
 // sample: one figure of one peer, in a process of its own. The job comes as JSON in the first argument, the answer
 // goes to the parent as a message.
 import { readFileSync } from 'node:fs'
-import type { Durability, OpenOptions, Peer } from './peer.ts'
+import { type Latency, latencies } from './latency.ts'
+import type { Durability, Peer } from './peer.ts'
 import { loadPeer } from './peers.ts'
+import { crashing, joined, specials } from './special.ts'
 import { load, workloads } from './workload.ts'
 
 export interface Job {
@@ -15,12 +17,17 @@ export interface Job {
   warmUpMs: number
   measureMs: number
   cacheBytes: number
+  /** Of a process that is limited. */
+  memoryBytes?: number
+  io?: 'buffered' | 'direct'
+  join?: string
 }
 
 export interface Answer {
   value: number
   /** Kilobytes in memory at the end, processes of the database's own included. */
   residentKb: number
+  latencies?: Latency[]
 }
 
 export interface Facts {
@@ -41,9 +48,20 @@ function residentKb(pids: number[]): number {
   return sum
 }
 
-async function measured(job: Job, peer: Peer): Promise<Answer | Facts> {
-  const options: OpenOptions = { durability: job.durability, cacheBytes: job.cacheBytes }
-  const db = await peer.open(job.directory, options)
+async function measured(job: Job): Promise<Answer | Facts> {
+  const special = specials.find(({ name }) => name === job.workload)
+  if (special !== undefined) {
+    const value = await special.run(job, () => loadPeer(job.peer))
+    return { value, residentKb: residentKb([process.pid]) }
+  }
+  const { durability, cacheBytes, memoryBytes, io } = job
+  const peer = await loadPeer(job.peer)
+  const db = await peer.open(job.directory, {
+    durability,
+    cacheBytes,
+    ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(io && { io }),
+  })
   try {
     if (job.workload === 'facts') {
       return {
@@ -53,17 +71,31 @@ async function measured(job: Job, peer: Peer): Promise<Answer | Facts> {
         can: Object.keys(db),
       }
     }
+    const memory = () => residentKb([process.pid, ...(db.helpers?.() ?? [])])
+    if (job.workload === 'latency') {
+      const found = await latencies({ ...job, db })
+      return { value: found.length, residentKb: memory(), latencies: found }
+    }
     const value = await (job.workload === 'load'
       ? load(db, job.rows)
       : workloads.find(({ name }) => name === job.workload)?.run({ ...job, db }))
     if (value === undefined) throw new Error(`no such workload: ${job.workload}`)
-    return { value, residentKb: residentKb([process.pid, ...(db.helpers?.() ?? [])]) }
+    return { value, residentKb: memory() }
   } finally {
     await db.close()
   }
 }
 
+// It never outlives the process that asked.
+process.on('disconnect', () => process.exit(1))
+
 const job = JSON.parse(process.argv[2] ?? '{}') as Job
-const peer = await loadPeer(job.peer)
-const answer = await measured(job, peer)
-process.send?.(answer, () => process.exit(0))
+if (job.workload === 'joined') {
+  await joined(job, await loadPeer(job.peer))
+  process.exit(0)
+} else if (job.workload === 'crashing') {
+  await crashing(job, await loadPeer(job.peer))
+} else {
+  const answer = await measured(job)
+  process.send?.(answer, () => process.exit(0))
+}
