@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { Cluster } from '../../src-ts/index.ts'
+import { pgdata } from '../support/command-line.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { Member } from './member.ts'
 
@@ -193,17 +194,13 @@ test('a worker thread is one more member', async () => {
   await session.table('t').insert({ id: 2 })
 })
 
-test('of those who close at once one is the last, and shuts the cluster down', {
-  timeout: 60_000,
-}, async () => {
-  const directory = temporaryDirectory('attach')
-  await Cluster.init(directory)
+test('of those who close at once one is the last, and shuts the cluster down', async () => {
   for (let round = 0; round < 4; round++) {
     const members: Member[] = []
     for (let i = 0; i < 3; i++) members.push(await Member.start(directory))
     await Promise.all(members.map((member) => member.close()))
-    expect(existsSync(join(directory, 'postmaster.pid'))).toBe(false)
+    expect(existsSync(lockFile())).toBe(false)
     const { stdout } = await pgdata(['control', directory])
-    expect(stdout).toMatch(/Database cluster state: +shut down/)
+    expect(String(stdout)).toMatch(/Database cluster state: +shut down/)
   }
 })
