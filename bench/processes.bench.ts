@@ -13,6 +13,7 @@ import { Cluster } from 'pgdata'
 import { type Account, account, accountRows, accounts } from './accounts.ts'
 
 const lookups = 400_000
+const rounds = 9
 const commitsEach = 64
 const inFlight = 64
 
@@ -71,40 +72,67 @@ async function together(children: ChildProcess[], work: (i: number) => Work): Pr
   return Math.max(...times)
 }
 
-async function parent(): Promise<void> {
+/** A directory with the table, closed. */
+async function filled(): Promise<string> {
   const directory = join(mkdtempSync(join(tmpdir(), 'pgdata-bench-')), 'data')
-  {
-    await using cluster = await Cluster.open(directory, { create: true })
-    await using session = await cluster.connect()
-    await session.createTable('accounts', {
-      columns: {
-        id: 'int8',
-        email: 'text not null',
-        balance: 'float8 not null',
-        created: 'timestamptz not null',
-        note: 'text',
-      },
-      primaryKey: ['id'],
-    })
-    await session.table<Account>('accounts').insertMany(accounts())
-    await session.vacuum('accounts')
-  }
+  await using cluster = await Cluster.open(directory, { create: true })
+  await using session = await cluster.connect()
+  await session.createTable('accounts', {
+    columns: {
+      id: 'int8',
+      email: 'text not null',
+      balance: 'float8 not null',
+      created: 'timestamptz not null',
+      note: 'text',
+    },
+    primaryKey: ['id'],
+  })
+  await session.table<Account>('accounts').insertMany(accounts())
+  await session.vacuum('accounts')
+  return directory
+}
+
+async function stop(each: ChildProcess): Promise<void> {
+  const exited = once(each, 'exit')
+  each.disconnect()
+  await exited
+}
+
+const median = (values: number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+
+async function parent(): Promise<void> {
+  const directory = await filled()
+  const other = await filled()
   const reading = (): Work => ({ kind: 'lookups', first: 0, sessions: 1 })
-  const best = async (children: ChildProcess[]) => {
-    let ms = Number.POSITIVE_INFINITY
-    for (let round = 0; round < 5; round++) ms = Math.min(ms, await together(children, reading))
-    return (lookups * children.length) / ms
-  }
+  const rate = async (children: ChildProcess[]) =>
+    (lookups * children.length) / (await together(children, reading))
   const first = await start(directory)
-  const alone = await best([first])
-  const second = await start(directory)
-  const one = await best([first])
-  const two = await best([first, second])
+  const apart = await start(other)
+  // What the machine itself gives to two processes that share nothing is measured in the same rounds.
+  const seen = { alone: [], apart: [], one: [], two: [] } as Record<string, number[]>
+  await rate([first, apart])
+  for (let round = 0; round < rounds; round++) {
+    seen['alone']?.push(await rate([first]))
+    seen['apart']?.push(await rate([first, apart]))
+    const second = await start(directory)
+    await rate([second])
+    seen['one']?.push(await rate([first]))
+    seen['two']?.push(await rate([first, second]))
+    await stop(second)
+  }
+  await stop(apart)
+  const ratios = (of: string, to: string) => {
+    const each = (seen[of] as number[]).map((value, i) => value / (seen[to]?.[i] as number))
+    return `${median(each).toFixed(2)} (${Math.min(...each).toFixed(2)}-${Math.max(...each).toFixed(2)})`
+  }
   console.log(
-    `lookups by primary key: two processes ${two.toFixed(0)}/ms; ` +
-      `ratio to one of them working ${(two / one).toFixed(2)}, to one alone on the directory ${(two / alone).toFixed(2)}`,
+    `lookups by primary key, medians of ${rounds} rounds: two processes ${median(seen['two'] as number[]).toFixed(0)}/ms; ` +
+      `ratio to one alone on the directory ${ratios('two', 'alone')}, to one of them working ${ratios('two', 'one')}; ` +
+      `two on directories of their own, to one alone ${ratios('apart', 'alone')}`,
   )
 
+  const second = await start(directory)
   let next = accountRows + 1
   for (const children of [[first, second], [first]]) {
     const sessions = inFlight / children.length
@@ -130,12 +158,8 @@ async function parent(): Promise<void> {
     )
     await counter.close()
   }
-  for (const each of [first, second]) {
-    const exited = once(each, 'exit')
-    each.disconnect()
-    await exited
-  }
-  rmSync(join(directory, '..'), { recursive: true })
+  for (const each of [first, second]) await stop(each)
+  for (const each of [directory, other]) rmSync(join(each, '..'), { recursive: true })
 }
 
 const [directory] = process.argv.slice(2)
