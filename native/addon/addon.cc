@@ -94,6 +94,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("openCluster", open_cluster);
   add("attachCluster", attach_cluster);
   add("cancelOpening", cancel_opening);
+  add("isDirectoryLocked", is_directory_locked);
   add("initCluster", init_cluster);
   add("readControlFile", read_control_file_object);
   add("readWal", read_wal);

@@ -671,6 +671,14 @@ Napi::Value cancel_opening(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// isDirectoryLocked(directory): boolean
+Napi::Value is_directory_locked(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  bool is_locked = false;
+  THROW_IF_ERROR(env, Engine::is_directory_locked(info[0].ToString().Utf8Value(), &is_locked));
+  return Napi::Boolean::New(env, is_locked);
+}
+
 Napi::Value init_cluster(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsObject()) THROW_IF_ERROR(env, bad_argument("options"));

@@ -77,6 +77,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
 };
 
 // openCluster(options, opening, onProgress) and initCluster(options): Promise<NativeCluster>; cancelOpening(opening)
+Napi::Value is_directory_locked(const Napi::CallbackInfo& info);
 Napi::Value cancel_opening(const Napi::CallbackInfo& info);
 Napi::Value open_cluster(const Napi::CallbackInfo& info);
 Napi::Value attach_cluster(const Napi::CallbackInfo& info);

@@ -64,6 +64,16 @@ Status Engine::lock_directory(bool* is_locked) {
                           options_.data_directory.c_str());
 }
 
+Status Engine::is_directory_locked(const std::string& data_directory, bool* is_locked) {
+  const int directory = ::open(data_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0)
+    return Status::os_error(errno, "could not open directory \"%s\"", data_directory.c_str());
+  // Shared: several may ask at once.
+  *is_locked = ::flock(directory, LOCK_SH | LOCK_NB) != 0;
+  ::close(directory);
+  return Status::ok;
+}
+
 Status Engine::refuse_locked() const {
   return Status::error(ErrorCode::lock_file_exists, "data directory \"%s\" is in use",
                        options_.data_directory.c_str());

@@ -108,6 +108,8 @@ struct InitParameters {
 
 class Engine {
  public:
+  // Has an engine the directory open for writing, in whatever process?
+  static Status is_directory_locked(const std::string& data_directory, bool* is_locked);
   // lock_file_exists when another engine has the directory; what plan_recovery and recover fail with.
   static Status open(FileSystem& files, EngineOptions options, std::unique_ptr<Engine>* engine);
   // Joins those that have the directory open, by the number of their segment, whose settings count. undefined_object

@@ -70,7 +70,8 @@ struct SegmentHeader {
   uint32_t version;
   uint32_t range_count;
   uint64_t size_bytes;
-  uint64_t reserved[5];
+  uint64_t process_namespace;
+  uint64_t reserved[4];
 };
 static_assert(sizeof(SegmentHeader) == header_bytes);
 static_assert(offsetof(SegmentHeader, magic) == 64);
@@ -145,6 +146,12 @@ Status map_new_shared(size_t bytes, int* id, std::byte** base) {
     return memory_error(error_number, "map the cluster's shared memory", bytes);
   *base = static_cast<std::byte*>(address);
   return Status::ok;
+}
+
+// Where process numbers mean the same; 0 where the system has no such namespaces.
+uint64_t process_namespace() {
+  struct stat found;
+  return stat("/proc/self/ns/pid", &found) == 0 ? static_cast<uint64_t>(found.st_ino) : 0;
 }
 
 Status no_segment(int id) {
@@ -234,6 +241,7 @@ void Segment::write_directory(const SegmentPlan& plan) const {
   header->version = segment_version;
   header->range_count = static_cast<uint32_t>(plan.ranges_.size());
   header->size_bytes = size_;
+  header->process_namespace = process_namespace();
   DirectoryEntry* entry = directory_at(base_);
   for (const SegmentPlan::Range& range : plan.ranges_) {
     std::memcpy(entry->name, range.name.c_str(), range.name.size() + 1);
@@ -255,6 +263,10 @@ Status Segment::verify() const {
   if (header.magic.load(std::memory_order_acquire) != segment_magic)
     return not_usable("It is not a complete segment of a cluster.");
   if (header.version != segment_version) return not_usable("It was made by another version.");
+  if (header.process_namespace != process_namespace())
+    return not_usable(
+        "It belongs to processes of another PID namespace, whose deaths could not be told from "
+        "here.");
   if (header.size_bytes > size_) return not_usable("Its size is not what its header says.");
   if (header.range_count > ranges_max) return not_usable("Its directory is damaged.");
   for (uint32_t i = 0; i < header.range_count; i++) {

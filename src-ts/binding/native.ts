@@ -1053,6 +1053,8 @@ export interface NativeBinding {
   attachCluster(options: NativeClusterOptions, segment: number): Promise<NativeCluster>
   /** Gives up the recovery of a cluster that is being opened; nothing when there is no such opening. */
   cancelOpening(opening: number): void
+  /** Has a process the directory open for writing, in whatever namespace of processes? Throws 58P01. */
+  isDirectoryLocked(directory: string): boolean
   initCluster(options: NativeInitOptions): Promise<NativeCluster>
   /** pg_control of any supported major, fields named as PostgreSQL's. */
   readControlFile(dataDirectory: string): Record<string, number | bigint | string | boolean>

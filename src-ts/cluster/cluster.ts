@@ -210,6 +210,8 @@ function canceled(): PgError {
 // How long opening waits for a process that has the directory and cannot be attached to yet, or is just closing.
 const attachTimeoutMs = 30_000
 const attachRetryMs = 20
+// How long a lock may last whose holder is not to be seen: it may just be dying, or another one be taking over.
+const unseenHolderMs = 5000
 // What attaching or opening fails with when it may go better a moment later: its holder is gone, is closing, has crashed,
 // or has not given up its lock on the directory yet.
 const transientCodes = new Set(['42704', '57P03', '57P02', 'F0001'])
@@ -223,6 +225,7 @@ async function attachOrOpen(
 ): Promise<NativeCluster> {
   const deadline = performance.now() + attachTimeoutMs
   let gone: number | undefined
+  let unseenSince: number | undefined
   for (;;) {
     let failure: unknown
     const taken = LockFile.take(directory, gone)
@@ -240,9 +243,20 @@ async function attachOrOpen(
       }
     }
     if (given.signal?.aborted) throw canceled()
-    if (performance.now() > deadline) throw failure
+    const now = performance.now()
+    const isUnseen = !(taken instanceof LockFile) && taken.isUnseen === true
+    unseenSince = isUnseen ? (unseenSince ?? now) : undefined
+    if (unseenSince !== undefined && now > unseenSince + unseenHolderMs) throw notSeen(directory)
+    if (now > deadline) throw failure
     await sleep(attachRetryMs)
   }
+}
+
+function notSeen(directory: string): PgError {
+  return new PgError('F0001', `data directory "${directory}" is in use`, {
+    detail: 'A process has it locked that cannot be seen from here, as one in another container.',
+    hint: 'Close the cluster there before opening it here.',
+  })
 }
 
 /** Opens a cluster whose lock file was just taken, and lets others attach. */

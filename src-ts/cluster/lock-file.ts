@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { binding } from '../binding/addon.ts'
 import { PgError } from '../errors/pg-error.ts'
 
 const fileName = 'postmaster.pid'
@@ -98,8 +99,9 @@ function isHeld(holder: Holder): boolean {
 
 /** What to do about a directory that somebody has. */
 export interface Held {
-  /** The shared memory segment to attach to; undefined: its holder is only starting. */
+  /** The shared memory segment to attach to; undefined: its holder is only starting, or not to be seen from here. */
   segment: number | undefined
+  isUnseen?: boolean
   /** F0001, for when attaching comes to nothing. */
   refusal: PgError
 }
@@ -145,6 +147,10 @@ export class LockFile {
           return { segment, refusal }
         }
         if (isOurs && segment !== undefined && segment !== isGone) return { segment, refusal }
+        // Its process number may mean nothing here, as in a container.
+        if (binding.isDirectoryLocked(directory)) {
+          return { segment: undefined, refusal: lock.#refusal(holder), isUnseen: true }
+        }
         lock.#removeDead(contents)
       }
       throw new PgError('F0001', `could not create lock file "${lock.#path}"`)

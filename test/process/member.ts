@@ -63,10 +63,21 @@ export class Member {
     return this.process.pid as number
   }
 
-  /** Starts a process and opens `directory` in it. */
-  static async start(directory: string, settings: Record<string, unknown> = {}): Promise<Member> {
+  /** Starts a process, perhaps under another program, and opens `directory` in it. */
+  static async start(
+    directory: string,
+    settings: Record<string, unknown> = {},
+    under: readonly string[] = [],
+  ): Promise<Member> {
+    const [execPath, ...execArgv] = [
+      ...under,
+      process.execPath,
+      '--import',
+      import.meta.resolve('tsx'),
+    ]
     const child = fork(script, [directory, JSON.stringify(settings)], {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execPath,
+      execArgv,
       serialization: 'advanced',
     })
     const member = new Member(child)
