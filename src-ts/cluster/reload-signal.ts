@@ -8,6 +8,15 @@ const fileName = 'postgresql.auto.conf'
 // What the system tells of one touch comes in pieces.
 const settleMs = 20
 
+// Undefined for a file that is gone, or may not be looked at.
+function timeOf(path: string): number | undefined {
+  try {
+    return statSync(path).mtimeMs
+  } catch {
+    return undefined
+  }
+}
+
 export class ReloadSignal {
   readonly #directory: string
   readonly #onReload: () => unknown
@@ -56,7 +65,7 @@ export class ReloadSignal {
   #schedule(): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      const time = statSync(join(this.#directory, fileName), { throwIfNoEntry: false })?.mtimeMs
+      const time = timeOf(join(this.#directory, fileName))
       if (time !== undefined && time !== this.#sent) this.#onReload()
     }, settleMs)
     this.#timer.unref()
