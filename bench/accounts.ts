@@ -78,17 +78,20 @@ function openSqlite(path: string): Sqlite | undefined {
 const sqliteColumns =
   'id integer primary key, email text not null, balance real not null, created integer not null, note text'
 
+/** The table, as pgdata makes it. */
+export const accountsTable = {
+  columns: {
+    id: 'int8 not null',
+    email: 'text not null',
+    balance: 'float8 not null',
+    created: 'timestamptz not null',
+    note: 'text',
+  },
+  primaryKey: ['id'],
+}
+
 export async function createTables({ session, sqlite }: Peers, name: string): Promise<void> {
-  await session.createTable(`public.${name}`, {
-    columns: {
-      id: 'int8 not null',
-      email: 'text not null',
-      balance: 'float8 not null',
-      created: 'timestamptz not null',
-      note: 'text',
-    },
-    primaryKey: ['id'],
-  })
+  await session.createTable(`public.${name}`, accountsTable)
   sqlite?.exec(`create table ${name} (${sqliteColumns})`)
 }
 

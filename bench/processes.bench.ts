@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Cluster } from 'pgdata'
-import { type Account, account, accountRows, accounts } from './accounts.ts'
+import { type Account, account, accountRows, accounts, accountsTable } from './accounts.ts'
 
 const lookups = 400_000
 const rounds = 9
@@ -77,16 +77,7 @@ async function filled(): Promise<string> {
   const directory = join(mkdtempSync(join(tmpdir(), 'pgdata-bench-')), 'data')
   await using cluster = await Cluster.open(directory, { create: true })
   await using session = await cluster.connect()
-  await session.createTable('accounts', {
-    columns: {
-      id: 'int8',
-      email: 'text not null',
-      balance: 'float8 not null',
-      created: 'timestamptz not null',
-      note: 'text',
-    },
-    primaryKey: ['id'],
-  })
+  await session.createTable('accounts', accountsTable)
   await session.table<Account>('accounts').insertMany(accounts())
   await session.vacuum('accounts')
   return directory

@@ -34,6 +34,7 @@ constexpr const char* settings_range = "shared settings";
 
 // How often whoever leaves last looks for the others.
 constexpr std::chrono::milliseconds leavers_interval{1};
+constexpr std::chrono::seconds leavers_max{30};
 // Who has left the table gives its lock on the directory back a moment later.
 constexpr std::chrono::milliseconds left_lock_max{5000};
 
@@ -526,7 +527,7 @@ Status Engine::close(bool* was_last) {
   Status status;
   if (in_production_) {
     is_last = processes_->begin_leaving(process_);
-    if (is_last) wait_for_leavers();
+    if (is_last) is_last = wait_for_leavers();
     status = state_->check();
     if (status.is_ok()) status = is_last ? shut_down() : hand_over();
     if (state_->is_poisoned()) tell_crash();
@@ -564,12 +565,16 @@ Status Engine::save_statistics() {
   return write_statistics(files_, options_.data_directory, *statistics_);
 }
 
-// Who began to leave before the last one did may be at its last checkpoint; or it dies meanwhile.
-void Engine::wait_for_leavers() {
+// Who began to leave before the last one did may be at its last checkpoint; or it dies meanwhile. False for one that stays,
+// being stopped: then nobody shuts the cluster down, and the next open recovers.
+bool Engine::wait_for_leavers() {
+  const auto until = std::chrono::steady_clock::now() + leavers_max;
   while (processes_->count() > 1 && !state_->is_poisoned()) {
+    if (std::chrono::steady_clock::now() > until) return false;
     std::this_thread::sleep_for(leavers_interval);
     end_those_who_died();
   }
+  return true;
 }
 
 Status Engine::shut_down() {

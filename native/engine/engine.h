@@ -209,7 +209,7 @@ class Engine {
   void take_over(bool after_death);
   void clean_up_after(const ProcessTable::Process& process);
   void end_those_who_died();
-  void wait_for_leavers();
+  bool wait_for_leavers();
   Status start(const RecoveryPlan& plan);
   Status replay(const RecoveryPlan& plan);
   Status enter_production();

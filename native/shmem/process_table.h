@@ -25,8 +25,8 @@ class ProcessTable {
   static void plan(SegmentPlan& plan);
   explicit ProcessTable(Segment& segment);
 
-  // Takes an entry for this process. too_many_connections; cannot_connect_now after the last has begun to leave, and while joining is
-  // forbidden.
+  // Takes an entry for this process. too_many_connections; cannot_connect_now after the last has begun to leave, and
+  // while joining is forbidden.
   Status join(uint32_t* process);
   void leave(uint32_t process);
   // Is it the last, so that all others are leaving, too? Then nobody can join any more.

@@ -727,7 +727,7 @@ export class Cluster {
   }
 
   /**
-   * For the process's exit: closes without waiting for anybody. Open transactions are rolled back. Nobody is left to tell
+   * For the process's exit: closes without waiting for a session, though for processes that close at the same moment. Open transactions are rolled back. Nobody is left to tell
    * of an error; the next open finds an unclean shutdown, and recovers.
    */
   closeAtExit(): void {
