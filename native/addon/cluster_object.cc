@@ -307,12 +307,15 @@ Napi::Value ClusterObject::truncate_logs(const Napi::CallbackInfo& info) {
                      [background = core_->background(), engine = core_->shared_engine(),
                       oldest = std::move(oldest)]() -> Status {
                        if (!background->enter()) return Status::ok;
-                       std::unique_ptr<Backend> backend;
-                       Status status =
-                           Backend::create(engine->services(), engine->transactions(), 0, &backend);
-                       if (status.is_ok())
-                         status = engine->transactions().truncate_logs(oldest, backend->slot());
-                       backend.reset();
+                       Status status;
+                       const bool is_whole = engine->state().contain([&] {
+                         std::unique_ptr<Backend> backend;
+                         status = Backend::create(engine->services(), engine->transactions(), 0,
+                                                  &backend);
+                         if (status.is_ok())
+                           status = engine->transactions().truncate_logs(oldest, backend->slot());
+                       });
+                       if (!is_whole) status = engine->state().check();
                        background->leave();
                        return status;
                      });

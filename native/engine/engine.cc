@@ -526,8 +526,7 @@ Status Engine::close(bool* was_last) {
   bool is_last = true;
   Status status;
   if (in_production_) {
-    is_last = processes_->begin_leaving(process_);
-    if (is_last) is_last = wait_for_leavers();
+    state_->contain([&] { is_last = processes_->begin_leaving(process_) && wait_for_leavers(); });
     status = state_->check();
     if (status.is_ok()) status = is_last ? shut_down() : hand_over();
     if (state_->is_poisoned()) tell_crash();

@@ -24,13 +24,14 @@ namespace pgdata {
 
 // Without FUTEX_PRIVATE_FLAG: the key is the page and not the address, so that
 // other processes are reached.
-void futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms) {
+bool futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms) {
   timespec timeout{};
   timeout.tv_sec = timeout_ms / 1000;
   timeout.tv_nsec = static_cast<long>(timeout_ms % 1000) * 1000000;
   const long result = syscall(SYS_futex, word, FUTEX_WAIT, expected,
                               timeout_ms < 0 ? nullptr : &timeout, nullptr, 0);
   INVARIANT(result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT);
+  return result != 0 && errno == ETIMEDOUT;
 }
 
 bool futex_wake(std::atomic<uint32_t>* word, int count) {
@@ -44,13 +45,14 @@ constexpr uint32_t compare_and_wait_shared = 3;  // UL_COMPARE_AND_WAIT_SHARED
 constexpr uint32_t wake_all = 0x100;             // ULF_WAKE_ALL
 }  // namespace
 
-void futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms) {
-  if (timeout_ms == 0) return;
+bool futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms) {
+  if (timeout_ms == 0) return true;
   // A timeout of 0 is none; longer ones end early, as a spurious wake-up.
   constexpr int longest_ms = INT_MAX / 1000;
   const int bounded_ms = timeout_ms < longest_ms ? timeout_ms : longest_ms;
   const uint32_t timeout_us = timeout_ms < 0 ? 0 : static_cast<uint32_t>(bounded_ms) * 1000;
-  __ulock_wait(compare_and_wait_shared, word, expected, timeout_us);
+  return __ulock_wait(compare_and_wait_shared, word, expected, timeout_us) < 0 &&
+         errno == ETIMEDOUT;
 }
 
 bool futex_wake(std::atomic<uint32_t>* word, int count) {

@@ -68,11 +68,12 @@ void LwLock::wait_shared() {
     if ((state & readers_wait) == 0 &&
         !state_.compare_exchange_weak(state, state | readers_wait, std::memory_order_relaxed))
       continue;
+    bool in_vain = false;
     {
       const WaitScope waiting(lock_wait_event(this));
-      futex_wait(&state_, state | readers_wait, crash_check_ms);
+      in_vain = futex_wait(&state_, state | readers_wait, crash_check_ms);
     }
-    Attachment::give_up_if_crashed(this);
+    if (in_vain) Attachment::give_up_if_crashed(this);
     state = spin(LockMode::shared);
   }
 }
@@ -95,11 +96,12 @@ void LwLock::wait_exclusive() {
     const uint32_t calls = writer_calls_.load(std::memory_order_acquire);
     state = state_.load(std::memory_order_relaxed);
     if ((state & holders_mask) == 0 || (state & writers_wait) == 0) continue;
+    bool in_vain = false;
     {
       const WaitScope waiting(lock_wait_event(this));
-      futex_wait(&writer_calls_, calls, crash_check_ms);
+      in_vain = futex_wait(&writer_calls_, calls, crash_check_ms);
     }
-    Attachment::give_up_if_crashed(this);
+    if (in_vain) Attachment::give_up_if_crashed(this);
     state = spin(LockMode::exclusive);
   }
 }

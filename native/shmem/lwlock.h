@@ -96,9 +96,10 @@ class LwLockGuard {
   LwLock* lock_;
 };
 
-// Sleeps while *word == expected, at most timeout_ms (negative: without limit); wake-ups may be spurious.
+// Sleeps while *word == expected, at most timeout_ms (negative: without limit); wake-ups may be spurious. True if the time
+// has passed.
 // Works between processes. Linux futex; __ulock on macOS.
-void futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms);
+bool futex_wait(std::atomic<uint32_t>* word, uint32_t expected, int timeout_ms);
 // Wakes up to `count` sleepers; returns whether it knows that it woke one.
 bool futex_wake(std::atomic<uint32_t>* word, int count);
 

@@ -43,12 +43,15 @@ Status ProcessTable::join(uint32_t* process) {
   return Status::error(ErrorCode::too_many_connections, "too many processes have the cluster open");
 }
 
+// Without the lock, which one may hold who died in the middle: the others must be able to leave all the same.
 void ProcessTable::leave(uint32_t process) {
-  const LwLockGuard guard(shared_->lock, LockMode::exclusive);
-  INVARIANT(shared_->entries[process].pid.load(std::memory_order_relaxed) != 0);
-  shared_->entries[process].pid.store(0, std::memory_order_release);
+  Entry& entry = shared_->entries[process];
+  INVARIANT(entry.pid.load(std::memory_order_relaxed) != 0);
+  // Before the entry can be another one's.
+  uint32_t expected = process;
+  shared_->owner.compare_exchange_strong(expected, none, std::memory_order_acq_rel);
+  entry.pid.store(0, std::memory_order_release);
   shared_->count.fetch_sub(1, std::memory_order_seq_cst);
-  if (owner() == process) shared_->owner.store(none, std::memory_order_release);
   shared_->changes.fetch_add(1, std::memory_order_release);
 }
 
@@ -101,9 +104,8 @@ std::vector<ProcessTable::Process> ProcessTable::list() const {
 }
 
 bool ProcessTable::is_listed(const Process& process) const {
-  const LwLockGuard guard(shared_->lock, LockMode::shared);
   const Entry& entry = shared_->entries[process.number];
-  return entry.pid.load(std::memory_order_relaxed) == process.pid &&
+  return entry.pid.load(std::memory_order_acquire) == process.pid &&
          entry.start_time.load(std::memory_order_relaxed) == process.start_time;
 }
 

@@ -416,6 +416,63 @@ TEST(a_lock_whose_holder_died_is_given_up_once_the_cluster_has_crashed) {
   EXPECT(shared->state.needs_restart());
 }
 
+TEST(who_must_leave_after_a_crash_does_not_need_the_lock_of_one_who_died) {
+  SegmentPlan plan;
+  plan.reserve("state", sizeof(ClusterState));
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(table.join(&process));
+  table.set_owner(process);
+  auto* const state = new (segment->find("state")) ClusterState;
+  const Attachment attachment(*segment, *state, table, process);
+  // The table begins with its lock.
+  reinterpret_cast<LwLock*>(segment->find("processes"))->acquire(LockMode::exclusive);
+  state->poison_after_death("a process died");
+  const std::vector<ProcessTable::Process> listed = table.list();
+  ASSERT_EQ(listed.size(), size_t{1});
+  EXPECT(table.is_listed(listed[0]));
+  table.leave(process);
+  EXPECT_EQ(table.count(), 0u);
+  EXPECT_EQ(table.owner(), ProcessTable::none);
+  EXPECT(!table.is_listed(listed[0]));
+}
+
+TEST(a_lock_that_is_only_busy_is_waited_for_after_a_crash_too) {
+  struct Shared {
+    ClusterState state;
+    LwLock lock;
+  };
+  SegmentPlan plan;
+  plan.reserve("shared", sizeof(Shared));
+  ProcessTable::plan(plan);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  ProcessTable table(*segment);
+  uint32_t process = ProcessTable::none;
+  ASSERT_OK(table.join(&process));
+  auto* const shared = new (segment->find("shared")) Shared;
+  const Attachment attachment(*segment, shared->state, table, process);
+  constexpr int threads_count = 4;
+  constexpr int rounds = 5000;
+  shared->state.poison_after_death("a process died");
+  std::vector<std::thread> threads;
+  std::atomic<int> done{0};
+  for (int i = 0; i < threads_count; i++) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < rounds; round++) {
+        const LockMode mode = (round + i) % 3 == 0 ? LockMode::shared : LockMode::exclusive;
+        const LwLockGuard guard(shared->lock, mode);
+        done++;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done.load(), threads_count * rounds);
+}
+
 TEST(a_reader_that_was_overtaken_is_told_so) {
   SegmentPlan plan;
   InvalidationQueue::plan(plan);
