@@ -39,9 +39,9 @@ export type {
 export type {
   AggregateRequest,
   AggregateResult,
-  InsertManyOptions,
   Key,
   LockOptions,
+  ManyOptions,
   RangeOptions,
   ScanOptions,
   Table,

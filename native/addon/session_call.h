@@ -64,43 +64,51 @@ Napi::Value SessionObject::run(Napi::Env env, Operation operation,
   return waiting_->deferred.Promise();
 }
 
-// As `call`, with what is visible now; outside a transaction a snapshot is taken for the call alone.
+// Calls `body` with what is visible now; outside a transaction a snapshot is taken for it alone. `may_read_newest`: of a
+// relation of which transactions read the newest rows, whatever their snapshot.
+template <typename Body>
+Napi::Value read_visible(Napi::Env env, SessionState& state, bool may_read_newest, Body&& body) {
+  if (state.backend == nullptr) {
+    Snapshot everything;
+    everything.all_committed = true;
+    Engine& engine = state.core->engine();
+    return body(ReadView{ReadContext(engine.services().pool, engine.transactions()), &everything});
+  }
+  if (state.explicit_transaction) THROW_IF_ERROR(env, state.check_not_failed());
+  Backend& backend = *state.backend;
+  const bool implicit = !backend.in_transaction();
+  if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
+  const Snapshot* snapshot = nullptr;
+  // Read committed sees the newest in any case.
+  const bool reads_newest =
+      may_read_newest && backend.isolation() != IsolationLevel::read_committed;
+  Status status =
+      reads_newest ? backend.catalog_snapshot(&snapshot) : backend.statement_snapshot(&snapshot);
+  Napi::Value result = env.Undefined();
+  if (status.is_ok())
+    result = body(ReadView{ReadContext(backend), snapshot});
+  else
+    throw_error(env, status);
+  // A scan that was opened keeps the transaction, and ends it.
+  if (implicit && state.implicit_scans == 0) {
+    Lsn upto = invalid_lsn;
+    status = backend.commit(false, &upto);
+    state.locks->end_transaction();
+    if (!status.is_ok()) throw_error(env, status);
+  } else if (!implicit) {
+    state.end_statement();
+  }
+  return result;
+}
+
+// As `call`, with what is visible now of the relation that is the first argument.
 template <typename Body>
 Napi::Value SessionObject::read(const Napi::CallbackInfo& info, size_t arguments, Body&& body) {
   return call(info, arguments, [&]() -> Napi::Value {
-    const Napi::Env env = info.Env();
-    if (state_->backend == nullptr) {
-      Snapshot everything;
-      everything.all_committed = true;
-      Engine& engine = state_->core->engine();
-      return body(
-          ReadView{ReadContext(engine.services().pool, engine.transactions()), &everything});
-    }
-    if (state_->explicit_transaction) THROW_IF_ERROR(env, state_->check_not_failed());
-    Backend& backend = *state_->backend;
-    const bool implicit = !backend.in_transaction();
-    if (implicit) THROW_IF_ERROR(env, backend.begin(IsolationLevel::read_committed, true));
-    const Snapshot* snapshot = nullptr;
-    // Read committed sees the newest in any case.
-    const bool reads_newest = backend.isolation() != IsolationLevel::read_committed &&
-                              RelationObject::reads_newest(info[0]);
-    Status status =
-        reads_newest ? backend.catalog_snapshot(&snapshot) : backend.statement_snapshot(&snapshot);
-    Napi::Value result = env.Undefined();
-    if (status.is_ok())
-      result = body(ReadView{ReadContext(backend), snapshot});
-    else
-      throw_error(env, status);
-    // A scan that was opened keeps the transaction, and ends it.
-    if (implicit && state_->implicit_scans == 0) {
-      Lsn upto = invalid_lsn;
-      status = backend.commit(false, &upto);
-      state_->locks->end_transaction();
-      if (!status.is_ok()) throw_error(env, status);
-    } else if (!implicit) {
-      state_->end_statement();
-    }
-    return result;
+    const bool may_read_newest = state_->backend != nullptr && state_->backend->in_transaction() &&
+                                 state_->backend->isolation() != IsolationLevel::read_committed &&
+                                 RelationObject::reads_newest(info[0]);
+    return read_visible(info.Env(), *state_, may_read_newest, body);
   });
 }
 

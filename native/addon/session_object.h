@@ -216,9 +216,11 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value inserted_tids(const Napi::CallbackInfo& info);
   Napi::Value failed_row(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value update_by_key(const Napi::CallbackInfo& info);
   Napi::Value update_in_place(const Napi::CallbackInfo& info);
   Napi::Value remove(const Napi::CallbackInfo& info);
   Napi::Value lookup(const Napi::CallbackInfo& info);
+  Napi::Value prepare_lookup(const Napi::CallbackInfo& info);
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value range(const Napi::CallbackInfo& info);
   Napi::Value aggregate(const Napi::CallbackInfo& info);

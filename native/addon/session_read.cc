@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "addon/prepared_lookup.h"
 #include "addon/scan_object.h"
 #include "addon/session_arguments.h"
 #include "addon/session_call.h"
@@ -40,6 +41,24 @@ Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, lookup_rows(view, *table, index, *keys.layout, reader, output, &writer,
                                     reinterpret_cast<uint8_t*>(hits), &answered));
     return Napi::Number::New(env, answered);
+  });
+}
+
+// prepareLookup(relation, index, keyLayout, keys, layout, batch): () => number
+Napi::Value SessionObject::prepare_lookup(const Napi::CallbackInfo& info) {
+  return call(info, 6, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("relation"));
+    const size_t index = info[1].As<Napi::Number>().Uint32Value();
+    Staged keys;
+    THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
+    Staged batch;
+    THROW_IF_ERROR(env, staged_of(*table, info[4], info[5], &batch));
+    // Catalogs have files that change, and other locks; a session without a backend reads what cannot change.
+    if (state_->backend == nullptr || table->definition().oid < first_normal_object_id)
+      return env.Undefined();
+    return PreparedLookup::make(env, state_, table, index, keys, batch, info[3], info[5]);
   });
 }
 

@@ -146,15 +146,55 @@ Napi::Value SessionObject::update(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, key_index_of(*table, info[5], &check.key_index));
     WaitPolicy policy{};
     THROW_IF_ERROR(env, policy_of(info[6], &policy));
-    if (RowReader(*staged.layout, staged.bytes, staged.size).rows() != 1)
-      THROW_IF_ERROR(env, bad_argument("batch"));
+    const RowReader reader(*staged.layout, staged.bytes, staged.size);
+    THROW_IF_ERROR(env, reader.check());
+    if (reader.rows() != 1) THROW_IF_ERROR(env, bad_argument("batch"));
     state_->begin_operation(update_name, table->definition().oid);
     return run<UpdateOperation>(
         env,
         UpdateOperation(*state_->backend, *state_->writer, table, *staged.layout, staged.bytes,
-                        staged.size, tid, std::move(check),
+                        staged.size, 0, tid, std::move(check),
                         RowWaiter(*state_->backend, *state_->locks, *table, policy)),
         row_result<UpdateOperation>);
+  });
+}
+
+// updateByKey(relation, index, keyLayout, keys, layout, batch, wait): number | Promise<number>
+Napi::Value SessionObject::update_by_key(const Napi::CallbackInfo& info) {
+  return call(info, 7, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    THROW_IF_ERROR(env, check_not_waiting());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    int index = -1;
+    THROW_IF_ERROR(env, key_index_of(*table, info[1], &index));
+    if (index < 0) THROW_IF_ERROR(env, bad_argument("index"));
+    Staged keys;
+    THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
+    Staged rows;
+    THROW_IF_ERROR(env, staged_of(*table, info[4], info[5], &rows));
+    WaitPolicy policy{};
+    THROW_IF_ERROR(env, policy_of(info[6], &policy));
+    const RowReader key_reader(*keys.layout, keys.bytes, keys.size);
+    THROW_IF_ERROR(env, key_reader.check());
+    const RowReader row_reader(*rows.layout, rows.bytes, rows.size);
+    THROW_IF_ERROR(env, row_reader.check());
+    if (key_reader.rows() != row_reader.rows()) THROW_IF_ERROR(env, bad_argument("batch"));
+    state_->begin_operation(update_name, table->definition().oid);
+    const KeyedRows keyed{static_cast<size_t>(index),
+                          keys.layout,
+                          keys.bytes,
+                          keys.size,
+                          rows.layout,
+                          rows.bytes,
+                          rows.size};
+    return run<UpdateByKeyOperation>(env,
+                                     UpdateByKeyOperation(*state_->backend, *state_->locks,
+                                                          *state_->writer, table, keyed, policy),
+                                     [](Napi::Env to, UpdateByKeyOperation& ended) -> Napi::Value {
+                                       return Napi::Number::New(to, ended.updated());
+                                     });
   });
 }
 

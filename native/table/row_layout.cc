@@ -128,6 +128,17 @@ Status RowReader::check() const {
   return Status::ok;
 }
 
+RowReader::TextCursor RowReader::cursor_at(uint32_t row) const {
+  TextCursor cursor;
+  if (row == 0) return cursor;
+  // Where the last text cell of the row before ends.
+  for (const RowColumn& column : layout_.columns()) {
+    if (column.lane == Lane::text)
+      cursor.from = load<uint32_t>(buffer_ + column.values + (row - 1) * 4);
+  }
+  return cursor;
+}
+
 Datum RowReader::fixed(const RowColumn& column, uint32_t row) const {
   const std::byte* at = buffer_ + column.values;
   switch (column.lane) {

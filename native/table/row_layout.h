@@ -147,6 +147,7 @@ class RowReader {
   struct TextCursor {
     uint32_t from = 0;
   };
+  TextCursor cursor_at(uint32_t row) const;
   CellBytes text(const RowColumn& column, uint32_t row, TextCursor* cursor) const {
     const uint32_t end = load<uint32_t>(buffer_ + column.values + row * 4);
     const CellBytes cell{buffer_ + layout_.heap() + cursor->from, end - cursor->from};

@@ -12,8 +12,13 @@ namespace {
 constexpr size_t block_bytes = 64 * 1024;
 }  // namespace
 
-RowSource::RowSource(const Table& table, const RowLayout& layout, const RowReader& reader)
-    : table_(table), layout_(layout), reader_(reader) {}
+RowSource::RowSource(const Table& table, const RowLayout& layout, const RowReader& reader,
+                     uint32_t first)
+    : table_(table),
+      layout_(layout),
+      reader_(reader),
+      cursor_(reader.cursor_at(first)),
+      row_(first) {}
 
 std::byte* RowSource::allocate(size_t size) {
   const size_t needed = align_up(size, 8);

@@ -15,8 +15,9 @@ namespace pgdata {
 
 class RowSource {
  public:
-  // `reader` was checked, and both outlive this.
-  RowSource(const Table& table, const RowLayout& layout, const RowReader& reader);
+  // From row `first` on. `reader` was checked, and both outlive this.
+  RowSource(const Table& table, const RowLayout& layout, const RowReader& reader,
+            uint32_t first = 0);
 
   uint32_t rows() const { return reader_.rows(); }
   // The values of all attributes of the next row; those that are not in the layout are null. Valid until `clear`.

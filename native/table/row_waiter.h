@@ -31,7 +31,7 @@ class RowWaiter {
         policy_(other.policy_),
         row_lock_(std::exchange(other.row_lock_, std::nullopt)) {}
   ~RowWaiter() {
-    backend_->services().state.contain([this] { release(); });
+    if (row_lock_) backend_->services().state.contain([this] { release(); });
   }
 
   enum class Outcome : uint8_t {

@@ -8,6 +8,7 @@
 #include "heap/heap_write.h"
 #include "heap/visibility.h"
 #include "table/row_source.h"
+#include "table/table_read.h"
 #include "tuple/deform.h"
 
 namespace pgdata {
@@ -201,7 +202,7 @@ Status UpdateOperation::step(bool* waiting) {
     if (!changed_) {
       const RowReader reader(layout_, rows_, size_);
       ChangeOutcome outcome;
-      RETURN_IF_ERROR(writer_.update_row(*table_, layout_, reader, tid_, &outcome));
+      RETURN_IF_ERROR(writer_.update_row(*table_, layout_, reader, row_, tid_, &outcome));
       result_ = outcome.result;
       if (result_ == UpdateResult::being_modified) {
         RETURN_IF_ERROR(waiter_.wait(outcome.wait, tid_, &waited));
@@ -228,6 +229,63 @@ Status UpdateOperation::step(bool* waiting) {
     *waiting = waited == RowWaiter::Outcome::waiting;
     if (*waiting) return Status::ok;
   }
+}
+
+Status UpdateByKeyOperation::step(bool* waiting) {
+  *waiting = false;
+  const RowReader keys(*rows_.key_layout, rows_.keys, rows_.keys_size);
+  for (; row_ < keys.rows(); row_++) {
+    if (current_ == nullptr) {
+      ItemPointer tid;
+      bool found = false;
+      RETURN_IF_ERROR(find(keys, &tid, &found));
+      if (!found) continue;
+      RowCheck check;
+      check.key_index = static_cast<int>(rows_.index);
+      current_ = std::make_unique<UpdateOperation>(
+          backend_, writer_, table_, *rows_.layout, rows_.rows, rows_.rows_size, row_, tid,
+          std::move(check), RowWaiter(backend_, locks_, *table_, policy_));
+    }
+    RETURN_IF_ERROR(current_->step(waiting));
+    if (*waiting) return Status::ok;
+    RETURN_IF_ERROR(finish_row());
+  }
+  return Status::ok;
+}
+
+Status UpdateByKeyOperation::find(const RowReader& keys, ItemPointer* tid, bool* found) {
+  const Snapshot* snapshot = nullptr;
+  RETURN_IF_ERROR(backend_.statement_snapshot(&snapshot));
+  return find_row(ReadView{ReadContext(backend_), snapshot}, *table_, rows_.index,
+                  *rows_.key_layout, keys, row_, tid, found);
+}
+
+Status UpdateByKeyOperation::finish_row() {
+  const UpdateResult result = current_->result();
+  current_.reset();
+  switch (result) {
+    case UpdateResult::ok:
+      updated_++;
+      break;
+    case UpdateResult::deleted:
+    case UpdateResult::invisible:
+      break;
+    case UpdateResult::self_modified:
+    case UpdateResult::updated:
+    case UpdateResult::being_modified:
+      return table_->with_names(Status::error(
+          ErrorCode::serialization_failure, "could not serialize access due to concurrent update"));
+  }
+  return backend_.advance_command();
+}
+
+void UpdateByKeyOperation::detach() {
+  if (current_) current_->detach();
+  if (!copies_[0].empty()) return;
+  copies_[0].assign(rows_.keys, rows_.keys + rows_.keys_size);
+  copies_[1].assign(rows_.rows, rows_.rows + rows_.rows_size);
+  rows_.keys = copies_[0].data();
+  rows_.rows = copies_[1].data();
 }
 
 Status DeleteOperation::step(bool* waiting) {

@@ -108,14 +108,16 @@ class RowOperation : public LockingOperation {
 
 class UpdateOperation final : public RowOperation {
  public:
+  // With row `row` of a staged batch that was checked.
   UpdateOperation(Backend& backend, TableWriter& writer, std::shared_ptr<Table> table,
-                  const RowLayout& layout, std::byte* rows, size_t size, ItemPointer tid,
-                  RowCheck check, RowWaiter waiter)
+                  const RowLayout& layout, const std::byte* rows, size_t size, uint32_t row,
+                  ItemPointer tid, RowCheck check, RowWaiter waiter)
       : RowOperation(backend, std::move(table), tid, std::move(check), std::move(waiter)),
         writer_(writer),
         layout_(layout),
         rows_(rows),
-        size_(size) {}
+        size_(size),
+        row_(row) {}
   Status step(bool* waiting) override;
   void detach() override;
 
@@ -124,10 +126,55 @@ class UpdateOperation final : public RowOperation {
 
   TableWriter& writer_;
   const RowLayout& layout_;
-  std::byte* rows_;
+  const std::byte* rows_;
   size_t size_;
+  uint32_t row_;
   std::vector<std::byte> copy_;
   bool changed_ = false;  // only index entries are still to be made
+};
+
+// Rows and the keys by which they are found, staged and checked: as many of one as of the other.
+struct KeyedRows {
+  size_t index = 0;
+  const RowLayout* key_layout = nullptr;
+  const std::byte* keys = nullptr;
+  size_t keys_size = 0;
+  const RowLayout* layout = nullptr;
+  const std::byte* rows = nullptr;
+  size_t rows_size = 0;
+};
+
+// Updating rows that are found by their keys in a unique index, each as a statement of its own. After an error the writer's
+// failed_row is the one that met it.
+class UpdateByKeyOperation final : public LockingOperation {
+ public:
+  UpdateByKeyOperation(Backend& backend, LockSession& locks, TableWriter& writer,
+                       std::shared_ptr<Table> table, const KeyedRows& rows, WaitPolicy policy)
+      : backend_(backend),
+        locks_(locks),
+        writer_(writer),
+        table_(std::move(table)),
+        rows_(rows),
+        policy_(policy) {}
+  Status step(bool* waiting) override;
+  void detach() override;
+  // Keys that had a row.
+  uint32_t updated() const { return updated_; }
+
+ private:
+  Status find(const RowReader& keys, ItemPointer* tid, bool* found);
+  Status finish_row();
+
+  Backend& backend_;
+  LockSession& locks_;
+  TableWriter& writer_;
+  std::shared_ptr<Table> table_;
+  KeyedRows rows_;
+  WaitPolicy policy_;
+  uint32_t row_ = 0;
+  uint32_t updated_ = 0;
+  std::unique_ptr<UpdateOperation> current_;
+  std::vector<std::byte> copies_[2];
 };
 
 class DeleteOperation final : public RowOperation {

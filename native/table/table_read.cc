@@ -75,6 +75,40 @@ Status fetch_visible(const ReadView& view, const Table& table, Visibility& visib
   return mark_dead_entries(view.context.pool, btree, matches.leaf, matches.lsn, &dead);
 }
 
+// The visible row with one key; `buffer` keeps its page.
+Status find_by_key(const ReadView& view, Table& table, Visibility& visibility,
+                   const BtreeIndex& btree, const BtreeSearchKey& key, BufferRef* buffer,
+                   HeapTuple* tuple, bool* found) {
+  *found = false;
+  // Nothing equals null.
+  if (std::any_of(key.nulls, key.nulls + key.columns, [](bool null) { return null; }))
+    return Status::ok;
+  BtreeMatches matches;
+  count_index_scan(view.context, btree);
+  RETURN_IF_ERROR(
+      btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
+  RETURN_IF_ERROR(fetch_visible(view, table, visibility, btree, matches, buffer, tuple, found));
+  if (*found || !matches.more) return Status::ok;
+  // More dead versions than fit: walk them all.
+  std::vector<BtreeCondition> conditions;
+  for (int i = 0; i < key.columns; i++)
+    conditions.push_back({i, BtreeOperator::equal, key.values[i], false});
+  BtreeScan scan(view.context.pool, btree, conditions, ScanDirection::forward,
+                 view.snapshot->serializable);
+  ItemPointer tid;
+  bool more = true;
+  while (!*found) {
+    RETURN_IF_ERROR(scan.next(&tid, &more));
+    if (!more) break;
+    bool all_dead = false;
+    RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), tid, visibility, buffer, tuple,
+                                    found, &all_dead));
+    count_entry(view.context, btree, *found);
+    if (all_dead) scan.kill(tid);
+  }
+  return scan.mark_killed();
+}
+
 }  // namespace
 
 Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLayout& key_layout,
@@ -82,48 +116,18 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
                    uint32_t* answered) {
   RETURN_IF_ERROR(check_index(table, index));
   const BtreeIndex& btree = *table.indexes()[index].btree;
-  const int key_columns = btree.nkeyatts();
-  INVARIANT(static_cast<int>(key_layout.columns().size()) == key_columns);
+  INVARIANT(static_cast<int>(key_layout.columns().size()) == btree.nkeyatts());
   RowSource source(table, key_layout, keys);
   Visibility visibility(view.context, view.snapshot);
   BtreeSearchKey key;
-  key.columns = key_columns;
+  key.columns = btree.nkeyatts();
   BufferRef buffer;
   uint32_t done = 0;
   for (; done < keys.rows() && !writer->is_full(); done++) {
     source.next_cells(key.values, key.nulls);
-    const bool has_null =
-        std::any_of(key.nulls, key.nulls + key_columns, [](bool null) { return null; });
     HeapTuple tuple;
     bool found = false;
-    if (!has_null) {
-      BtreeMatches matches;
-      count_index_scan(view.context, btree);
-      RETURN_IF_ERROR(
-          btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
-      RETURN_IF_ERROR(
-          fetch_visible(view, table, visibility, btree, matches, &buffer, &tuple, &found));
-      if (!found && matches.more) {
-        // More dead versions than fit: walk them all.
-        std::vector<BtreeCondition> conditions;
-        for (int i = 0; i < key_columns; i++)
-          conditions.push_back({i, BtreeOperator::equal, key.values[i], false});
-        BtreeScan scan(view.context.pool, btree, conditions, ScanDirection::forward,
-                       view.snapshot->serializable);
-        ItemPointer tid;
-        bool more = true;
-        while (!found) {
-          RETURN_IF_ERROR(scan.next(&tid, &more));
-          if (!more) break;
-          bool all_dead = false;
-          RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), tid, visibility, &buffer,
-                                          &tuple, &found, &all_dead));
-          count_entry(view.context, btree, found);
-          if (all_dead) scan.kill(tid);
-        }
-        RETURN_IF_ERROR(scan.mark_killed());
-      }
-    }
+    RETURN_IF_ERROR(find_by_key(view, table, visibility, btree, key, &buffer, &tuple, &found));
     if (found) {
       bool fits = false;
       RETURN_IF_ERROR(output.write(view.context, tuple, writer, &fits));
@@ -133,6 +137,23 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
   }
   *answered = done;
   writer->finish(true);
+  return Status::ok;
+}
+
+Status find_row(const ReadView& view, Table& table, size_t index, const RowLayout& key_layout,
+                const RowReader& keys, uint32_t row, ItemPointer* tid, bool* found) {
+  RETURN_IF_ERROR(check_index(table, index));
+  const BtreeIndex& btree = *table.indexes()[index].btree;
+  INVARIANT(static_cast<int>(key_layout.columns().size()) == btree.nkeyatts());
+  RowSource source(table, key_layout, keys, row);
+  Visibility visibility(view.context, view.snapshot);
+  BtreeSearchKey key;
+  key.columns = btree.nkeyatts();
+  source.next_cells(key.values, key.nulls);
+  BufferRef buffer;
+  HeapTuple tuple;
+  RETURN_IF_ERROR(find_by_key(view, table, visibility, btree, key, &buffer, &tuple, found));
+  if (*found) *tid = tuple.self;
   return Status::ok;
 }
 

@@ -28,6 +28,10 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
                    const RowReader& keys, RowOutput& output, RowWriter* writer, uint8_t* hits,
                    uint32_t* answered);
 
+// Where the visible row is whose key is staged row `row`.
+Status find_row(const ReadView& view, Table& table, size_t index, const RowLayout& key_layout,
+                const RowReader& keys, uint32_t row, ItemPointer* tid, bool* found);
+
 // The row at `tid`, whoever sees it: one that the own transaction has locked.
 Status read_row(Backend& backend, Table& table, ItemPointer tid, RowOutput& output,
                 RowWriter* writer, bool* fits);

@@ -109,7 +109,7 @@ Status TableWriter::insert_entries(Table& table, TransactionId* wait_xid) {
   *wait_xid = invalid_transaction_id;
   const auto natts = static_cast<size_t>(table.natts());
   for (; entries_row_ < inserted_.size(); entries_row_++) {
-    failed_row_ = static_cast<uint32_t>(entries_row_);
+    if (updated_ == nullptr) failed_row_ = static_cast<uint32_t>(entries_row_);
     const ItemPointer tid = inserted_[entries_row_];
     if (values_at_hand_) {
       const size_t first = entries_row_ * natts;
@@ -183,11 +183,10 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
 }
 
 Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowReader& rows,
-                               ItemPointer tid, ChangeOutcome* outcome) {
-  failed_row_ = 0;
+                               uint32_t row, ItemPointer tid, ChangeOutcome* outcome) {
+  failed_row_ = row;
   inserted_.clear();
   *outcome = ChangeOutcome{};
-  RETURN_IF_ERROR(rows.check());
   RETURN_IF_ERROR(table.check_writable());
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
@@ -205,7 +204,7 @@ Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowR
   nulls_.resize(natts);
   auto* nulls = reinterpret_cast<bool*>(nulls_.data());
   RETURN_IF_ERROR(deform_heap_tuple(table.layout(), old.bytes, old.length, values_.data(), nulls));
-  source_ = std::make_unique<RowSource>(table, layout, rows);
+  source_ = std::make_unique<RowSource>(table, layout, rows, row);
   std::vector<Datum> new_values(natts);
   std::unique_ptr<bool[]> new_nulls(new bool[natts]);
   source_->next_cells(new_values.data(), new_nulls.get());

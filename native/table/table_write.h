@@ -22,10 +22,11 @@ class TableWriter {
   // Puts all staged rows into the heap; their index entries are still to be made, by `insert_entries`. On an error,
   // `failed_row` is the row that met it; the transaction must then be rolled back. `frozen`: as HEAP_INSERT_FROZEN.
   Status insert_rows(Table& table, const RowLayout& layout, const RowReader& rows, bool frozen);
-  // Replaces the layout's columns of the row at `tid` with those of the staged row 0; unless the outcome is ok, nothing
-  // was changed. The new row's index entries are still to be made. Whoever sees the row: the caller found it, or locked it.
-  Status update_row(Table& table, const RowLayout& layout, const RowReader& rows, ItemPointer tid,
-                    ChangeOutcome* outcome);
+  // Replaces the layout's columns of the row at `tid` with those of staged row `row`, which was checked; unless the outcome
+  // is ok, nothing was changed. The new row's index entries are still to be made. Whoever sees the row: the caller found
+  // it, or locked it.
+  Status update_row(Table& table, const RowLayout& layout, const RowReader& rows, uint32_t row,
+                    ItemPointer tid, ChangeOutcome* outcome);
   // Makes the index entries of the rows that were written last. When `*wait_xid` is valid, it stopped where a unique
   // key depends on that transaction; once that has ended, it is called again.
   Status insert_entries(Table& table, TransactionId* wait_xid);

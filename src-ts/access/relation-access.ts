@@ -22,6 +22,7 @@ import type {
 import { PgError } from '../errors/pg-error.ts'
 import { whenDone, withError } from '../transaction/when-done.ts'
 import type { TypeCodec } from '../types/codec.ts'
+import { PointLookup } from './point-lookup.ts'
 import { RowBatch } from './row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
 import { withRefusedRow } from './row-detail.ts'
@@ -72,6 +73,8 @@ export interface ReadOptions {
 const stagingBatchRows = 1000
 const stagingBatchBytes = 512 * 1024
 const pointBatchBytes = 16 * 1024
+const pointKeyBytes = 1024
+const changeBatchBytes = 64 * 1024
 const keyBatchRows = 256
 
 type LayoutHandle = { id: number } & RowLayout
@@ -87,6 +90,20 @@ interface Staging {
   batch: RowBatch
 }
 
+// Of rows that give these columns, in this order.
+interface ChangeStaging {
+  names: readonly string[]
+  staging: Staging
+}
+
+function givesColumns(row: object, names: readonly string[]): boolean {
+  let i = 0
+  for (const name in row) {
+    if (names[i++] !== name || (row as Record<string, unknown>)[name] === undefined) return false
+  }
+  return i === names.length
+}
+
 export class RelationAccess {
   readonly native: NativeRelation
   readonly descriptor: RelationDescriptor
@@ -97,7 +114,8 @@ export class RelationAccess {
   readonly #keyStagings: (Staging | undefined)[] = []
   readonly #conditionStagings = new Map<string, Staging>()
   #staging: Staging | undefined
-  #updateStagings = new Map<string, Staging>()
+  readonly #changeStagings = new Map<string, ChangeStaging>()
+  #lastChanges: ChangeStaging | undefined
   // One row at a time goes through here; calls are synchronous, so it is free again when they return.
   readonly #pointBatch = new RowBatch(pointBatchBytes)
   #manyBatch: RowBatch | undefined
@@ -225,6 +243,62 @@ export class RelationAccess {
     )
   }
 
+  /**
+   * Replaces columns of the rows with these keys of a unique index (a list of values each), one after the other. Returns
+   * how many rows there were, `before` included; a promise when it waits.
+   */
+  updateByKey(
+    session: NativeSession,
+    index: number,
+    keys: readonly (readonly unknown[])[],
+    changes: readonly object[],
+    wait: NativeWait,
+    start = 0,
+    before = 0,
+  ): number | Promise<number> {
+    const keyed = this.#keyStaging(index)
+    let updated = before
+    let done = start
+    while (done < keys.length) {
+      const first = done
+      const { names, staging } = this.#changeStaging(changes[first] as object)
+      let end = first + 1
+      while (end < keys.length && givesColumns(changes[end] as object, names)) end++
+      // As many rows as there are keys, whichever of them fill their buffer first.
+      let count = keyed.encoder.encode(keyed.batch, keys, first, end)
+      const changed = staging.encoder.encode(staging.batch, changes, first, first + count)
+      if (changed < count) count = keyed.encoder.encode(keyed.batch, keys, first, first + changed)
+      done += count
+      const result = withError(
+        () =>
+          session.updateByKey(
+            this.native,
+            index,
+            keyed.layout.id,
+            keyed.batch.buffer,
+            staging.layout.id,
+            staging.batch.buffer,
+            wait,
+          ),
+        (error) => {
+          if (!(error instanceof PgError) || !error.code.startsWith('23')) return error
+          const row = first + session.failedRow()
+          const old = this.get<object>(session, index, keys[row] as readonly unknown[])
+          return withRefusedRow(error, this, { ...old, ...changes[row] })
+        },
+      )
+      if (result instanceof Promise) {
+        const next = done
+        const sum = updated
+        return result.then((more) =>
+          this.updateByKey(session, index, keys, changes, wait, next, sum + more),
+        )
+      }
+      updated += result
+    }
+    return updated
+  }
+
   /** As `update`, overwriting the row for everybody and for good: columns of fixed width of catalogs only. */
   updateInPlace(
     session: NativeSession,
@@ -236,21 +310,27 @@ export class RelationAccess {
   }
 
   #stageChanges(changes: object): Staging {
+    const { staging } = this.#changeStaging(changes)
+    staging.encoder.encode(staging.batch, [changes], 0)
+    return staging
+  }
+
+  // For rows that give the same columns as this one.
+  #changeStaging(changes: object): ChangeStaging {
+    if (this.#lastChanges !== undefined && givesColumns(changes, this.#lastChanges.names))
+      return this.#lastChanges
     const names = Object.keys(changes).filter(
       (name) => (changes as Record<string, unknown>)[name] !== undefined,
     )
     const key = JSON.stringify(names)
-    let staging = this.#updateStagings.get(key)
-    if (staging === undefined) {
-      staging = this.#makeStaging(
-        names.map((name) => this.column(name)),
-        1,
-        pointBatchBytes,
-      )
-      this.#updateStagings.set(key, staging)
+    let found = this.#changeStagings.get(key)
+    if (found === undefined) {
+      const columns = names.map((name) => this.column(name))
+      found = { names, staging: this.#makeStaging(columns, keyBatchRows, changeBatchBytes) }
+      this.#changeStagings.set(key, found)
     }
-    staging.encoder.encode(staging.batch, [changes], 0)
-    return staging
+    this.#lastChanges = found
+    return found
   }
 
   /** Throws 55P03 rather than wait. */
@@ -321,6 +401,29 @@ export class RelationAccess {
   ): T | undefined {
     const reader = this.#pointReader(columns, false)
     return this.#point(session, index, key, reader) ? (reader.decoder.row(0) as T) : undefined
+  }
+
+  /** For a session that reads all columns of rows by their keys in a unique index again and again. */
+  pointLookup<T>(session: NativeSession, index: number): PointLookup<T> {
+    const names = this.#keyNames(index)
+    const keyed = names.map((name) => this.column(name))
+    const keys = this.#makeStaging(keyed, 1, pointKeyBytes, true)
+    const { layout, newDecoder } = this.#reader(undefined, 1, false)
+    return new PointLookup<T>({
+      prepare: (staged, batch) =>
+        session.prepareLookup(
+          this.native,
+          index,
+          keys.layout.id,
+          staged.buffer,
+          layout.id,
+          batch.buffer,
+        ),
+      encoder: keys.encoder,
+      keys: keys.batch,
+      decoder: newDecoder(),
+      batch: new RowBatch(layout.heap + pointBatchBytes),
+    })
   }
 
   /** As `get`, with the row's address. */

@@ -15,10 +15,10 @@ export interface EncodedColumn {
 
 export interface RowEncoder {
   /**
-   * Writes rows from `rows[start]` on until all are written, the layout's capacity is reached or the buffer is
+   * Writes rows from `rows[start]` on until `end` (default: all), the layout's capacity is reached or the buffer is
    * full, growing the buffer for a row that alone is too long. Returns how many were written.
    */
-  encode(batch: RowBatch, rows: readonly object[], start: number): number
+  encode(batch: RowBatch, rows: readonly object[], start: number, end?: number): number
 }
 
 // Room that a string of this many UTF-16 units may need in UTF-8.
@@ -204,8 +204,13 @@ export function makeRowEncoder(
     }
   }
 
-  function encode(batch: RowBatch, rows: readonly object[], start: number): number {
-    const last = Math.min(rows.length - start, layout.capacity)
+  function encode(
+    batch: RowBatch,
+    rows: readonly object[],
+    start: number,
+    end = rows.length,
+  ): number {
+    const last = Math.min(end - start, layout.capacity)
     const out: Encoding = { count: 0, strings: [], units: 0, bytesFrom: 0, needed: 0, column: -1 }
     try {
       encodeRows(batch, rows, start, last, out)
@@ -215,7 +220,7 @@ export function makeRowEncoder(
     const { count, strings, units, bytesFrom } = out
     if (count === 0 && last > 0) {
       batch.grow(Math.max(out.needed, batch.buffer.length * 2))
-      return encode(batch, rows, start)
+      return encode(batch, rows, start, end)
     }
     let written = 0
     if (texts.length > 0) {

@@ -419,6 +419,19 @@ export interface NativeSession {
     keyIndex: number,
     wait: NativeWait,
   ): RowResult | Promise<RowResult>
+  /**
+   * `update` of the rows that have the staged keys in a unique index, each as a statement of its own with the batch's row
+   * of the same number. Returns how many there were; after an error `failedRow` is the one that met it.
+   */
+  updateByKey(
+    relation: NativeRelation,
+    index: number,
+    keyLayout: number,
+    keys: Uint8Array,
+    layout: number,
+    batch: Uint8Array,
+    wait: NativeWait,
+  ): number | Promise<number>
   delete(
     relation: NativeRelation,
     block: number,
@@ -532,6 +545,20 @@ export interface NativeSession {
     batch: Uint8Array,
     hits: Uint8Array | undefined,
   ): number
+  /**
+   * A function that looks one key up, the one that is staged in `keys` when it is called: 1 when its row is in `batch`, 0
+   * when there is none; -1 when the row does not fit (see batchHeader.needed); -2 when something was or is just being
+   * redefined or is not locked yet, of which `beginRead` and `lookup` make the best. It keeps the buffers, and is of no use
+   * once the relation is defined anew. Undefined where `lookup` must do.
+   */
+  prepareLookup(
+    relation: NativeRelation,
+    index: number,
+    keyLayout: number,
+    keys: Uint8Array,
+    layout: number,
+    batch: Uint8Array,
+  ): (() => number) | undefined
   scan(
     relation: NativeRelation,
     layout: number,

@@ -85,6 +85,11 @@ export class Commands {
     return info
   }
 
+  /** The same table if its definition is known already, and it can be read. */
+  cached(oid: number): RelationInfo | undefined {
+    return this.#beingRewritten.has(oid) ? undefined : this.relations.cached(oid)
+  }
+
   createTable(name: string, options: CreateTableOptions): boolean | Promise<boolean> {
     return this.run('CREATE TABLE', (context) => createTable(context, name, options))
   }

@@ -173,6 +173,11 @@ export class RelationCache {
     return this.#load(session, row, namespace?.nspname ?? `${row.relnamespace}`)
   }
 
+  /** The relation, if nothing has to be read for it. */
+  cached(oid: number): RelationInfo | undefined {
+    return this.#byOid.get(oid)
+  }
+
   /** Forgets one relation, or all, after DDL. */
   forget(oid?: number): void {
     if (oid !== undefined) {

@@ -228,6 +228,7 @@ export class Session {
         return commands.open(oid)
       },
       known: () => commands.open(oid),
+      cached: () => commands.cached(oid),
       read: (body) => {
         const begun = this.#native.beginRead(oid)
         if (begun === 0) return body(commands.open(oid))

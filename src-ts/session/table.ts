@@ -1,10 +1,10 @@
 // Table: a relation as a session's user reads and writes it.
 import { setImmediate } from 'node:timers/promises'
+import { notNow, type PointLookup } from '../access/point-lookup.ts'
 import type { Condition, RangeBounds } from '../access/relation-access.ts'
-import { withRefusedRow } from '../access/row-detail.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
-import type { NativeSession, NativeWait, RowLock, RowResult } from '../binding/native.ts'
+import type { NativeSession, NativeWait, RowLock } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { LockLevel } from '../transaction/relation-lock.ts'
@@ -13,7 +13,7 @@ import {
   type TransactionOptions,
   type TransactionQueue,
 } from '../transaction/transaction-queue.ts'
-import { whenDone, withError } from '../transaction/when-done.ts'
+import { whenDone } from '../transaction/when-done.ts'
 import { conditionsOf, type Where } from './where.ts'
 
 /** A key: the value of a one-column key, or an object or list of all its columns' values. */
@@ -73,16 +73,16 @@ export interface AggregateResult {
   avg?: number | null
 }
 
-export interface InsertManyOptions {
+export interface ManyOptions {
   signal?: AbortSignal
-  /** Called now and then with the number of rows inserted so far. */
+  /** Called now and then with the number of rows dealt with so far. */
   onProgress?: (rows: number) => void
 }
 
 const aggregateKinds = ['sum', 'min', 'max', 'avg'] as const
 // Rows taken from a source before they are handed over.
-const insertManyRows = 1000
-// Batches inserted before the event loop has its turn.
+const manyRows = 1000
+// Batches handed over before the event loop has its turn.
 const batchesPerTurn = 10
 
 export interface TableContext {
@@ -92,14 +92,24 @@ export interface TableContext {
   relation: () => RelationInfo
   /** As `relation`, but what other processes have told may not have been heard. */
   known: () => RelationInfo
+  /** As `known`, without looking it up in the catalogs: undefined when that is necessary. */
+  cached: () => RelationInfo | undefined
   /** Gives `body` the relation, which other processes keep as it is until it returns. Throws 55P03 when one is changing it. */
   read: <R>(body: (relation: RelationInfo) => R) => R
   /** Locks the relation until the open transaction ends; a promise when that has to wait. */
   lock: (level: LockLevel, mayWait: boolean) => boolean | Promise<boolean>
 }
 
+// Lookups by primary key, of the relation as it was when they were prepared.
+interface Prepared<T> {
+  info: RelationInfo
+  index: number
+  lookup: PointLookup<T>
+}
+
 export class Table<T extends object = Record<string, unknown>> {
   readonly #context: TableContext
+  #prepared: Prepared<T> | undefined
 
   constructor(context: TableContext) {
     this.#context = context
@@ -116,11 +126,20 @@ export class Table<T extends object = Record<string, unknown>> {
   }
 
   /** The row with this primary key, or undefined. Throws 42P16 when the table has no primary key. */
-  get(key: Key, options: { columns?: readonly (keyof T & string)[] } = {}): T | undefined {
-    const { native, read } = this.#context
+  get(key: Key, options?: { columns?: readonly (keyof T & string)[] }): T | undefined {
+    const { native, read, cached } = this.#context
+    const prepared = this.#prepared
+    if (prepared !== undefined && options === undefined && prepared.info === cached()) {
+      const row = prepared.lookup.get(keyValues(prepared.info, prepared.index, key, true))
+      if (row !== notNow) return row
+    }
     return read((info) => {
       const index = primaryIndex(info)
-      return info.access.get<T>(native, index, keyValues(info, index, key, true), options.columns)
+      const values = keyValues(info, index, key, true)
+      if (options === undefined && this.#prepared?.info !== info) {
+        this.#prepared = { info, index, lookup: info.access.pointLookup<T>(native, index) }
+      }
+      return info.access.get<T>(native, index, values, options?.columns)
     })
   }
 
@@ -220,38 +239,60 @@ export class Table<T extends object = Record<string, unknown>> {
   /** Inserts all rows in one transaction; resolves with their number when it is durable. */
   insertMany(
     rows: Iterable<Partial<T>> | AsyncIterable<Partial<T>>,
-    options: InsertManyOptions = {},
+    options: ManyOptions = {},
   ): Promise<number> {
-    const { queue } = this.#context
-    return queue.run(async () => {
+    return this.#changeMany(rows, options, (batch) =>
+      whenDone(this.insertNow(batch), () => batch.length),
+    )
+  }
+
+  /**
+   * As `update` for each pair of a primary key and changes (a Map is a list of those), all in one transaction; resolves
+   * with how many rows there were.
+   */
+  updateMany(
+    entries: Iterable<readonly [Key, Partial<T>]> | AsyncIterable<readonly [Key, Partial<T>]>,
+    options: ManyOptions = {},
+  ): Promise<number> {
+    return this.#changeMany(entries, options, (batch) => this.updateManyNow(batch))
+  }
+
+  #changeMany<I>(
+    items: Iterable<I> | AsyncIterable<I>,
+    options: ManyOptions,
+    change: (batch: readonly I[]) => number | Promise<number>,
+  ): Promise<number> {
+    return this.#context.queue.run(async () => {
+      let changed = 0
       let done = 0
-      let batch: Partial<T>[] = []
+      let batch: I[] = []
       const flush = () => {
         // Once the signal has ended the transaction, another may be open.
         if (options.signal?.aborted) throw canceled(options.signal)
-        const rowsNow = batch
+        const now = batch
         batch = []
-        return whenDone(this.insertNow(rowsNow), () => {
-          done += rowsNow.length
+        return whenDone(change(now), (count) => {
+          changed += count
+          done += now.length
           options.onProgress?.(done)
         })
       }
-      if (Symbol.asyncIterator in rows) {
-        for await (const row of rows) {
-          if (batch.push(row) < insertManyRows) continue
+      if (Symbol.asyncIterator in items) {
+        for await (const item of items) {
+          if (batch.push(item) < manyRows) continue
           await flush()
         }
       } else {
         // No promise per row; the event loop has its turn now and then.
-        for (const row of rows) {
-          if (batch.push(row) < insertManyRows) continue
+        for (const item of items) {
+          if (batch.push(item) < manyRows) continue
           const flushed = flush()
           if (flushed instanceof Promise) await flushed
-          if (done % (insertManyRows * batchesPerTurn) === 0) await setImmediate()
+          if (done % (manyRows * batchesPerTurn) === 0) await setImmediate()
         }
       }
       await flush()
-      return done
+      return changed
     }, options)
   }
 
@@ -286,24 +327,36 @@ export class Table<T extends object = Record<string, unknown>> {
   }
 
   updateNow(key: Key, changes: Partial<T>): boolean | Promise<boolean> {
+    return whenDone(this.updateManyNow([[key, changes]]), (updated) => updated > 0)
+  }
+
+  updateManyNow(entries: readonly (readonly [Key, Partial<T>])[]): number | Promise<number> {
     const { native } = this.#context
-    return this.#change(key, (info, tid, index, values, wait) =>
-      withError(
-        () => info.access.updateWaiting(native, tid, changes, index, wait),
-        (error) => {
-          if (!(error instanceof PgError) || !error.code.startsWith('23')) return error
-          const old = info.access.get<object>(native, index, values)
-          return withRefusedRow(error, info.access, { ...old, ...changes })
-        },
-      ),
-    )
+    return this.#locked('row exclusive', (info, wait) => {
+      const index = primaryIndex(info)
+      const keys = entries.map(([key]) => keyValues(info, index, key, true))
+      const changes = entries.map(([, change]) => change)
+      return info.access.updateByKey(native, index, keys, changes, wait)
+    })
   }
 
   deleteNow(key: Key): boolean | Promise<boolean> {
     const { native } = this.#context
-    return this.#change(key, (info, tid, index, _values, wait) =>
-      info.access.deleteWaiting(native, tid, index, wait),
-    )
+    return this.#locked('row exclusive', (info, wait) => {
+      const index = primaryIndex(info)
+      const found = info.access.find(native, index, keyValues(info, index, key, true), [])
+      if (found === undefined) return false
+      const deleted = info.access.deleteWaiting(native, found.tid, index, wait)
+      return whenDone(deleted, (result) => {
+        native.advanceCommand()
+        if (result === 'ok') return true
+        if (result === 'deleted' || result === 'invisible') return false
+        throw new PgError('40001', 'could not serialize access due to concurrent update', {
+          schema: info.schema,
+          table: info.name,
+        })
+      })
+    })
   }
 
   getLockedNow(
@@ -409,34 +462,6 @@ export class Table<T extends object = Record<string, unknown>> {
     return queue.write(() => {
       const wait = queue.mayWait ? 'wait' : 'refuse'
       return whenDone(lock(level, true), () => action(relation(), wait))
-    })
-  }
-
-  #change(
-    key: Key,
-    change: (
-      info: RelationInfo,
-      tid: Tid,
-      index: number,
-      values: readonly unknown[],
-      wait: NativeWait,
-    ) => RowResult | Promise<RowResult>,
-  ): boolean | Promise<boolean> {
-    const { native } = this.#context
-    return this.#locked('row exclusive', (info, wait) => {
-      const index = primaryIndex(info)
-      const values = keyValues(info, index, key, true)
-      const found = info.access.find(native, index, values, [])
-      if (found === undefined) return false
-      return whenDone(change(info, found.tid, index, values, wait), (result) => {
-        native.advanceCommand()
-        if (result === 'ok') return true
-        if (result === 'deleted' || result === 'invisible') return false
-        throw new PgError('40001', 'could not serialize access due to concurrent update', {
-          schema: info.schema,
-          table: info.name,
-        })
-      })
     })
   }
 }

@@ -75,6 +75,14 @@ export class Transaction {
     return this.#scope.write(() => table.updateNow(key, changes))
   }
 
+  /** As `update` for each pair of a primary key and changes; resolves with how many rows there were. */
+  async updateMany<T extends object>(
+    table: Table<T>,
+    entries: readonly (readonly [Key, Partial<T>])[],
+  ): Promise<number> {
+    return this.#scope.write(() => table.updateManyNow(entries))
+  }
+
   async delete<T extends object>(table: Table<T>, key: Key): Promise<boolean> {
     return this.#scope.write(() => table.deleteNow(key))
   }
