@@ -23,9 +23,20 @@ export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacu
 export type { SettingInfo, SettingSource } from './config/cluster-settings.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
+export type {
+  Comparison,
+  Conditions,
+  Expression,
+  Operand,
+  OutputColumn,
+  Query,
+  QueryOptions,
+} from './executor/query.ts'
+export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'
 export type { LogRecord, LogSeverity } from './process/log-record.ts'
 export type { ListenOptions, Notification, NotificationStream } from './session/notifications.ts'
+export type { QueryResult } from './session/query-result.ts'
 export type { Session, SetOptions } from './session/session.ts'
 export type {
   ClusterStatistics,

@@ -8,75 +8,13 @@
 #include <type_traits>
 
 #include "addon/error.h"
+#include "addon/fields.h"
 #include "addon/log_queue_object.h"
 #include "tuple/varlena.h"
 
 namespace pgdata {
 
 namespace {
-
-// Reads fields of one object; the first that is missing or of a wrong type is remembered.
-class Fields {
- public:
-  explicit Fields(const Napi::Object& object) : object_(object) {}
-
-  uint32_t number(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsNumber()) return fail(name), 0u;
-    return value.As<Napi::Number>().Uint32Value();
-  }
-  int32_t integer(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsNumber()) return fail(name), 0;
-    return value.As<Napi::Number>().Int32Value();
-  }
-  double real(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsNumber()) return fail(name), 0.0;
-    return value.As<Napi::Number>().DoubleValue();
-  }
-  uint64_t bytes(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsNumber()) return fail(name), 0u;
-    return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
-  }
-  bool boolean(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsBoolean()) return fail(name), false;
-    return value.As<Napi::Boolean>().Value();
-  }
-  std::string text(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsString()) return fail(name), std::string();
-    return value.As<Napi::String>().Utf8Value();
-  }
-  // The first character of a string, 0 for an empty one.
-  char letter(const char* name) {
-    const std::string value = text(name);
-    return value.empty() ? '\0' : value[0];
-  }
-  Napi::Array array(const char* name) {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsArray()) return fail(name), Napi::Array::New(object_.Env(), 0);
-    return value.As<Napi::Array>();
-  }
-  RelFileLocator locator(const char* name) {
-    RelFileLocator locator;
-    if (!read_locator(object_.Get(name), &locator).is_ok()) fail(name);
-    return locator;
-  }
-  bool has(const char* name) { return !object_.Get(name).IsUndefined(); }
-  Napi::Value raw(const char* name) { return object_.Get(name); }
-
-  Status status() const { return failed_ == nullptr ? Status() : bad_argument(failed_); }
-
- private:
-  void fail(const char* name) {
-    if (failed_ == nullptr) failed_ = name;
-  }
-  Napi::Object object_;
-  const char* failed_ = nullptr;
-};
 
 Status read_attribute(const Napi::Object& object, TableColumn* column) {
   Fields fields(object);
@@ -93,21 +31,7 @@ Status read_attribute(const Napi::Object& object, TableColumn* column) {
   attribute.atttypmod = fields.integer("typmod");
   attribute.attcollation = fields.number("collation");
   column->element_type = fields.number("elementType");
-  const Napi::Value lane = fields.raw("lane");
-  if (lane.IsString()) {
-    column->lane = lane.As<Napi::String>().Utf8Value() == "text" ? Lane::text : Lane::bytes;
-  } else {
-    column->lane = static_cast<Lane>(fields.number("lane"));
-    switch (column->lane) {
-      case Lane::width1:
-      case Lane::width2:
-      case Lane::width4:
-      case Lane::width8:
-        break;
-      default:
-        return bad_argument("lane");
-    }
-  }
+  RETURN_IF_ERROR(read_lane(fields.raw("lane"), &column->lane));
   const Napi::Value missing = fields.raw("missing");
   if (missing.IsTypedArray()) {
     const auto bytes = missing.As<Napi::Uint8Array>();
@@ -163,6 +87,24 @@ Status read_index(const Napi::Object& object, int column_count, TableIndexDefini
 }
 
 }  // namespace
+
+Status read_lane(const Napi::Value& value, Lane* lane) {
+  if (value.IsString()) {
+    *lane = value.As<Napi::String>().Utf8Value() == "text" ? Lane::text : Lane::bytes;
+    return Status::ok;
+  }
+  if (!value.IsNumber()) return bad_argument("lane");
+  *lane = static_cast<Lane>(value.As<Napi::Number>().Uint32Value());
+  switch (*lane) {
+    case Lane::width1:
+    case Lane::width2:
+    case Lane::width4:
+    case Lane::width8:
+      return Status::ok;
+    default:
+      return bad_argument("lane");
+  }
+}
 
 Status read_locator(const Napi::Value& value, RelFileLocator* locator) {
   if (!value.IsObject()) return bad_argument("locator");

@@ -11,6 +11,8 @@
 
 namespace pgdata {
 
+// A number of bytes, 'text' or 'bytes'.
+Status read_lane(const Napi::Value& value, Lane* lane);
 Status read_locator(const Napi::Value& value, RelFileLocator* locator);
 Status read_engine_options(const Napi::Object& object, EngineOptions* options);
 Status read_init_parameters(const Napi::Object& object, InitParameters* parameters);

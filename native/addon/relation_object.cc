@@ -49,6 +49,23 @@ Napi::Value RelationObject::read_newest(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Object describe_layout(Napi::Env env, const RowLayout& layout) {
+  const size_t columns = layout.columns().size();
+  Napi::Object result = Napi::Object::New(env);
+  Napi::Array nulls = Napi::Array::New(env, columns);
+  Napi::Array values = Napi::Array::New(env, columns);
+  for (uint32_t i = 0; i < columns; i++) {
+    nulls.Set(i, Napi::Number::New(env, layout.columns()[i].nulls));
+    values.Set(i, Napi::Number::New(env, layout.columns()[i].values));
+  }
+  result.Set("capacity", Napi::Number::New(env, layout.capacity()));
+  result.Set("nulls", nulls);
+  result.Set("values", values);
+  result.Set("tids", Napi::Number::New(env, layout.tids()));
+  result.Set("heap", Napi::Number::New(env, layout.heap()));
+  return result;
+}
+
 // layout(attributes: number[], capacity: number, withTids: boolean)
 Napi::Value RelationObject::layout(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -66,18 +83,7 @@ Napi::Value RelationObject::layout(const Napi::CallbackInfo& info) {
   if (capacity > capacity_max) THROW_IF_ERROR(env, bad_argument("capacity"));
   auto layout = std::make_unique<RowLayout>(table_->lanes(), attributes, capacity,
                                             info[2].ToBoolean().Value());
-  Napi::Object result = Napi::Object::New(env);
-  Napi::Array nulls = Napi::Array::New(env, attributes.size());
-  Napi::Array values = Napi::Array::New(env, attributes.size());
-  for (uint32_t i = 0; i < attributes.size(); i++) {
-    nulls.Set(i, Napi::Number::New(env, layout->columns()[i].nulls));
-    values.Set(i, Napi::Number::New(env, layout->columns()[i].values));
-  }
-  result.Set("capacity", Napi::Number::New(env, capacity));
-  result.Set("nulls", nulls);
-  result.Set("values", values);
-  result.Set("tids", Napi::Number::New(env, layout->tids()));
-  result.Set("heap", Napi::Number::New(env, layout->heap()));
+  Napi::Object result = describe_layout(env, *layout);
   result.Set("id", Napi::Number::New(env, table_->add_row_layout(std::move(layout))));
   return result;
 }

@@ -9,6 +9,9 @@
 
 namespace pgdata {
 
+// RowLayout of src-ts/binding/native.ts.
+Napi::Object describe_layout(Napi::Env env, const RowLayout& layout);
+
 class RelationObject final : public Napi::ObjectWrap<RelationObject> {
  public:
   static Napi::Function define(Napi::Env env);

@@ -20,7 +20,7 @@ ScanObject::ScanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanOb
 ScanObject::~ScanObject() { finish(); }
 
 Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> session,
-                             std::shared_ptr<Table> table, const RowLayout& layout,
+                             std::shared_ptr<const RowLayout> layout,
                              std::unique_ptr<TableScan> scan) {
   const Napi::Object object = environment(env).scan_class.New({});
   ScanObject* made = Unwrap(object);
@@ -30,8 +30,7 @@ Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> sessio
   if (made->implicit_) session->implicit_scans++;
   session->scans.insert(made);
   made->session_ = std::move(session);
-  made->table_ = std::move(table);
-  made->layout_ = &layout;
+  made->layout_ = std::move(layout);
   made->scan_ = std::move(scan);
   return object;
 }
@@ -89,7 +88,7 @@ void ScanObject::finish() {
   }
   session_->tell_state();
   session_.reset();
-  table_.reset();
+  layout_.reset();
 }
 
 }  // namespace pgdata

@@ -16,9 +16,9 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   explicit ScanObject(const Napi::CallbackInfo& info);
   ~ScanObject() override;
 
+  // `layout`: of the batches; it keeps what it belongs to.
   static Napi::Value make(Napi::Env env, std::shared_ptr<SessionState> session,
-                          std::shared_ptr<Table> table, const RowLayout& layout,
-                          std::unique_ptr<TableScan> scan);
+                          std::shared_ptr<const RowLayout> layout, std::unique_ptr<TableScan> scan);
   // Gives pins and snapshot back; the object stays, refusing calls.
   void finish();
   // How many subtransactions the session had begun when the scan began.
@@ -33,8 +33,7 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<SessionState> session_;
-  std::shared_ptr<Table> table_;
-  const RowLayout* layout_ = nullptr;
+  std::shared_ptr<const RowLayout> layout_;
   std::unique_ptr<TableScan> scan_;
   uint64_t transaction_ = 0;
   uint64_t subtransaction_ = 0;

@@ -112,6 +112,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("scan", &SessionObject::scan),
           InstanceMethod("range", &SessionObject::range),
           InstanceMethod("aggregate", &SessionObject::aggregate),
+          InstanceMethod("query", &SessionObject::query),
           InstanceMethod("createStorage", &SessionObject::create_storage),
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),
           InstanceMethod("rebuildIndex", &SessionObject::rebuild_index),

@@ -224,6 +224,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value range(const Napi::CallbackInfo& info);
   Napi::Value aggregate(const Napi::CallbackInfo& info);
+  Napi::Value query(const Napi::CallbackInfo& info);
   Napi::Value create_storage(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
   Napi::Value rebuild_index(const Napi::CallbackInfo& info);

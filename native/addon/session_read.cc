@@ -75,7 +75,7 @@ Napi::Value SessionObject::scan(const Napi::CallbackInfo& info) {
     std::unique_ptr<Filter> filter;
     THROW_IF_ERROR(env, filter_of(*table, info[2], info[3], info[4], &filter));
     return ScanObject::make(
-        env, state_, table, *layout,
+        env, state_, std::shared_ptr<const RowLayout>(table, layout),
         scan_heap(view.context, *view.snapshot, table, *layout, std::move(filter)));
   });
 }
@@ -108,7 +108,8 @@ Napi::Value SessionObject::range(const Napi::CallbackInfo& info) {
     std::unique_ptr<TableScan> scan;
     THROW_IF_ERROR(env, scan_index(view.context, *view.snapshot, table, *layout, range,
                                    *bounds.layout, reader, std::move(filter), &scan));
-    return ScanObject::make(env, state_, table, *layout, std::move(scan));
+    return ScanObject::make(env, state_, std::shared_ptr<const RowLayout>(table, layout),
+                            std::move(scan));
   });
 }
 

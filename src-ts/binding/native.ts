@@ -246,6 +246,65 @@ export interface NativeScan {
   close(): void
 }
 
+/** What native code must know of the type of a column or expression of a query. */
+export interface NativeType {
+  oid: number
+  length: number
+  byValue: boolean
+  collation: number
+  elementType: number
+}
+
+export type ComparisonOperator = '=' | '<>' | '<' | '<=' | '>' | '>='
+export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%'
+
+/** An expression; `C` says which column is meant. Constants are datum bytes, a varlena's without its header. */
+export type ExpressionOver<C> =
+  | ({ kind: 'column'; type: NativeType } & C)
+  | { kind: 'constant'; type: NativeType; value: Uint8Array | null }
+  | {
+      kind: 'comparison'
+      operator: ComparisonOperator
+      left: ExpressionOver<C>
+      right: ExpressionOver<C>
+    }
+  | {
+      kind: 'arithmetic'
+      operator: ArithmeticOperator
+      left: ExpressionOver<C>
+      right: ExpressionOver<C>
+    }
+  | { kind: 'in'; operand: ExpressionOver<C>; list: Uint8Array[]; hasNull: boolean }
+  | { kind: 'like'; left: ExpressionOver<C>; right: ExpressionOver<C> }
+  | { kind: 'and' | 'or'; operands: ExpressionOver<C>[] }
+  | { kind: 'not' | 'is null'; operand: ExpressionOver<C> }
+  | { kind: 'cast'; operand: ExpressionOver<C>; type: NativeType }
+
+/** Of the columns of the operator below, or of a scan's. */
+export type NativeExpression = ExpressionOver<{ index: number }>
+
+/** An operator of a plan. `relation`: of the plan's; attributes are numbered from 1. */
+export type NativePlanNode =
+  | { node: 'one row' }
+  | {
+      node: 'seq scan'
+      relation: number
+      attributes: number[]
+      conditions: NativeExpression[]
+    }
+  | { node: 'filter'; child: NativePlanNode; columns: number; conditions: NativeExpression[] }
+  | { node: 'project'; child: NativePlanNode; expressions: NativeExpression[] }
+  | { node: 'limit'; child: NativePlanNode; limit?: number; offset: number }
+
+export interface NativePlan {
+  relations: NativeRelation[]
+  root: NativePlanNode
+  columns: (NativeType & { lane: AttributeDescriptor['lane'] })[]
+  /** Rows of a batch. */
+  capacity: number
+  bytewiseDefaultCollation: boolean
+}
+
 export interface NativeRelation {
   /** A layout for these columns (numbered from 1), for reading or staging. The id is given to the calls below. */
   layout(attributes: number[], capacity: number, withTids: boolean): { id: number } & RowLayout
@@ -583,6 +642,11 @@ export interface NativeSession {
     filterLayout: number,
     constants: Uint8Array | undefined,
   ): (number | bigint | null)[]
+  /**
+   * Begins a query. `next` of its scan works for a few milliseconds: a batch without rows that has not ended and needs no
+   * larger buffer means that it must be called again.
+   */
+  query(plan: NativePlan): { scan: NativeScan; layout: RowLayout }
 
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
   dropStorageAtCommit(locator: Locator): void

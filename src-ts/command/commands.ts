@@ -65,6 +65,16 @@ export class Commands {
     return this.#ownRelations ?? this.#services.relations
   }
 
+  /** The session, for what only reads. */
+  get native(): NativeSession {
+    return this.#services.native
+  }
+
+  /** Milliseconds; 0: without limit. */
+  get statementTimeout(): number {
+    return this.#services.queue.defaults.limits.statement
+  }
+
   /** Forgets what other processes have defined anew, of what the open transaction has read, too. */
   acceptInvalidations(): Invalidated {
     const invalidated = this.#services.acceptInvalidations()

@@ -22,6 +22,11 @@ const nativeLanes: Record<Lane, AttributeDescriptor['lane']> = {
   bytes: 'bytes',
 }
 
+/** How native code is told of a column's lane. */
+export function nativeLane(codec: TypeCodec): AttributeDescriptor['lane'] {
+  return nativeLanes[codec.lane]
+}
+
 // Types with a collation among those that catalogs use.
 const collatableTypes = new Set(['name', 'text', '_text', 'pg_node_tree'])
 
@@ -45,7 +50,7 @@ export function attributeDescriptor(column: {
     dropped: false,
     typmod: -1,
     collation: collatableTypes.has(type.name) ? cCollation : 0,
-    lane: nativeLanes[codecFor(type.oid).lane],
+    lane: nativeLane(codecFor(type.oid)),
   }
 }
 
@@ -72,7 +77,7 @@ export function attributeFromRow(
     dropped: row.attisdropped,
     typmod: row.atttypmod,
     collation: row.attcollation,
-    lane: codec === undefined ? laneOfStorage(row.attlen, row.attbyval) : nativeLanes[codec.lane],
+    lane: codec === undefined ? laneOfStorage(row.attlen, row.attbyval) : nativeLane(codec),
   }
   if (codec === undefined || !row.atthasmissing || row.attmissingval === null) return descriptor
   // An array of the one value that rows older than the column have.

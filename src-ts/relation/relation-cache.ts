@@ -130,6 +130,16 @@ export class RelationCache {
     return new RelationCache(this.#cluster, catalogs, this.#bytewiseDefaultCollation, this.#options)
   }
 
+  /** Does the default collation of the database order by bytes? */
+  get bytewiseDefaultCollation(): boolean {
+    return this.#bytewiseDefaultCollation
+  }
+
+  /** What values of a built-in type are in JavaScript, in this database. Throws 0A000. */
+  codec(type: number): TypeCodec {
+    return codecFor(type, -1, this.#options)
+  }
+
   /** OID of a schema. Throws 3F000. */
   namespaceOid(session: NativeSession, schema: string): number {
     let oid = this.#namespaces.get(schema)

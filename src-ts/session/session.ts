@@ -28,6 +28,7 @@ import type { ClusterSettings, SettingInfo } from '../config/cluster-settings.ts
 import { SessionSettings } from '../config/session-settings.ts'
 import type { SettingInput } from '../config/settings.ts'
 import { PgError } from '../errors/pg-error.ts'
+import type { Query, QueryOptions } from '../executor/query.ts'
 import { type MemoryContextInfo, memoryContextRows } from '../memory/context-rows.ts'
 import type { MemoryContext } from '../memory/memory-context.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
@@ -44,6 +45,7 @@ import { type TransactionOptions, TransactionQueue } from '../transaction/transa
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
 import { type ListenOptions, NotificationStream } from './notifications.ts'
+import { type Begin, QueryResult } from './query-result.ts'
 import {
   type IndexStatistics,
   indexStatistics,
@@ -260,6 +262,22 @@ export class Session {
         })
       },
     })
+  }
+
+  /**
+   * The rows that a SELECT gives: to be iterated over, or all at once. See docs/queries.md. Throws, when it is run,
+   * 42P01, 42703, 42883 and what its expressions raise.
+   */
+  query<T extends object = Record<string, unknown>>(
+    query: Query,
+    options: QueryOptions = {},
+  ): QueryResult<T> {
+    this.#refuseClosed()
+    const begin: Begin = (open) => {
+      this.#refuseClosed()
+      return open()
+    }
+    return new QueryResult<T>(this.#commands, begin, query, options)
   }
 
   /**

@@ -4,6 +4,7 @@ import type { CreateIndexOptions } from '../command/create-index.ts'
 import type { CreateSchemaOptions } from '../command/create-schema.ts'
 import type { CreateTableOptions } from '../command/create-table.ts'
 import type { DropOptions } from '../command/drop-object.ts'
+import type { Query, QueryOptions } from '../executor/query.ts'
 import {
   type AdvisoryKey,
   type AdvisoryLockOptions,
@@ -13,6 +14,7 @@ import {
 import type { LockLevel } from '../transaction/relation-lock.ts'
 import type { SavepointOptions, TransactionScope } from '../transaction/transaction-queue.ts'
 import { whenDone } from '../transaction/when-done.ts'
+import { QueryResult } from './query-result.ts'
 import type { Key, LockOptions, RangeOptions, ScanOptions, Table } from './table.ts'
 
 /** The open transaction or savepoint, as its body sees it. */
@@ -110,6 +112,14 @@ export class Transaction {
     options: LockOptions & RangeOptions<T>,
   ): Promise<T[]> {
     return this.#scope.write(() => table.rangeLockedNow(options))
+  }
+
+  /** As Session.query, in this transaction and after what was asked of it before. */
+  query<T extends object = Record<string, unknown>>(
+    query: Query,
+    options: QueryOptions = {},
+  ): QueryResult<T> {
+    return new QueryResult<T>(this.#commands, (open) => this.#scope.write(open), query, options)
   }
 
   /** LOCK TABLE: until the transaction ends. Throws 55P03 with `wait: 'nowait'`. */

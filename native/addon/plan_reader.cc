@@ -1,0 +1,277 @@
+// PlanReader: nodes and expressions by their names.
+#include "addon/plan_reader.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "addon/error.h"
+#include "addon/fields.h"
+#include "executor/row_operators.h"
+#include "executor/seq_scan.h"
+
+namespace pgdata {
+
+namespace {
+
+template <typename T>
+struct Named {
+  const char* name;
+  T value;
+};
+
+template <typename T, size_t count>
+bool find_named(const Named<T> (&entries)[count], const std::string& name, T* value) {
+  for (const Named<T>& entry : entries) {
+    if (name != entry.name) continue;
+    *value = entry.value;
+    return true;
+  }
+  return false;
+}
+
+constexpr Named<Comparison> comparisons[] = {
+    {"=", Comparison::equal},   {"<>", Comparison::not_equal},
+    {"<", Comparison::less},    {"<=", Comparison::less_or_equal},
+    {">", Comparison::greater}, {">=", Comparison::greater_or_equal},
+};
+
+constexpr Named<Arithmetic> calculations[] = {
+    {"+", Arithmetic::add},    {"-", Arithmetic::subtract}, {"*", Arithmetic::multiply},
+    {"/", Arithmetic::divide}, {"%", Arithmetic::modulo},
+};
+
+}  // namespace
+
+Status PlanReader::read_type(const Napi::Value& value, ValueType* type) {
+  if (!value.IsObject()) return bad_argument("type");
+  Fields fields(value.As<Napi::Object>());
+  type->oid = fields.number("oid");
+  type->length = static_cast<int16_t>(fields.integer("length"));
+  type->by_value = fields.boolean("byValue");
+  type->collation = fields.number("collation");
+  type->element_type = fields.number("elementType");
+  return fields.status();
+}
+
+Status PlanReader::read_columns(const Napi::Value& value, std::vector<OutputColumn>* columns) {
+  if (!value.IsArray()) return bad_argument("columns");
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("columns");
+    OutputColumn column;
+    RETURN_IF_ERROR(read_type(item, &column.type));
+    Fields fields(item.As<Napi::Object>());
+    RETURN_IF_ERROR(read_lane(fields.raw("lane"), &column.lane));
+    if (column.type.by_value != (column.lane < Lane::text)) return bad_argument("lane");
+    columns->push_back(column);
+  }
+  return Status::ok;
+}
+
+Status PlanReader::read_datum(const Napi::Value& value, const ValueType& type, Datum* datum) {
+  if (!value.IsTypedArray()) return bad_argument("constant");
+  const auto array = value.As<Napi::Uint8Array>();
+  const size_t size = array.ByteLength();
+  if (type.by_value) {
+    switch (type.length) {
+      case 1:
+        if (size != 1) return bad_argument("constant");
+        *datum = static_cast<Datum>(static_cast<int64_t>(load<int8_t>(array.Data())));
+        return Status::ok;
+      case 2:
+        if (size != 2) return bad_argument("constant");
+        *datum = static_cast<Datum>(static_cast<int64_t>(load<int16_t>(array.Data())));
+        return Status::ok;
+      case 4:
+        if (size != 4) return bad_argument("constant");
+        *datum = static_cast<Datum>(static_cast<int64_t>(load<int32_t>(array.Data())));
+        return Status::ok;
+      default:
+        if (size != 8) return bad_argument("constant");
+        *datum = load<Datum>(array.Data());
+        return Status::ok;
+    }
+  }
+  const size_t header = type.length == -1 ? VARHDRSZ : 0;
+  const size_t whole =
+      type.length > 0 ? static_cast<size_t>(type.length) : header + size + (header == 0 ? 1 : 0);
+  std::byte* bytes = constants_.allocate(whole);
+  std::memset(bytes, 0, whole);
+  if (header != 0) set_varlena_size_4b(bytes, static_cast<uint32_t>(whole));
+  if (size != 0) std::memcpy(bytes + header, array.Data(), std::min(size, whole - header));
+  *datum = pointer_datum(bytes);
+  return Status::ok;
+}
+
+Status PlanReader::read_expressions(const Napi::Value& value,
+                                    std::vector<ExpressionPointer>* made) {
+  if (!value.IsArray()) return bad_argument("expressions");
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    ExpressionPointer expression;
+    RETURN_IF_ERROR(read_expression(array.Get(i), &expression));
+    made->push_back(std::move(expression));
+  }
+  return Status::ok;
+}
+
+Status PlanReader::read_comparison(const Napi::Object& object, ExpressionPointer* made) {
+  Comparison op;
+  if (!find_named(comparisons, Fields(object).text("operator"), &op))
+    return bad_argument("operator");
+  ExpressionPointer left;
+  ExpressionPointer right;
+  RETURN_IF_ERROR(read_expression(object.Get("left"), &left));
+  RETURN_IF_ERROR(read_expression(object.Get("right"), &right));
+  return make_comparison(op, std::move(left), std::move(right), default_collation_is_bytewise_,
+                         execution_.memory, made);
+}
+
+Status PlanReader::read_in_list(const Napi::Object& object, ExpressionPointer* made) {
+  ExpressionPointer operand;
+  RETURN_IF_ERROR(read_expression(object.Get("operand"), &operand));
+  Fields fields(object);
+  const Napi::Array array = fields.array("list");
+  std::vector<Datum> list;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Datum datum = 0;
+    RETURN_IF_ERROR(read_datum(array.Get(i), operand->type(), &datum));
+    list.push_back(datum);
+  }
+  const bool has_null = fields.boolean("hasNull");
+  RETURN_IF_ERROR(fields.status());
+  return make_in_list(std::move(operand), list, has_null, execution_.memory, made);
+}
+
+Status PlanReader::read_arithmetic(const Napi::Object& object, ExpressionPointer* made) {
+  Arithmetic op;
+  if (!find_named(calculations, Fields(object).text("operator"), &op))
+    return bad_argument("operator");
+  ExpressionPointer left;
+  ExpressionPointer right;
+  RETURN_IF_ERROR(read_expression(object.Get("left"), &left));
+  RETURN_IF_ERROR(read_expression(object.Get("right"), &right));
+  return make_arithmetic(op, std::move(left), std::move(right), execution_.memory, made);
+}
+
+Status PlanReader::read_expression(const Napi::Value& value, ExpressionPointer* made) {
+  if (!value.IsObject()) return bad_argument("expression");
+  const auto object = value.As<Napi::Object>();
+  Fields fields(object);
+  const std::string kind = fields.text("kind");
+  RETURN_IF_ERROR(fields.status());
+  MemoryAccount& memory = execution_.memory;
+  if (kind == "column") {
+    ValueType type;
+    RETURN_IF_ERROR(read_type(object.Get("type"), &type));
+    *made = make_column(type, fields.number("index"));
+    return fields.status();
+  }
+  if (kind == "constant") {
+    ValueType type;
+    RETURN_IF_ERROR(read_type(object.Get("type"), &type));
+    const Napi::Value bytes = object.Get("value");
+    Datum datum = 0;
+    if (!bytes.IsNull()) RETURN_IF_ERROR(read_datum(bytes, type, &datum));
+    *made = make_constant(type, bytes.IsNull() ? nullptr : &datum, memory);
+    return Status::ok;
+  }
+  if (kind == "comparison") return read_comparison(object, made);
+  if (kind == "arithmetic") return read_arithmetic(object, made);
+  if (kind == "in") return read_in_list(object, made);
+  if (kind == "and" || kind == "or") {
+    std::vector<ExpressionPointer> operands;
+    RETURN_IF_ERROR(read_expressions(object.Get("operands"), &operands));
+    *made = kind == "and" ? make_and(std::move(operands), memory)
+                          : make_or(std::move(operands), memory);
+    return Status::ok;
+  }
+  ExpressionPointer operand;
+  if (kind == "like") {
+    ExpressionPointer pattern;
+    RETURN_IF_ERROR(read_expression(object.Get("left"), &operand));
+    RETURN_IF_ERROR(read_expression(object.Get("right"), &pattern));
+    *made = make_like(std::move(operand), std::move(pattern), memory);
+    return Status::ok;
+  }
+  RETURN_IF_ERROR(read_expression(object.Get("operand"), &operand));
+  if (kind == "not") {
+    *made = make_not(std::move(operand), memory);
+    return Status::ok;
+  }
+  if (kind == "is null") {
+    *made = make_is_null(std::move(operand), memory);
+    return Status::ok;
+  }
+  if (kind == "cast") {
+    ValueType type;
+    RETURN_IF_ERROR(read_type(object.Get("type"), &type));
+    return make_cast(std::move(operand), type, memory, made);
+  }
+  return bad_argument("kind");
+}
+
+Status PlanReader::read_table(const Napi::Object& object, std::shared_ptr<Table>* table,
+                              std::vector<int>* attributes) {
+  Fields fields(object);
+  const uint32_t relation = fields.number("relation");
+  const Napi::Array array = fields.array("attributes");
+  RETURN_IF_ERROR(fields.status());
+  if (relation >= tables_.size()) return bad_argument("relation");
+  *table = tables_[relation];
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const int attribute = Napi::Value(array.Get(i)).ToNumber().Int32Value() - 1;
+    if (attribute < 0 || attribute >= (*table)->natts()) return bad_argument("attributes");
+    attributes->push_back(attribute);
+  }
+  return Status::ok;
+}
+
+Status PlanReader::read_seq_scan(const Napi::Object& object, OperatorPointer* made) {
+  std::shared_ptr<Table> table;
+  std::vector<int> attributes;
+  RETURN_IF_ERROR(read_table(object, &table, &attributes));
+  std::vector<ExpressionPointer> conditions;
+  RETURN_IF_ERROR(read_expressions(object.Get("conditions"), &conditions));
+  *made = std::make_unique<SeqScan>(execution_, std::move(table), std::move(attributes),
+                                    std::move(conditions));
+  return Status::ok;
+}
+
+Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
+  if (!value.IsObject()) return bad_argument("node");
+  const auto object = value.As<Napi::Object>();
+  Fields fields(object);
+  const std::string node = fields.text("node");
+  RETURN_IF_ERROR(fields.status());
+  if (node == "seq scan") return read_seq_scan(object, made);
+  if (node == "one row") {
+    *made = std::make_unique<OneRow>(execution_);
+    return Status::ok;
+  }
+  OperatorPointer child;
+  RETURN_IF_ERROR(read_node(object.Get("child"), &child));
+  if (node == "project") {
+    std::vector<ExpressionPointer> expressions;
+    RETURN_IF_ERROR(read_expressions(object.Get("expressions"), &expressions));
+    *made = std::make_unique<Project>(execution_, std::move(child), std::move(expressions));
+    return Status::ok;
+  }
+  if (node == "filter") {
+    std::vector<ExpressionPointer> conditions;
+    RETURN_IF_ERROR(read_expressions(object.Get("conditions"), &conditions));
+    *made = std::make_unique<FilterRows>(execution_, std::move(child), fields.number("columns"),
+                                         std::move(conditions));
+    return fields.status();
+  }
+  if (node == "limit") {
+    const uint64_t limit = fields.has("limit") ? fields.bytes("limit") : Limit::all;
+    *made = std::make_unique<Limit>(execution_, std::move(child), limit, fields.bytes("offset"));
+    return fields.status();
+  }
+  return bad_argument("node");
+}
+
+}  // namespace pgdata

@@ -1,0 +1,49 @@
+// PlanReader: a plan as TypeScript describes it (NativePlan of src-ts/binding/native.ts), as operators.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "executor/expression.h"
+#include "executor/operator.h"
+#include "executor/query_scan.h"
+#include "table/table.h"
+
+namespace pgdata {
+
+class PlanReader {
+ public:
+  PlanReader(Execution& execution, std::vector<std::shared_ptr<Table>> tables,
+             bool default_collation_is_bytewise)
+      : execution_(execution),
+        tables_(std::move(tables)),
+        default_collation_is_bytewise_(default_collation_is_bytewise),
+        constants_(execution.memory) {}
+
+  Status read_node(const Napi::Value& value, OperatorPointer* made);
+  static Status read_columns(const Napi::Value& value, std::vector<OutputColumn>* columns);
+
+ private:
+  static Status read_type(const Napi::Value& value, ValueType* type);
+  Status read_expression(const Napi::Value& value, ExpressionPointer* made);
+  Status read_expressions(const Napi::Value& value, std::vector<ExpressionPointer>* made);
+  Status read_comparison(const Napi::Object& object, ExpressionPointer* made);
+  Status read_in_list(const Napi::Object& object, ExpressionPointer* made);
+  Status read_arithmetic(const Napi::Object& object, ExpressionPointer* made);
+  // A constant's bytes as a Datum in memory that lives as long as this.
+  Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);
+
+  Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
+  Status read_table(const Napi::Object& object, std::shared_ptr<Table>* table,
+                    std::vector<int>* attributes);
+
+  Execution& execution_;
+  std::vector<std::shared_ptr<Table>> tables_;
+  bool default_collation_is_bytewise_;
+  Arena constants_;
+};
+
+}  // namespace pgdata

@@ -1,0 +1,62 @@
+// Numeric: arithmetic on values of type numeric, with the scale and the rounding that PostgreSQL gives a result.
+//
+// Made from the content of a datum (see tuple/compare_numeric.cc for its form), which is checked: damaged digits raise
+// data_corrupted. Source: src/backend/utils/adt/numeric.c, PostgreSQL 18.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "executor/arena.h"
+#include "tuple/tuple_desc.h"
+
+namespace pgdata {
+
+__extension__ using Int128 = __int128;
+
+class Numeric {
+ public:
+  // Zero.
+  Numeric() = default;
+  static Status from_content(std::string_view content, Numeric* numeric);
+  static Numeric from_integer(Int128 value);
+  bool is_finite() const { return kind_ == Kind::finite; }
+
+  // The results have PostgreSQL's display scale.
+  static Numeric add(const Numeric& left, const Numeric& right);
+  static Numeric subtract(const Numeric& left, const Numeric& right);
+  static Numeric multiply(const Numeric& left, const Numeric& right);
+  // division_by_zero.
+  static Status divide(const Numeric& left, const Numeric& right, Numeric* result);
+  static Status modulo(const Numeric& left, const Numeric& right, Numeric* result);
+
+  double to_double() const;
+  // A varlena in the arena. numeric_value_out_of_range.
+  Status to_datum(Arena& arena, Datum* datum) const;
+
+ private:
+  enum class Kind : uint8_t { finite, nan, infinity, minus_infinity };
+  explicit Numeric(Kind kind) : kind_(kind) {}
+
+  static Numeric add_signed(const Numeric& left, const Numeric& right, bool right_negative);
+  // The magnitudes' quotient, cut off after so many base-10000 digits after the point.
+  static Numeric quotient(const Numeric& left, const Numeric& right, int places);
+  // Of infinities, too: -1, 0 or 1.
+  int sign() const;
+  static Kind infinity_of(int sign) { return sign > 0 ? Kind::infinity : Kind::minus_infinity; }
+  int digit_at(int weight) const;
+  // Takes zeroes off both ends.
+  void strip();
+  // To so many decimal digits after the point, halves away from zero.
+  void round(int scale);
+
+  Kind kind_ = Kind::finite;
+  bool negative_ = false;
+  int weight_ = 0;               // power of 10000 of the first digit
+  int scale_ = 0;                // decimal digits after the point that are shown
+  std::vector<int16_t> digits_;  // base 10000, without zeroes at either end
+};
+
+}  // namespace pgdata

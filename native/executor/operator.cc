@@ -1,0 +1,16 @@
+// Operator: counting and timing.
+#include "executor/operator.h"
+
+namespace pgdata {
+
+Status Operator::next(const Batch** batch, Progress* progress) {
+  const auto begun = std::chrono::steady_clock::now();
+  Status status = produce(batch, progress);
+  const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begun;
+  counters_.total_ms += taken.count();
+  if (counters_.rows == 0) counters_.startup_ms = counters_.total_ms;
+  if (status.is_ok() && *progress == Progress::rows) counters_.rows += (*batch)->rows;
+  return status;
+}
+
+}  // namespace pgdata

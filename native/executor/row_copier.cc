@@ -1,0 +1,90 @@
+// RowCopier: deform, test, copy.
+#include "executor/row_copier.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/invariant.h"
+
+#include "heap/toast.h"
+#include "tuple/deform.h"
+#include "tuple/varlena.h"
+
+namespace pgdata {
+
+RowCopier::RowCopier(const Table& table, std::vector<int> attributes, MemoryAccount& account)
+    : table_(table),
+      attributes_(std::move(attributes)),
+      values_(static_cast<size_t>(table.natts())),
+      nulls_(new bool[static_cast<size_t>(table.natts())]),
+      found_(account, attributes_.size()),
+      out_(account, attributes_.size()) {
+  for (const int attribute : attributes_) needed_ = std::max(needed_, attribute + 1);
+}
+
+Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
+  Batch& batch = found_.batch();
+  const uint32_t row = batch.rows++;
+  if (needed_ == 0) return Status::ok;
+  RETURN_IF_ERROR(deform_heap_tuple(table_.layout(), tuple.bytes, tuple.length, needed_,
+                                    values_.data(), nulls_.get()));
+  for (size_t i = 0; i < attributes_.size(); i++) {
+    const auto attribute = static_cast<size_t>(attributes_[i]);
+    const Column& column = batch.columns[i];
+    column.nulls[row] = nulls_[attribute] ? 1 : 0;
+    if (nulls_[attribute]) continue;
+    Datum value = values_[attribute];
+    if (table_.desc().attributes[attribute].attlen == -1) {
+      const std::byte* bytes = datum_pointer(value);
+      if (!varlena_is_plain(bytes) && !varlena_is_short(bytes)) [[unlikely]] {
+        std::span<const std::byte> data;
+        RETURN_IF_ERROR(detoast(context, table_.heap(), bytes, &fetched_, &data));
+        std::byte* plain = found_.arena().allocate(VARHDRSZ + data.size());
+        set_varlena_size_4b(plain, static_cast<uint32_t>(VARHDRSZ + data.size()));
+        if (!data.empty()) std::memcpy(plain + VARHDRSZ, data.data(), data.size());
+        value = pointer_datum(plain);
+      }
+    }
+    column.values[row] = value;
+  }
+  return Status::ok;
+}
+
+Status RowCopier::copy(Conditions& conditions, uint32_t* removed) {
+  Batch& from = found_.batch();
+  Batch& to = out_.batch();
+  Selection selected{nullptr, from.rows};
+  if (!conditions.is_empty()) RETURN_IF_ERROR(conditions.select(from, &selected));
+  *removed = from.rows - selected.count;
+  INVARIANT(to.rows + selected.count <= batch_rows_max);
+  for (size_t i = 0; i < attributes_.size(); i++) {
+    const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(attributes_[i])];
+    const Column& source = from.columns[i];
+    Datum* values = to.columns[i].values + to.rows;
+    uint8_t* nulls = to.columns[i].nulls + to.rows;
+    if (attribute.attbyval) {
+      selected.for_each([&](uint32_t row) {
+        *values++ = source.values[row];
+        *nulls++ = source.nulls[row];
+      });
+    } else {
+      selected.for_each([&](uint32_t row) {
+        const uint8_t is_null = source.nulls[row];
+        *nulls++ = is_null;
+        Datum copied = 0;
+        if (is_null == 0) {
+          const Datum value = source.values[row];
+          copied = pointer_datum(
+              out_.arena().copy(datum_pointer(value), datum_size(attribute.attlen, value)));
+        }
+        *values++ = copied;
+      });
+    }
+  }
+  to.rows += selected.count;
+  found_.clear();
+  return Status::ok;
+}
+
+}  // namespace pgdata

@@ -1,0 +1,37 @@
+// RowCopier: tuples in pages to rows of a batch, for the operators that read tables.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "executor/batch.h"
+#include "executor/expression.h"
+#include "heap/heap_relation.h"
+#include "table/table.h"
+
+namespace pgdata {
+
+class RowCopier {
+ public:
+  RowCopier(const Table& table, std::vector<int> attributes, MemoryAccount& account);
+
+  // To the rows at hand, whose values stay in the page where they can.
+  Status add(const ReadContext& context, const HeapTuple& tuple);
+  // Copies those of the rows at hand that meet the conditions to the end of the batch, which has room for all of them;
+  // then there are none at hand.
+  Status copy(Conditions& conditions, uint32_t* removed);
+
+  BatchStorage& out() { return out_; }
+
+ private:
+  const Table& table_;
+  std::vector<int> attributes_;
+  int needed_ = 0;
+  std::vector<Datum> values_;
+  std::unique_ptr<bool[]> nulls_;
+  BatchStorage found_;
+  BatchStorage out_;
+  std::vector<std::byte> fetched_;
+};
+
+}  // namespace pgdata

@@ -1,0 +1,61 @@
+// Query: a SELECT as a plain object, as users write it.
+
+/** A column by its name, alone or after its table's name or alias; a number, bigint, boolean or null as itself. */
+export type Operand = string | number | bigint | boolean | null | Expression
+
+/** A value computed for each row. A text, a date or any other constant is given as `{ value }`. */
+export type Expression =
+  | { column: string }
+  | { value: unknown }
+  | { add: readonly [Operand, Operand] }
+  | { subtract: readonly [Operand, Operand] }
+  | { multiply: readonly [Operand, Operand] }
+  | { divide: readonly [Operand, Operand] }
+  | { modulo: readonly [Operand, Operand] }
+
+/** What a column, or an expression, is compared with: a constant as itself, or an expression. */
+export interface Comparison {
+  '='?: unknown
+  '<>'?: unknown
+  '<'?: unknown
+  '<='?: unknown
+  '>'?: unknown
+  '>='?: unknown
+  isNull?: boolean
+  in?: readonly unknown[]
+  /** With % and _, and a backslash before either to mean itself. */
+  like?: unknown
+  /** Both ends included. */
+  between?: readonly [unknown, unknown]
+  not?: Comparison
+}
+
+/**
+ * What must be true of a row: all of its members. A column's name with what it is compared with (a plain value means
+ * equality, null `is null`); `and`, `or`, `not` with further conditions; or an operator with its operands, of which
+ * strings are columns: `{ '>': ['a', { add: ['b', 1] }] }`.
+ */
+export interface Conditions {
+  and?: readonly Conditions[]
+  or?: readonly Conditions[]
+  not?: Conditions
+  [column: string]: unknown
+}
+
+/** A column by its name, or an expression with the name of the column that it makes. */
+export type OutputColumn = string | (Expression & { as: string })
+
+export interface Query {
+  /** A table; "public" unless the name says otherwise. */
+  from: string | { table: string; as?: string }
+  /** Default: all columns. */
+  columns?: readonly OutputColumn[]
+  where?: Conditions
+  limit?: number | bigint
+  offset?: number | bigint
+}
+
+export interface QueryOptions {
+  /** Ends the query with 57014. */
+  signal?: AbortSignal
+}

@@ -1,0 +1,82 @@
+// Scope: the tables of a query and the columns that names in it mean.
+import { PgError } from '../errors/pg-error.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
+import { nativeType, type Typed } from './expression.ts'
+import type { Query } from './query.ts'
+
+export interface ScopeTable {
+  relation: RelationInfo
+  /** The name by which the query knows it. */
+  alias: string
+}
+
+/** A column that a name means. */
+export interface ScopeColumn extends Typed {
+  /** Without the table's. */
+  name: string
+}
+
+export class Scope {
+  readonly tables: readonly ScopeTable[]
+
+  /** Throws 42712 when two tables go by the same name. */
+  constructor(tables: readonly ScopeTable[]) {
+    const seen = new Set<string>()
+    for (const { alias } of tables) {
+      if (seen.has(alias)) {
+        throw new PgError('42712', `table name "${alias}" specified more than once`)
+      }
+      seen.add(alias)
+    }
+    this.tables = tables
+  }
+
+  /** The column of that name, alone or after its table's. Throws 42703, 42702, 42P01. */
+  column(name: string): ScopeColumn {
+    const found = this.tables.flatMap((_, table) => this.#columnsOf(table, name))
+    if (found.length > 1) throw new PgError('42702', `column reference "${name}" is ambiguous`)
+    if (found[0] !== undefined) return found[0]
+    const dot = name.indexOf('.')
+    if (dot < 0) throw new PgError('42703', `column "${name}" does not exist`, { column: name })
+    const [alias, column] = [name.substring(0, dot), name.substring(dot + 1)]
+    const table = this.tables.findIndex((one) => one.alias === alias)
+    if (table < 0) {
+      throw new PgError('42P01', `missing FROM-clause entry for table "${alias}"`, { table: alias })
+    }
+    const [qualified] = this.#columnsOf(table, column)
+    if (qualified === undefined) {
+      throw new PgError('42703', `column ${alias}.${column} does not exist`, { column })
+    }
+    return qualified
+  }
+
+  /** All columns of all tables, in order. */
+  columns(): ScopeColumn[] {
+    return this.tables.flatMap((_, table) => this.#columnsOf(table))
+  }
+
+  #columnsOf(table: number, wanted?: string): ScopeColumn[] {
+    const { relation } = this.tables[table] as ScopeTable
+    return relation.columns
+      .filter(({ name }) => wanted === undefined || name === wanted)
+      .map(({ name, attribute, codec }) => {
+        const collation = relation.access.descriptor.attributes[attribute - 1]?.collation ?? 0
+        const type = { codec, collation }
+        return {
+          name,
+          type,
+          expression: { kind: 'column', type: nativeType(type), table, attribute },
+        }
+      })
+  }
+}
+
+/** The tables that a query names, in order. */
+export function tablesOfQuery(query: Query): { table: string; alias: string | undefined }[] {
+  const { from } = query
+  return [
+    typeof from === 'string'
+      ? { table: from, alias: undefined }
+      : { table: from.table, alias: from.as },
+  ]
+}

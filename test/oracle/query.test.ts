@@ -1,0 +1,116 @@
+// Queries against PostgreSQL.
+// Goal: a query of ours gives the rows, the types and the errors that stock PostgreSQL gives.
+// Method: stock makes tables of all ordinary types from a seed; each of some hundred random queries is run by stock as
+// SQL and by us as an object, on a copy of the directory, and the results are compared as texts.
+import { cpSync } from 'node:fs'
+import pg from 'pg'
+import { expect, test } from 'vitest'
+import { Cluster, PgError, type Session } from '../../src-ts/index.ts'
+import { codecFor } from '../../src-ts/types/index.ts'
+import { Oracle } from '../support/oracle.ts'
+import { type GeneratedQuery, QueryGenerator } from '../support/query-generator.ts'
+import { queryTables, tableSql } from '../support/query-tables.ts'
+import { Random } from '../support/random.ts'
+import { temporaryPath } from '../support/temporary-directory.ts'
+
+const seed = Number(process.env.PGDATA_SEED ?? 18)
+const queries = process.env.PGDATA_TEST_FULL ? 5000 : 400
+const openOptions = { int8: 'bigint', json: 'text' } as const
+const asText = { getTypeParser: () => (value: unknown) => value }
+const javascriptTypes: Record<number, string> = {
+  16: 'boolean',
+  20: 'bigint',
+  21: 'number',
+  23: 'number',
+  700: 'number',
+  701: 'number',
+  1700: 'string',
+}
+
+interface Outcome {
+  rows?: string[]
+  error?: string
+}
+
+function bySort(rows: string[], { compare }: GeneratedQuery): string[] {
+  return compare === 'count' ? [String(rows.length)] : rows.sort()
+}
+
+async function stockOutcome(client: pg.Client, generated: GeneratedQuery) {
+  try {
+    const { rows, fields } = await client.query({
+      text: generated.sql,
+      rowMode: 'array',
+      types: asText as unknown as pg.CustomTypesConfig,
+    })
+    const texts = (rows as unknown[][]).map((row) => JSON.stringify(row))
+    return { outcome: { rows: bySort(texts, generated) }, fields }
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error
+    return { outcome: { error: error.code as string }, fields: [] }
+  }
+}
+
+async function ourOutcome(
+  session: Session,
+  generated: GeneratedQuery,
+  fields: readonly pg.FieldDef[],
+): Promise<Outcome> {
+  try {
+    const rows = await session.query(generated.query).all()
+    const codecs = fields.map(({ dataTypeID }) => codecFor(dataTypeID, -1, openOptions))
+    const texts = rows.map((row) => {
+      expect(Object.keys(row)).toEqual(fields.map(({ name }) => name))
+      return JSON.stringify(
+        Object.values(row).map((value, i) => {
+          if (value === null) return null
+          const codec = codecs[i] as (typeof codecs)[number]
+          const wanted = javascriptTypes[codec.oid]
+          if (wanted !== undefined && typeof value !== wanted) {
+            return `a ${typeof value} in place of a ${codec.name}`
+          }
+          return codec.toText(codec.toLane(value))
+        }),
+      )
+    })
+    return { rows: bySort(texts, generated) }
+  } catch (error) {
+    if (!(error instanceof PgError)) throw error
+    return { error: error.code }
+  }
+}
+
+test('random queries give what stock gives', { timeout: 600_000 }, async () => {
+  console.log(`query: PGDATA_SEED=${seed}`)
+  const random = new Random(seed)
+  await using oracle = await Oracle.initdb()
+  await oracle.start({ fsync: 'off' })
+  let client = await oracle.client()
+  const tables = queryTables(random, 4, 8)
+  for (const table of tables) {
+    for (const sql of tableSql(random, table, random.pick([0, 30, 700, 3000]))) {
+      await client.query(sql)
+    }
+  }
+  await client.end()
+  await oracle.stop()
+  const copy = temporaryPath('query')
+  cpSync(oracle.dir, copy, { recursive: true })
+  await oracle.start()
+  client = await oracle.client()
+  await using cluster = await Cluster.open(copy, { ...openOptions, settings: { fsync: false } })
+  await using session = await cluster.connect()
+  const generator = new QueryGenerator(random, tables)
+  const counts = { rows: 0, errors: 0 }
+  for (let i = 0; i < queries; i++) {
+    const generated = generator.next()
+    const stock = await stockOutcome(client, generated)
+    const ours = await ourOutcome(session, generated, stock.fields)
+    const what = `query ${i}: ${generated.sql}\n${JSON.stringify(generated.query)}`
+    expect(ours, what).toEqual(stock.outcome)
+    if (stock.outcome.error === undefined) counts.rows++
+    else counts.errors++
+  }
+  expect(counts.rows).toBeGreaterThan(queries / 2)
+  await client.end()
+})

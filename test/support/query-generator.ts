@@ -1,0 +1,196 @@
+// Random queries, each as a query object of ours and as SQL.
+import type { Conditions, Expression, OutputColumn, Query } from '../../src-ts/index.ts'
+import type { QueryColumn, QueryTable } from './query-tables.ts'
+import type { Random } from './random.ts'
+
+export interface GeneratedQuery {
+  query: Query
+  sql: string
+  /** How its rows are compared: as a set, or by their number, where LIMIT leaves open which they are. */
+  compare: 'set' | 'count'
+}
+
+interface Said<T> {
+  ours: T
+  sql: string
+}
+
+const comparisons = ['=', '<>', '<', '<=', '>', '>='] as const
+const arithmetic = [
+  ['add', '+'],
+  ['subtract', '-'],
+  ['multiply', '*'],
+  ['divide', '/'],
+  ['modulo', '%'],
+] as const
+
+function text(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`
+}
+
+export class QueryGenerator {
+  constructor(
+    private readonly random: Random,
+    private readonly tables: readonly QueryTable[],
+  ) {}
+
+  next(): GeneratedQuery {
+    const { random } = this
+    const table = random.pick(this.tables)
+    const query: Query = { from: table.name }
+    const clauses: string[] = []
+    const hasLimit = random.chance(0.2)
+    let list = '*'
+    if (random.chance(0.8)) {
+      const columns = this.outputColumns(table, !hasLimit)
+      query.columns = columns.map(({ ours }) => ours)
+      list = columns.map(({ sql }) => sql).join(', ')
+    }
+    if (random.chance(0.8)) {
+      const where = this.conditions(table, 3)
+      query.where = where.ours
+      clauses.push(`where ${where.sql}`)
+    }
+    if (hasLimit) {
+      query.limit = random.pick([0, 1, 7, 300, 100_000])
+      clauses.push(`limit ${query.limit}`)
+      if (random.chance(0.5)) {
+        query.offset = random.pick([0, 3, 150, 100_000])
+        clauses.push(`offset ${query.offset}`)
+      }
+    }
+    const sql = [`select ${list} from ${table.name}`, ...clauses].join(' ')
+    return { query, sql, compare: hasLimit ? 'count' : 'set' }
+  }
+
+  private outputColumns(table: QueryTable, mayFail: boolean): Said<OutputColumn>[] {
+    const { random } = this
+    const columns = table.columns.filter(() => random.chance(0.5))
+    const said: Said<OutputColumn>[] = columns.map(({ name }) => ({ ours: name, sql: name }))
+    const computed = mayFail ? random.int(0, 2) : 0
+    for (let i = 0; i < computed; i++) {
+      const expression = this.number(table, 3, true)
+      if (typeof expression.ours !== 'object') continue
+      said.push({
+        ours: { ...expression.ours, as: `e${i}` },
+        sql: `${expression.sql} as e${i}`,
+      })
+    }
+    return said.length === 0 ? [{ ours: 'id', sql: 'id' }] : said
+  }
+
+  // An expression that is a number. Without `mayFail` its values stay small, and nothing is divided.
+  private number(
+    table: QueryTable,
+    depth: number,
+    mayFail: boolean,
+  ): Said<Expression | string | number> {
+    const { random } = this
+    if (depth > 0 && random.chance(0.6)) {
+      const [name, operator] = random.pick(mayFail ? arithmetic : arithmetic.slice(0, 2))
+      // A remainder is of whole numbers and numerics only.
+      const left = this.number(table, depth - 1, mayFail)
+      const right = this.number(table, depth - 1, mayFail)
+      return {
+        ours: { [name]: [left.ours, right.ours] } as unknown as Expression,
+        sql: `(${left.sql} ${operator} ${right.sql})`,
+      }
+    }
+    if (random.chance(0.3)) {
+      const literal = random.pick([0, 1, 2, -3, 10, 2.5, 0.125, 70_000])
+      return { ours: literal, sql: literal < 0 ? `(${literal})` : String(literal) }
+    }
+    const { name } = random.pick(table.columns.filter(({ family }) => family === 'number'))
+    return { ours: name, sql: name }
+  }
+
+  private literalOf({ family, pool }: QueryColumn): Said<unknown> {
+    const { random } = this
+    const value = pool.length > 0 && random.chance(0.8) ? random.pick(pool) : undefined
+    if (value === undefined && family === 'number') {
+      const number = random.int(-60, 3000)
+      return { ours: number, sql: String(number) }
+    }
+    const given = value ?? random.pick(pool)
+    return { ours: given, sql: text(given) }
+  }
+
+  private onColumn(table: QueryTable, depth: number): Said<Conditions> {
+    const { random } = this
+    const column = random.pick(table.columns)
+    const { name } = column
+    switch (random.int(0, 7)) {
+      case 0: {
+        const isNull = random.chance(0.5)
+        return { ours: { [name]: { isNull } }, sql: `${name} is ${isNull ? '' : 'not '}null` }
+      }
+      case 1:
+        return { ours: { [name]: null }, sql: `${name} is null` }
+      case 2: {
+        const list = Array.from({ length: random.int(1, 6) }, () => this.literalOf(column))
+        const hasNull = random.chance(0.15)
+        return {
+          ours: { [name]: { in: [...list.map(({ ours }) => ours), ...(hasNull ? [null] : [])] } },
+          sql: `${name} in (${[...list.map(({ sql }) => sql), ...(hasNull ? ['null'] : [])].join(', ')})`,
+        }
+      }
+      case 3: {
+        const [low, high] = [this.literalOf(column), this.literalOf(column)]
+        return {
+          ours: { [name]: { between: [low.ours, high.ours] } },
+          sql: `${name} between ${low.sql} and ${high.sql}`,
+        }
+      }
+      case 4: {
+        if (column.family !== 'text') break
+        const pattern = random.text(['a', 'b', 'x', 'm', '%', '_', 'ä', ' ', '\\%', '\\_'], 5)
+        const like = { ours: { like: pattern }, sql: `${name} like ${text(pattern)}` }
+        return random.chance(0.3)
+          ? { ours: { [name]: { not: like.ours } }, sql: `not (${like.sql})` }
+          : { ours: { [name]: like.ours }, sql: like.sql }
+      }
+      case 5: {
+        if (depth === 0) break
+        const left = this.number(table, 2, false)
+        const right = this.number(table, 2, false)
+        const operator = random.pick(comparisons)
+        return {
+          ours: { [operator]: [left.ours, right.ours] },
+          sql: `${left.sql} ${operator} ${right.sql}`,
+        }
+      }
+      case 6: {
+        const others = table.columns.filter(({ type }) => type === column.type)
+        const other = random.pick(others).name
+        const operator = random.pick(comparisons)
+        return {
+          ours: { [name]: { [operator]: { column: other } } },
+          sql: `${name} ${operator} ${other}`,
+        }
+      }
+    }
+    const literal = this.literalOf(column)
+    const operator = random.pick(comparisons)
+    return {
+      ours: { [name]: operator === '=' ? literal.ours : { [operator]: literal.ours } },
+      sql: `${name} ${operator} ${literal.sql}`,
+    }
+  }
+
+  private conditions(table: QueryTable, depth: number): Said<Conditions> {
+    const { random } = this
+    if (depth === 0 || random.chance(0.4)) return this.onColumn(table, depth)
+    if (random.chance(0.2)) {
+      const of = this.conditions(table, depth - 1)
+      return { ours: { not: of.ours }, sql: `not (${of.sql})` }
+    }
+    const name = random.pick(['and', 'or'] as const)
+    const operands = Array.from({ length: random.int(1, 3) }, () =>
+      this.conditions(table, depth - 1),
+    )
+    return {
+      ours: { [name]: operands.map(({ ours }) => ours) },
+      sql: `(${operands.map(({ sql }) => sql).join(` ${name} `)})`,
+    }
+  }
+}
