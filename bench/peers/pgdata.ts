@@ -98,7 +98,7 @@ async function open(directory: string, options: OpenOptions): Promise<Database> 
     },
     commits(rows) {
       const accounts = table()
-      for (const row of rows) session.transactionSync((tx) => tx.insert(accounts, row))
+      for (const row of rows) accounts.insertSync(row)
     },
     async commitsAwaited(rows) {
       const accounts = table()
@@ -113,9 +113,8 @@ async function open(directory: string, options: OpenOptions): Promise<Database> 
     async updates(keys, balance, together) {
       const accounts = table()
       for (let i = 0; i < keys.length; i += together) {
-        await session.transaction(async (tx) => {
-          for (const key of keys.slice(i, i + together)) await tx.update(accounts, key, { balance })
-        })
+        const entries = keys.slice(i, i + together).map((key) => [key, { balance }] as const)
+        await session.transaction((tx) => tx.updateMany(accounts, entries))
       }
     },
     async transfers(transfers, inFlight) {
