@@ -1,6 +1,8 @@
 // Search: comparison with tuples, binary search on a page, descent, moving right.
 #include "btree/btree_search.h"
 
+#include "btree/btree_upper_pages.h"
+
 namespace pgdata {
 
 namespace {
@@ -104,15 +106,14 @@ struct AnyColumn {
 };
 
 template <typename Comparison>
-Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& buffer,
-                   OffsetNumber* offset) {
-  const BtreePageView view = view_of(buffer);
+Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const BtreePageView& view,
+                   BlockNumber block, OffsetNumber* offset) {
   const bool is_leaf = view.is_leaf();
   OffsetNumber low = view.first_data();
   auto high = static_cast<OffsetNumber>(view.max_offset() + 1);
   if (!is_leaf) {
     // The first item of an upper page is minus infinity, whatever its bytes say.
-    if (low >= high) return damaged_page(index, buffer.block());
+    if (low >= high) return damaged_page(index, block);
     ++low;
   }
   const Comparison comparison(index, key);
@@ -131,7 +132,7 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Buf
     const std::byte* tuple = view.tuple(middle);
     const int order = tuple == nullptr ? corrupt_order : comparison.compare(index, key, tuple);
     if (order == corrupt_order) [[unlikely]]
-      return damaged_page(index, buffer.block());
+      return damaged_page(index, block);
     if (order >= wanted) {
       low = static_cast<OffsetNumber>(middle + 1);
     } else {
@@ -142,15 +143,17 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Buf
   return Status::ok;
 }
 
+// Then every key is below it, root or not.
+bool is_alone_on_level(const BtreePageView& view, uint32_t level) {
+  return !view.is_ignored() && view.opaque().btpo_level == level && view.is_leftmost() &&
+         view.is_rightmost();
+}
+
 Status read_cached_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root) {
   BtreeHints::Root hint;
   if (!BtreeHints::root(index, &hint)) return Status::ok;
   RETURN_IF_ERROR(read_btree_page(pool, index, hint.block, LockMode::shared, root));
-  const BtreePageView view = view_of(*root);
-  // Alone on the level it had: then every key is below it, root or not.
-  if (!view.is_ignored() && view.opaque().btpo_level == hint.level && view.is_leftmost() &&
-      view.is_rightmost())
-    return Status::ok;
+  if (is_alone_on_level(view_of(*root), hint.level)) return Status::ok;
   root->release();
   BtreeHints::forget_root(index);
   return Status::ok;
@@ -164,27 +167,68 @@ int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key, const
   return compare_columns(index, key, tuple, cursor, 0);
 }
 
-Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
-                         OffsetNumber* offset) {
+namespace {
+
+Status search_view(const BtreeIndex& index, const BtreeSearchKey& key, const BtreePageView& view,
+                   BlockNumber block, OffsetNumber* offset) {
   if (key.columns > 0 && !key.nulls[0]) {
     switch (index.key(0).shape) {
       case KeyShape::int2:
-        return search_page<FirstColumn<int16_t>>(index, key, page, offset);
+        return search_page<FirstColumn<int16_t>>(index, key, view, block, offset);
       case KeyShape::int4:
-        return search_page<FirstColumn<int32_t>>(index, key, page, offset);
+        return search_page<FirstColumn<int32_t>>(index, key, view, block, offset);
       case KeyShape::int8:
-        return search_page<FirstColumn<int64_t>>(index, key, page, offset);
+        return search_page<FirstColumn<int64_t>>(index, key, view, block, offset);
       case KeyShape::unsigned4:
-        return search_page<FirstColumn<uint32_t>>(index, key, page, offset);
+        return search_page<FirstColumn<uint32_t>>(index, key, view, block, offset);
       case KeyShape::unsigned8:
-        return search_page<FirstColumn<uint64_t>>(index, key, page, offset);
+        return search_page<FirstColumn<uint64_t>>(index, key, view, block, offset);
       case KeyShape::bytes:
-        return search_page<FirstBytes>(index, key, page, offset);
+        return search_page<FirstBytes>(index, key, view, block, offset);
       case KeyShape::generic:
         break;
     }
   }
-  return search_page<AnyColumn>(index, key, page, offset);
+  return search_page<AnyColumn>(index, key, view, block, offset);
+}
+
+// Down the copies of upper pages as far as there are any: `*child` is the block to go on with, and `*level` its level.
+Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                      BlockNumber* child, uint32_t* level, bool* found) {
+  *found = false;
+  BtreeHints::Root hint;
+  BtreePageView view;
+  if (!BtreeHints::root(index, &hint) || hint.level == 0 ||
+      !find_upper_page(pool, index, hint.block, &view))
+    return Status::ok;
+  BlockNumber block = hint.block;
+  uint32_t here = hint.level;
+  if (!is_alone_on_level(view, here)) return Status::ok;
+  for (;;) {
+    OffsetNumber offset = invalid_offset_number;
+    RETURN_IF_ERROR(search_view(index, key, view, block, &offset));
+    const std::byte* tuple = view.tuple(offset);
+    if (tuple == nullptr) return damaged_page(index, block);
+    *child = btree_downlink(index_tuple_header(tuple));
+    *level = --here;
+    *found = true;
+    if (here == 0 || !find_upper_page(pool, index, *child, &view)) return Status::ok;
+    // One that was split or is on the way to be deleted is looked at itself.
+    if (view.is_ignored() || view.is_leaf() || view.opaque().btpo_level != here) return Status::ok;
+    if (!view.is_rightmost()) {
+      const std::byte* high_key = view.high_key();
+      if (high_key == nullptr || compare_with_tuple(index, key, high_key) >= (key.next_key ? 0 : 1))
+        return Status::ok;
+    }
+    block = *child;
+  }
+}
+
+}  // namespace
+
+Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
+                         OffsetNumber* offset) {
+  return search_view(index, key, view_of(page), page.block(), offset);
 }
 
 Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root) {
@@ -269,8 +313,22 @@ Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeS
                          LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
                          BufferRef* leaf) {
   if (stack != nullptr) stack->depth = 0;
-  RETURN_IF_ERROR(find_btree_root(pool, index, leaf));
-  if (!leaf->is_valid()) return Status::ok;
+  // Who will change something must know the way back, and completes splits.
+  const bool only_reads = stack == nullptr && finisher == nullptr && leaf_mode == LockMode::shared;
+  BlockNumber child{0};
+  uint32_t child_level = 0;
+  bool descended = false;
+  if (only_reads)
+    RETURN_IF_ERROR(descend_copies(pool, index, key, &child, &child_level, &descended));
+  if (descended) {
+    RETURN_IF_ERROR(read_btree_page(pool, index, child, LockMode::shared, leaf));
+    const BtreePageView view = view_of(*leaf);
+    if (!view.is_ignored() && view.opaque().btpo_level != child_level)
+      return damaged_page(index, child);
+  } else {
+    RETURN_IF_ERROR(find_btree_root(pool, index, leaf));
+    if (!leaf->is_valid()) return Status::ok;
+  }
   LockMode mode = LockMode::shared;
   if (view_of(*leaf).is_leaf() && leaf_mode == LockMode::exclusive) {
     // The root is a leaf: trade the lock in. It may be split meanwhile, which move_right sees.
@@ -283,13 +341,14 @@ Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeS
     RETURN_IF_ERROR(move_right(pool, index, key, mode, stack, finisher, leaf));
     const BtreePageView view = view_of(*leaf);
     if (view.is_leaf()) return Status::ok;
+    if (only_reads) keep_upper_page(pool, index, *leaf);
     OffsetNumber offset = invalid_offset_number;
     RETURN_IF_ERROR(search_btree_page(index, key, *leaf, &offset));
     const std::byte* tuple = view.tuple(offset);
     const uint32_t level = view.opaque().btpo_level;
     if (tuple == nullptr || level == 0 || --levels_left == 0)
       return damaged_page(index, leaf->block());
-    const BlockNumber child = btree_downlink(index_tuple_header(tuple));
+    child = btree_downlink(index_tuple_header(tuple));
     if (stack != nullptr) stack->steps[stack->depth++] = {leaf->block(), offset};
     if (level == 1) mode = leaf_mode;
     const BlockNumber parent = leaf->block();

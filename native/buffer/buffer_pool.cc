@@ -2,6 +2,7 @@
 #include "buffer/buffer_pool.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/stop_point.h"
@@ -83,6 +84,8 @@ BufferPool::Local::Local(Segment& segment, Storage& storage_of_relations, Wal* l
 BufferPool::BufferPool(Segment& segment, Storage& storage, Wal* wal, ClusterState& state,
                        BufferPoolOptions options)
     : local_(std::make_unique<Local>(segment, storage, wal, state, options)) {
+  static std::atomic<uint64_t> serials{0};
+  serial_ = ++serials;
   INVARIANT(options.buffers > 0);
   INVARIANT(options.buffers < 1u << 30);
   INVARIANT(options.block_size >= block_size_min);
@@ -390,6 +393,10 @@ bool BufferPool::is_unchanged(RelFileLocator relation, BlockNumber block,
   return descriptor.changes.load(std::memory_order_acquire) == version.changes &&
          descriptor.has_tag(BufferTag(relation, ForkNumber::main, block)) &&
          (descriptor.state.load(std::memory_order_relaxed) & BM_TAG_VALID) != 0;
+}
+
+void BufferPool::count_hit(RelFileLocator relation) const {
+  local_->count_read(relation, nullptr, true);
 }
 
 void BufferPool::prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block) {

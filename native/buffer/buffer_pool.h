@@ -202,7 +202,11 @@ class BufferPool {
   // Is block `block` of the main fork as it was when BufferRef::version gave `version`, but for hints? False when it has
   // left the pool since. Without a pin or a look at the page: the caller knows why a change under way does not matter.
   bool is_unchanged(RelFileLocator relation, BlockNumber block, PageVersion version) const;
-  // The same only if it is in the pool already (no IO); `*buffer` invalid otherwise.
+  // A page of the relation was read that the caller has a copy of.
+  void count_hit(RelFileLocator relation) const;
+  // No other pool of this process has or had the same.
+  uint64_t serial() const { return serial_; }
+  // As `read`, only if it is in the pool already (no IO); `*buffer` invalid otherwise.
   void find(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
   // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
   void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
@@ -249,6 +253,7 @@ class BufferPool {
   struct Shared;
   struct Local;
   std::unique_ptr<Local> local_;
+  uint64_t serial_;
 };
 
 }  // namespace pgdata

@@ -30,6 +30,7 @@ struct ProcessArray::Slot {
 
 namespace {
 
+constexpr uint32_t slots_per_line = 64 / sizeof(TransactionId);
 constexpr size_t line_align(size_t size) { return align_up(size, 64); }
 
 constexpr uint32_t overflowed_bit = 1u << 31;
@@ -76,10 +77,11 @@ void ProcessArray::initialize(TransactionId latest_completed) {
   shared_->completions.store(1, std::memory_order_relaxed);
 }
 
-bool ProcessArray::take_slot_between(uint32_t first, uint32_t end, Oid database,
+bool ProcessArray::take_slot_between(uint32_t first, uint32_t end, uint32_t preferred, Oid database,
                                      std::atomic<uint32_t>* used, int* slot) {
   LwLockGuard guard(shared_->lock, LockMode::exclusive);
-  for (uint32_t i = first; i < end; ++i) {
+  for (uint32_t tried = 0; tried < end - first; ++tried) {
+    const uint32_t i = first + (preferred + tried) % (end - first);
     if (slots_[i].pid.load(std::memory_order_relaxed) != 0) continue;
     slots_[i].database = database;
     slots_[i].process = process_;
@@ -139,13 +141,15 @@ std::vector<TransactionId> ProcessArray::subxids_of(int slot) const {
 }
 
 Status ProcessArray::take_slot(Oid database, int* slot) {
-  if (take_slot_between(0, backends_max_, database, &shared_->backends_used, slot))
+  // What processes publish all the time lies in different cache lines.
+  const uint32_t preferred = process_ * slots_per_line % backends_max_;
+  if (take_slot_between(0, backends_max_, preferred, database, &shared_->backends_used, slot))
     return Status::ok;
   return Status::error(ErrorCode::too_many_connections, "sorry, too many clients already");
 }
 
 bool ProcessArray::take_prepared_slot(Oid database, int* slot) {
-  return take_slot_between(backends_max_, slots_max_, database, &shared_->prepared_used, slot);
+  return take_slot_between(backends_max_, slots_max_, 0, database, &shared_->prepared_used, slot);
 }
 
 void ProcessArray::release_slot(int slot) {
@@ -170,7 +174,7 @@ void ProcessArray::hand_over_to_prepared(int slot) {
   xmins_[slot].store(invalid_transaction_id, std::memory_order_relaxed);
   sub_states_[slot].store(0, std::memory_order_relaxed);
   // Nothing completed, but a snapshot of this backend left out its own transaction, which now is another's.
-  shared_->completions.fetch_add(1, std::memory_order_relaxed);
+  shared_->completions.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void ProcessArray::set_xid(int slot, TransactionId xid) {
@@ -195,7 +199,7 @@ void ProcessArray::note_completed(TransactionId latest) {
   if (precedes(shared_->latest_completed.load(std::memory_order_relaxed), latest)) {
     shared_->latest_completed.store(latest, std::memory_order_relaxed);
   }
-  shared_->completions.fetch_add(1, std::memory_order_relaxed);
+  shared_->completions.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void ProcessArray::remove_subxids(int slot, TransactionId xid,
@@ -242,7 +246,20 @@ void ProcessArray::clear_xmin(int slot) {
   xmins_[slot].store(invalid_transaction_id, std::memory_order_release);
 }
 
+// The last snapshot serves again if no transaction has ended since, as told by a look before and after its xmin is
+// published: who computes a horizon after the first that ends from here on sees that xmin, and until then no horizon can be
+// beyond it.
+bool ProcessArray::reuse_snapshot(int slot, const Snapshot& snapshot, uint64_t completions) const {
+  if (shared_->completions.load(std::memory_order_seq_cst) != completions) return false;
+  if (is_valid(xmins_[slot].load(std::memory_order_relaxed))) return true;
+  xmins_[slot].store(snapshot.xmin, std::memory_order_seq_cst);
+  if (shared_->completions.load(std::memory_order_seq_cst) == completions) return true;
+  xmins_[slot].store(invalid_transaction_id, std::memory_order_release);
+  return false;
+}
+
 void ProcessArray::take_snapshot(int slot, Snapshot* snapshot, uint64_t* completions) const {
+  if (slot >= 0 && completions != nullptr && reuse_snapshot(slot, *snapshot, *completions)) return;
   LwLockGuard guard(shared_->lock, LockMode::shared);
   const uint64_t now = shared_->completions.load(std::memory_order_relaxed);
   if (completions == nullptr || *completions != now) {
@@ -341,7 +358,7 @@ TransactionId ProcessArray::oldest_xmin() const {
   LwLockGuard guard(shared_->lock, LockMode::shared);
   TransactionId oldest = oldest_running_locked();
   each_slot([&](uint32_t i) {
-    const TransactionId xmin = xmins_[i].load(std::memory_order_acquire);
+    const TransactionId xmin = xmins_[i].load(std::memory_order_seq_cst);
     if (is_valid(xmin) && precedes(xmin, oldest)) oldest = xmin;
   });
   return oldest;
@@ -356,7 +373,7 @@ RemovalHorizons ProcessArray::removal_horizons(Oid database) const {
   };
   each_slot([&](uint32_t i) {
     for (const auto* ids : {xids_, xmins_}) {
-      const TransactionId xid = ids[i].load(std::memory_order_acquire);
+      const TransactionId xid = ids[i].load(std::memory_order_seq_cst);
       lower(xid, &horizons.shared);
       if (slots_[i].database == database || slots_[i].database == invalid_oid ||
           database == invalid_oid)
@@ -370,7 +387,7 @@ bool ProcessArray::anybody_has_snapshot() const {
   LwLockGuard guard(shared_->lock, LockMode::shared);
   bool found = false;
   each_slot([&](uint32_t i) {
-    if (is_valid(xmins_[i].load(std::memory_order_acquire))) found = true;
+    if (is_valid(xmins_[i].load(std::memory_order_seq_cst))) found = true;
   });
   return found;
 }

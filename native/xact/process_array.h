@@ -120,8 +120,10 @@ class ProcessArray {
   // Calls `visit(slot)` for every slot that may be taken.
   template <typename Visit>
   void each_slot(Visit&& visit) const;
-  bool take_slot_between(uint32_t first, uint32_t end, Oid database, std::atomic<uint32_t>* used,
-                         int* slot);
+  // A free one, looked for from the `preferred`th on and all around.
+  bool take_slot_between(uint32_t first, uint32_t end, uint32_t preferred, Oid database,
+                         std::atomic<uint32_t>* used, int* slot);
+  bool reuse_snapshot(int slot, const Snapshot& snapshot, uint64_t completions) const;
   void release_slot_between(uint32_t first, std::atomic<uint32_t>* used, int slot);
   TransactionId oldest_running_locked() const;
   void note_completed(TransactionId latest);
