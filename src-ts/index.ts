@@ -12,6 +12,7 @@ export {
 export type { InitOptions } from './cluster/init.ts'
 export type { LockInfo } from './cluster/lock-info.ts'
 export type { SettingsOwner, StoredSettingsInput } from './command/alter-settings.ts'
+export type { AnalyzeOptions, AnalyzeProgress, AnalyzeReport } from './command/analyze.ts'
 export type { CreateDatabaseOptions } from './command/create-database.ts'
 export type { CreateIndexOptions, IndexColumn } from './command/create-index.ts'
 export type { CreateSchemaOptions } from './command/create-schema.ts'

@@ -1,6 +1,7 @@
 // The entry of the addon: what JavaScript sees when it loads pgdata.node.
 #include <napi.h>
 
+#include "addon/analyze_object.h"
 #include "addon/async_task.h"
 #include "addon/cluster_object.h"
 #include "addon/control_object.h"
@@ -82,6 +83,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   here->disk_class = Napi::Persistent(DiskObject::define(env));
   here->log_queue_class = Napi::Persistent(LogQueueObject::define(env));
   here->vacuum_class = Napi::Persistent(VacuumObject::define(env));
+  here->analyze_class = Napi::Persistent(AnalyzeObject::define(env));
   here->wal_class = Napi::Persistent(WalObject::define(env));
   env.SetInstanceData(here);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "addon/analyze_object.h"
 #include "addon/async_task.h"
 #include "addon/descriptor.h"
 #include "addon/disk_object.h"
@@ -27,6 +28,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("session", &ClusterObject::session),
           InstanceMethod("relation", &ClusterObject::relation),
           InstanceMethod("vacuum", &ClusterObject::vacuum),
+          InstanceMethod("analyze", &ClusterObject::analyze),
           InstanceMethod("newOid", &ClusterObject::new_oid),
           InstanceMethod("blocks", &ClusterObject::blocks),
           InstanceMethod("verifyIndex", &ClusterObject::verify_index),
@@ -60,6 +62,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("databaseStatistics", &ClusterObject::database_statistics),
           InstanceMethod("clusterStatistics", &ClusterObject::cluster_statistics),
           InstanceMethod("reportVacuum", &ClusterObject::report_vacuum),
+          InstanceMethod("reportAnalyze", &ClusterObject::report_analyze),
           InstanceMethod("reportAutovacuumStart", &ClusterObject::report_autovacuum_start),
           InstanceMethod("reportArchived", &ClusterObject::report_archived),
           InstanceMethod("dropDatabaseStatistics", &ClusterObject::drop_database_statistics),
@@ -164,6 +167,17 @@ Napi::Value ClusterObject::vacuum(const Napi::CallbackInfo& info) {
       THROW_IF_ERROR(env, bad_argument("relation"));
     return VacuumObject::make(env, core_, info[0].ToNumber().Uint32Value(), std::move(table),
                               of_toast, info[3].ToBoolean().Value());
+  });
+}
+
+// analyze(database, relation, isAutovacuum): NativeAnalyze
+Napi::Value ClusterObject::analyze(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    std::shared_ptr<Table> table = RelationObject::table_of(env, info[1]);
+    if (table == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
+    return AnalyzeObject::make(env, core_, info[0].ToNumber().Uint32Value(), std::move(table),
+                               info[2].ToBoolean().Value());
   });
 }
 

@@ -22,6 +22,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value session(const Napi::CallbackInfo& info);
   Napi::Value relation(const Napi::CallbackInfo& info);
   Napi::Value vacuum(const Napi::CallbackInfo& info);
+  Napi::Value analyze(const Napi::CallbackInfo& info);
   Napi::Value new_oid(const Napi::CallbackInfo& info);
   Napi::Value verify_index(const Napi::CallbackInfo& info);
   Napi::Value blocks(const Napi::CallbackInfo& info);
@@ -59,6 +60,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value database_statistics(const Napi::CallbackInfo& info);
   Napi::Value cluster_statistics(const Napi::CallbackInfo& info);
   Napi::Value report_vacuum(const Napi::CallbackInfo& info);
+  Napi::Value report_analyze(const Napi::CallbackInfo& info);
   Napi::Value report_autovacuum_start(const Napi::CallbackInfo& info);
   Napi::Value report_archived(const Napi::CallbackInfo& info);
   Napi::Value drop_database_statistics(const Napi::CallbackInfo& info);

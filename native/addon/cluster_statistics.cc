@@ -257,6 +257,26 @@ Napi::Value ClusterObject::report_vacuum(const Napi::CallbackInfo& info) {
   });
 }
 
+// reportAnalyze(database, relation, isShared, isAutovacuum, liveTuples, deadTuples, ofAllColumns, elapsedMs)
+Napi::Value ClusterObject::report_analyze(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    if (info.Length() != 8) THROW_IF_ERROR(env, bad_argument("number of arguments"));
+    AnalyzedRelation analyzed{};
+    analyzed.database = oid_of(info[0]);
+    analyzed.relation = oid_of(info[1]);
+    analyzed.is_shared = info[2].ToBoolean().Value();
+    analyzed.is_autovacuum = info[3].ToBoolean().Value();
+    analyzed.live_tuples = info[4].ToNumber().Int64Value();
+    analyzed.dead_tuples = info[5].ToNumber().Int64Value();
+    analyzed.of_all_columns = info[6].ToBoolean().Value();
+    analyzed.elapsed_ms = info[7].ToNumber().Int64Value();
+    Statistics* const statistics = core_->engine().statistics();
+    if (statistics != nullptr && statistics->tracks_counts()) statistics->report_analyze(analyzed);
+    return env.Undefined();
+  });
+}
+
 // reportAutovacuumStart(database)
 Napi::Value ClusterObject::report_autovacuum_start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <type_traits>
 
 #include "addon/error.h"
 #include "addon/fields.h"
@@ -227,29 +226,30 @@ Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target) {
   return fields.status();
 }
 
-Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings) {
+Status read_cost_settings(const Napi::Value& value, CostSettings* settings) {
   if (!value.IsObject()) return bad_argument("settings");
   Fields fields(value.As<Napi::Object>());
-  const auto take = [&](const char* name, auto* setting) {
-    const Napi::Value given = fields.raw(name);
-    if (!given.IsNumber()) return;
-    using Setting = std::remove_reference_t<decltype(*setting)>;
-    *setting = static_cast<Setting>(given.As<Napi::Number>().DoubleValue());
-  };
+  fields.take("vacuum_cost_delay", &settings->vacuum_cost_delay_ms);
+  fields.take("vacuum_cost_limit", &settings->vacuum_cost_limit);
+  fields.take("vacuum_cost_page_miss", &settings->vacuum_cost_page_miss);
+  fields.take("vacuum_cost_page_dirty", &settings->vacuum_cost_page_dirty);
+  return Status::ok;
+}
+
+Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings) {
+  RETURN_IF_ERROR(read_cost_settings(value, settings));
+  Fields fields(value.As<Napi::Object>());
   FreezeSettings& freeze = settings->freeze;
-  take("vacuum_freeze_min_age", &freeze.vacuum_freeze_min_age);
-  take("vacuum_freeze_table_age", &freeze.vacuum_freeze_table_age);
-  take("vacuum_multixact_freeze_min_age", &freeze.vacuum_multixact_freeze_min_age);
-  take("vacuum_multixact_freeze_table_age", &freeze.vacuum_multixact_freeze_table_age);
-  take("vacuum_failsafe_age", &freeze.vacuum_failsafe_age);
-  take("vacuum_multixact_failsafe_age", &freeze.vacuum_multixact_failsafe_age);
-  take("autovacuum_freeze_max_age", &freeze.autovacuum_freeze_max_age);
-  take("autovacuum_multixact_freeze_max_age", &freeze.autovacuum_multixact_freeze_max_age);
-  take("vacuum_max_eager_freeze_failure_rate", &settings->vacuum_max_eager_freeze_failure_rate);
-  take("vacuum_cost_delay", &settings->vacuum_cost_delay_ms);
-  take("vacuum_cost_limit", &settings->vacuum_cost_limit);
-  take("vacuum_cost_page_miss", &settings->vacuum_cost_page_miss);
-  take("vacuum_cost_page_dirty", &settings->vacuum_cost_page_dirty);
+  fields.take("vacuum_freeze_min_age", &freeze.vacuum_freeze_min_age);
+  fields.take("vacuum_freeze_table_age", &freeze.vacuum_freeze_table_age);
+  fields.take("vacuum_multixact_freeze_min_age", &freeze.vacuum_multixact_freeze_min_age);
+  fields.take("vacuum_multixact_freeze_table_age", &freeze.vacuum_multixact_freeze_table_age);
+  fields.take("vacuum_failsafe_age", &freeze.vacuum_failsafe_age);
+  fields.take("vacuum_multixact_failsafe_age", &freeze.vacuum_multixact_failsafe_age);
+  fields.take("autovacuum_freeze_max_age", &freeze.autovacuum_freeze_max_age);
+  fields.take("autovacuum_multixact_freeze_max_age", &freeze.autovacuum_multixact_freeze_max_age);
+  fields.take("vacuum_max_eager_freeze_failure_rate",
+              &settings->vacuum_max_eager_freeze_failure_rate);
   settings->maintenance_work_mem_bytes = fields.bytes("maintenanceWorkMem");
   settings->disable_page_skipping = fields.boolean("disablePageSkipping");
   settings->truncate = fields.boolean("truncate");
@@ -258,6 +258,36 @@ Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings) 
                             : cleanup == "off" ? IndexCleanup::off
                                                : IndexCleanup::automatic;
   return fields.status();
+}
+
+Status read_analyzed_columns(const Napi::Value& value, const Table& table,
+                             std::vector<AnalyzedColumn>* columns) {
+  if (!value.IsArray()) return bad_argument("columns");
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsObject()) return bad_argument("columns");
+    Fields fields(element.As<Napi::Object>());
+    AnalyzedColumn column;
+    column.attribute = fields.integer("attribute") - 1;
+    column.target = fields.number("target");
+    const std::string method = fields.text("method");
+    column.method = method == "scalar"     ? ColumnMethod::scalar
+                    : method == "distinct" ? ColumnMethod::distinct
+                                           : ColumnMethod::trivial;
+    column.order.opfamily = fields.number("family");
+    column.order.opcintype = fields.number("operandType");
+    column.order.element_type = fields.number("elementType");
+    column.order.collation = fields.number("collation");
+    column.order.default_collation_is_bytewise = table.definition().bytewise_default_collation;
+    column.collation_is_deterministic = fields.boolean("isDeterministic");
+    column.has_equal_image = fields.boolean("hasEqualImage");
+    RETURN_IF_ERROR(fields.status());
+    if (column.attribute < 0 || column.attribute >= table.natts()) return bad_argument("attribute");
+    if (column.target == 0) return bad_argument("target");
+    columns->push_back(column);
+  }
+  return Status::ok;
 }
 
 }  // namespace pgdata

@@ -3,6 +3,9 @@
 
 #include <napi.h>
 
+#include <vector>
+
+#include "analyze/analyze_relation.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "engine/engine.h"
@@ -21,5 +24,9 @@ Status read_table_definition(const Napi::Object& object, TableDefinition* defini
 Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target);
 // Settings that are left out keep their defaults.
 Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings);
+Status read_cost_settings(const Napi::Value& value, CostSettings* settings);
+// Columns of the table that are to be analyzed.
+Status read_analyzed_columns(const Napi::Value& value, const Table& table,
+                             std::vector<AnalyzedColumn>* columns);
 
 }  // namespace pgdata

@@ -22,6 +22,7 @@ struct Environment {
   // Openings under way that can be given up, by the number that JavaScript gave them.
   std::unordered_map<uint32_t, std::atomic<bool>*> openings;
   Napi::FunctionReference vacuum_class;
+  Napi::FunctionReference analyze_class;
   Napi::FunctionReference wal_class;
 };
 

@@ -64,6 +64,12 @@ class Fields {
     return locator;
   }
   bool has(const char* name) { return !object_.Get(name).IsUndefined(); }
+  // Stays as it is when the field is left out.
+  template <typename Setting>
+  void take(const char* name, Setting* setting) {
+    const Napi::Value given = object_.Get(name);
+    if (given.IsNumber()) *setting = static_cast<Setting>(given.As<Napi::Number>().DoubleValue());
+  }
   Napi::Value raw(const char* name) { return object_.Get(name); }
 
   Status status() const { return failed_ == nullptr ? Status() : bad_argument(failed_); }

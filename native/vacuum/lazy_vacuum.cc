@@ -36,12 +36,6 @@ bool is_empty(const Page& page) { return page.max_offset() == 0; }
 
 }  // namespace
 
-Status VacuumProgress::check() const {
-  if (!canceled.load(std::memory_order_relaxed) && (stopping == nullptr || !stopping->load()))
-    return Status::ok;
-  return Status::error(ErrorCode::query_canceled, "canceling statement due to user request");
-}
-
 class LazyVacuum::Upkeep final : public IndexUpkeep {
  public:
   Upkeep(TransactionSystem& transactions, RemovalTest& removal, bool shared)
@@ -71,7 +65,8 @@ LazyVacuum::LazyVacuum(Backend& backend, VacuumTarget target, const VacuumSettin
       progress_(progress),
       removal_(backend.transactions(), backend.database()),
       upkeep_(std::make_unique<Upkeep>(backend.transactions(), removal_, heap_.is_shared())),
-      strategy_(std::make_unique<BufferStrategy>(pool_, StrategyKind::vacuum)) {
+      strategy_(std::make_unique<BufferStrategy>(pool_, StrategyKind::vacuum)),
+      delay_(backend.services().state, settings_, progress) {
   for (const BtreeIndex* index : target_.indexes)
     index_vacuums_.push_back(std::make_unique<BtreeVacuum>(
         backend.services(), *index, *upkeep_, strategy_.get(), [this] { return pause(false); }));
@@ -128,20 +123,7 @@ Status LazyVacuum::run(VacuumOutcome* outcome) {
 }
 
 // Called with nothing locked.
-Status LazyVacuum::pause(bool dirtied) {
-  RETURN_IF_ERROR(backend_.services().state.check());
-  RETURN_IF_ERROR(progress_.check());
-  if (settings_.vacuum_cost_delay_ms <= 0 || outcome_.failsafe) return Status::ok;
-  cost_ += settings_.vacuum_cost_page_miss + (dirtied ? settings_.vacuum_cost_page_dirty : 0);
-  const uint32_t shared_limit = progress_.cost_limit.load(std::memory_order_relaxed);
-  const uint32_t limit = shared_limit != 0 ? shared_limit : settings_.vacuum_cost_limit;
-  if (cost_ < limit) return Status::ok;
-  const double share = static_cast<double>(cost_) / limit;
-  const double delay_ms = settings_.vacuum_cost_delay_ms * std::min(share, 4.0);
-  std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(delay_ms));
-  cost_ = 0;
-  return Status::ok;
-}
+Status LazyVacuum::pause(bool dirtied) { return delay_.pause(dirtied, outcome_.failsafe); }
 
 bool LazyVacuum::check_failsafe() {
   if (outcome_.failsafe) return true;

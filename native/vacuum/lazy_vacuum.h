@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "btree/btree_vacuum.h"
 #include "heap/prune.h"
+#include "vacuum/cost_delay.h"
 #include "vacuum/dead_tids.h"
 #include "vacuum/vacuum_cutoffs.h"
 #include "xact/backend.h"
@@ -31,7 +32,7 @@ struct VacuumTarget {
 
 enum class IndexCleanup : uint8_t { automatic, on, off };
 
-struct VacuumSettings {
+struct VacuumSettings : CostSettings {
   FreezeSettings freeze;
   // Looks at every page, whatever the visibility map says.
   bool disable_page_skipping = false;
@@ -39,11 +40,6 @@ struct VacuumSettings {
   bool truncate = true;
   uint64_t maintenance_work_mem_bytes = 64ull << 20;
   double vacuum_max_eager_freeze_failure_rate = 0.03;
-  // Sleeps so long whenever so much was done; 0: never.
-  double vacuum_cost_delay_ms = 0;
-  uint32_t vacuum_cost_limit = 200;
-  uint32_t vacuum_cost_page_miss = 2;
-  uint32_t vacuum_cost_page_dirty = 20;
 };
 
 // As pg_stat_progress_vacuum numbers them.
@@ -57,8 +53,8 @@ enum class VacuumPhase : uint32_t {
   performing_final_cleanup = 6,
 };
 
-// Written by the vacuum, read by anybody; `canceled` the other way.
-struct VacuumProgress {
+// Written by the vacuum, read by anybody; what it has of UpkeepControl the other way.
+struct VacuumProgress : UpkeepControl {
   std::atomic<VacuumPhase> phase{VacuumPhase::initializing};
   std::atomic<uint32_t> heap_blks_total{0};
   std::atomic<uint32_t> heap_blks_scanned{0};
@@ -69,14 +65,6 @@ struct VacuumProgress {
   std::atomic<uint64_t> num_dead_item_ids{0};
   std::atomic<uint32_t> indexes_total{0};
   std::atomic<uint32_t> indexes_processed{0};
-  std::atomic<bool> canceled{false};
-  // In place of the setting vacuum_cost_limit while it is not 0: autovacuum workers share one.
-  std::atomic<uint32_t> cost_limit{0};
-  // Of whoever closes the cluster; may be null.
-  const std::atomic<bool>* stopping = nullptr;
-
-  // query_canceled once the vacuum is to end.
-  Status check() const;
 };
 
 // What a vacuum found and did.
@@ -166,7 +154,7 @@ class LazyVacuum {
   uint32_t dead_item_pages_ = 0;
   TransactionId new_relfrozenxid_ = invalid_transaction_id;
   MultiXactId new_relminmxid_ = 0;
-  uint64_t cost_ = 0;
+  CostDelay delay_;
 
   // Skipping by the map: the block scanned last, and the next that must be.
   uint32_t current_block_ = value_of(invalid_block_number);

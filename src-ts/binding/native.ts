@@ -732,8 +732,16 @@ export interface VacuumBounds {
   reltuples: number
 }
 
+/** Settings that are left out keep PostgreSQL's defaults. */
+export interface NativeCostSettings {
+  vacuum_cost_delay?: number
+  vacuum_cost_limit?: number
+  vacuum_cost_page_miss?: number
+  vacuum_cost_page_dirty?: number
+}
+
 /** Settings of PostgreSQL's names keep its defaults when they are left out. */
-export interface NativeVacuumSettings {
+export interface NativeVacuumSettings extends NativeCostSettings {
   /** Bytes for dead line pointers between two scans of the indexes. */
   maintenanceWorkMem: number
   disablePageSkipping: boolean
@@ -748,10 +756,6 @@ export interface NativeVacuumSettings {
   autovacuum_freeze_max_age?: number
   autovacuum_multixact_freeze_max_age?: number
   vacuum_max_eager_freeze_failure_rate?: number
-  vacuum_cost_delay?: number
-  vacuum_cost_limit?: number
-  vacuum_cost_page_miss?: number
-  vacuum_cost_page_dirty?: number
 }
 
 export interface NativeIndexVacuumOutcome {
@@ -835,6 +839,62 @@ export interface NativeVacuum {
   setCostLimit(limit: number): void
 }
 
+/** A column that is to be analyzed, as the catalogs describe it. */
+export interface AnalyzedColumn {
+  /** Numbered from 1. */
+  attribute: number
+  /** Common values and histogram bins at most. */
+  target: number
+  /** What the operators of its type allow: nothing of the values, which are equal, their order. */
+  method: 'trivial' | 'distinct' | 'scalar'
+  /** Of the type's default B-tree operator class; 0 without one. */
+  family: number
+  operandType: number
+  elementType: number
+  collation: number
+  /** Texts that are equal under the collation are the same. */
+  isDeterministic: boolean
+  /** Equal values have equal bytes. */
+  hasEqualImage: boolean
+}
+
+export interface NativeColumnStatistics {
+  nullFraction: number
+  width: number
+  distinct: number
+  /** `kind` as in pg_statistic; `values` an array of the column's type, without its header. */
+  slots: { kind: number; numbers: number[]; values: Uint8Array | null }[]
+}
+
+export interface NativeAnalyzeOutcome {
+  relPages: number
+  scannedPages: number
+  sampledRows: number
+  /** Of the whole table. */
+  liveRows: number
+  deadRows: number
+  allVisiblePages: number
+  allFrozenPages: number
+  /** In the order of the request; null where there were no rows. */
+  columns: (NativeColumnStatistics | null)[]
+  /** In the order of the table's indexes. */
+  indexPages: number[]
+}
+
+/** One analyze of a table, which changes nothing. */
+export interface NativeAnalyze {
+  run(
+    columns: readonly AnalyzedColumn[],
+    settings: NativeCostSettings,
+  ): Promise<NativeAnalyzeOutcome>
+  /** Named as the columns of pg_stat_progress_analyze; the phase as PostgreSQL numbers it. */
+  progress(): Record<string, number>
+  /** Ends `run` with 57014. */
+  cancel(): void
+  /** In place of the setting vacuum_cost_limit, from now on. */
+  setCostLimit(limit: number): void
+}
+
 /** Transaction ids and multixacts in use, without their epochs. */
 export interface NativeIdBounds {
   nextXid: number
@@ -890,6 +950,8 @@ export interface NativeCluster {
     ofToast: boolean,
     isAutovacuum: boolean,
   ): NativeVacuum
+  /** The same of an analyze. */
+  analyze(database: number, relation: NativeRelation, isAutovacuum: boolean): NativeAnalyze
   /** As what the session is known to others; without `kind` it is a look at something, and nobody's. */
   session(
     database: number,
@@ -986,6 +1048,16 @@ export interface NativeCluster {
     isAutovacuum: boolean,
     liveTuples: number,
     deadTuples: number,
+    elapsedMs: number,
+  ): void
+  reportAnalyze(
+    database: number,
+    relation: number,
+    isShared: boolean,
+    isAutovacuum: boolean,
+    liveTuples: number,
+    deadTuples: number,
+    ofAllColumns: boolean,
     elapsedMs: number,
   ): void
   reportAutovacuumStart(database: number): void

@@ -1,4 +1,4 @@
-// B-tree operator classes for types: the default one, or one by name.
+// Operator classes for types: the default one, or a B-tree's by name.
 // Source: GetDefaultOpClass and ResolveOpClass, src/backend/commands/indexcmds.c, PostgreSQL 18.
 import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgOpclass } from '../catalog/pg_opclass.ts'
@@ -28,15 +28,28 @@ function coercedType(type: TypeRow): number | undefined {
   return anyTypes[type.typtype]
 }
 
+/** The default operator class of an access method for the type; undefined when it has none. */
+export function defaultOperatorClass(
+  { catalogs, session }: CommandContext,
+  type: TypeRow,
+  accessMethod: number,
+): OperatorClass | undefined {
+  const all = catalogs.find(session, pgOpclass, 'pg_opclass_am_name_nsp_index', [accessMethod])
+  for (const wanted of [type.oid, coercedType(type)]) {
+    const found = all.find(({ opcdefault, opcintype }) => opcdefault && opcintype === wanted)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 /** The operator class for an index column of the type. Throws 42704, 42804. */
 export function resolveOperatorClass(
   context: CommandContext,
   type: TypeRow,
   written?: string,
 ): OperatorClass {
-  const { catalogs, session } = context
-  const accepted = [type.oid, coercedType(type)]
   if (written !== undefined) {
+    const { catalogs, session } = context
     const { name } = parseQualifiedName(written)
     const key = [btreeAccessMethod, name, catalogNamespace]
     const named = catalogs.findOne(session, pgOpclass, 'pg_opclass_am_name_nsp_index', key)
@@ -46,7 +59,7 @@ export function resolveOperatorClass(
         `operator class "${written}" does not exist for access method "btree"`,
       )
     }
-    if (!accepted.includes(named.opcintype)) {
+    if (![type.oid, coercedType(type)].includes(named.opcintype)) {
       throw new PgError(
         '42804',
         `operator class "${name}" does not accept data type ${formatType(type.oid)}`,
@@ -54,11 +67,8 @@ export function resolveOperatorClass(
     }
     return named
   }
-  const all = catalogs.find(session, pgOpclass, 'pg_opclass_am_name_nsp_index', [btreeAccessMethod])
-  for (const wanted of accepted) {
-    const found = all.find(({ opcdefault, opcintype }) => opcdefault && opcintype === wanted)
-    if (found !== undefined) return found
-  }
+  const found = defaultOperatorClass(context, type, btreeAccessMethod)
+  if (found !== undefined) return found
   throw new PgError(
     '42704',
     `data type ${formatType(type.oid)} has no default operator class for access method "btree"`,

@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   NativeIndexVacuumOutcome,
-  NativeSession,
   NativeVacuum,
   NativeVacuumOutcome,
   NativeVacuumSettings,
@@ -13,16 +12,22 @@ import type {
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { PgError } from '../errors/pg-error.ts'
-import type { RelationInfo } from '../relation/relation-cache.ts'
-import { namedCommand } from '../transaction/named-command.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
+import { type AnalyzeReport, analyzeByOid } from './analyze.ts'
+import { findClassRow, overwriteClassRow } from './class-row.ts'
 import type { CommandContext } from './command-context.ts'
 import { invalidDatabase } from './create-database.ts'
 import { currentDatabase } from './current-database.ts'
 import { idPrecedes } from './id-order.ts'
-import type { ClassRow } from './relation-rows.ts'
-import { displayName, findRelation } from './table-name.ts'
+import {
+  namedOid,
+  type UpkeepRun,
+  type UpkeepTarget,
+  upkeepOids,
+  whileLocked,
+  whileWatched,
+} from './upkeep-target.ts'
 
 /** Progress of the relation that is being vacuumed, named as the columns of pg_stat_progress_vacuum. */
 export interface VacuumProgress {
@@ -55,8 +60,10 @@ export interface VacuumOptions {
    * anything while it is a system catalog.
    */
   full?: boolean
-  /** Statistics are not kept yet: 0A000. */
+  /** Analyzes each table, too, once it is vacuumed; see AnalyzeReport. */
   analyze?: boolean
+  /** For `analyze`, as for AnalyzeOptions. */
+  default_statistics_target?: number
   /** Gives empty pages at the end of a table back. Default true. */
   truncate?: boolean
   /** Default 'auto': indexes are left alone while almost nothing is to be removed from them. */
@@ -117,29 +124,14 @@ export interface VacuumReport {
   }[]
   relfrozenxid: number
   relminmxid: number
+  /** With the option `analyze`, of a table. */
+  analyzed?: AnalyzeReport
 }
 
 /** What the command works with between its steps. */
-export interface VacuumRun {
-  /** Runs an action in a transaction of its own. */
-  step: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
-  /** The same for an action that changes rows of catalogs. */
-  change: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
+export interface VacuumRun extends UpkeepRun {
   /** Writes a table anew, in a transaction of its own. */
   rewrite: (oid: number, signal: AbortSignal | undefined) => Promise<VacuumReport>
-  /** Holds the lock on the relation from one transaction to the next. */
-  session: NativeSession
-  /** Nobody asked for it. */
-  isAutovacuum?: boolean
-  /** Called with what does the work, before it begins. */
-  onNative?: (native: NativeVacuum) => void
-}
-
-interface Target {
-  oid: number
-  name: string
-  toastOid: number
-  info: RelationInfo
 }
 
 const phases: readonly VacuumProgress['phase'][] = [
@@ -152,7 +144,6 @@ const phases: readonly VacuumProgress['phase'][] = [
   'performing final cleanup',
 ]
 const defaultMaintenanceWorkMem = 64 * 1024 * 1024
-const progressIntervalMs = 100
 // VACUUM_TRUNCATE_LOCK_WAIT_INTERVAL, and as often as that fits into VACUUM_TRUNCATE_LOCK_TIMEOUT.
 const truncateLockIntervalMs = 50
 const truncateLockAttempts = 100
@@ -179,26 +170,35 @@ export async function vacuum(
   name: string | undefined,
   options: VacuumOptions,
 ): Promise<VacuumReport[]> {
-  if (options.analyze) {
-    throw new PgError('0A000', 'ANALYZE is not supported', {
-      detail: 'No statistics of values are kept.',
-    })
-  }
   if (options.full) return await vacuumFully(run, name, options)
   const settings = settingsOf(options)
   const oids = await run.step((context) =>
-    name === undefined ? vacuumableOids(context) : [namedOid(context, name)],
+    name === undefined ? upkeepOids(context) : [namedOid(context, name, 'vacuum')],
   )
   const reports: VacuumReport[] = []
   for (const oid of oids) {
-    await whileLocked(run, oid, options, async (target) => {
-      reports.push(await vacuumRelation(run, target, false, settings, options))
+    let report: VacuumReport | undefined
+    await whileLocked(run, oid, 'VACUUM', options, async (target) => {
+      report = await vacuumRelation(run, target, false, settings, options)
+      reports.push(report)
       if (target.toastOid !== 0 && options.processToast !== false)
         reports.push(await vacuumRelation(run, target, true, settings, options))
     })
+    if (report !== undefined) await analyzeAfter(run, oid, report, options)
   }
   await updateDatabaseBounds(run)
   return reports
+}
+
+async function analyzeAfter(
+  run: VacuumRun,
+  oid: number,
+  report: VacuumReport,
+  { onProgress: _, ...options }: VacuumOptions,
+): Promise<void> {
+  if (!options.analyze) return
+  const analyzed = await analyzeByOid(run, oid, options)
+  if (analyzed !== undefined) report.analyzed = analyzed
 }
 
 /** Vacuums a table without its TOAST table, or that alone; undefined when it is gone, or was to be skipped. */
@@ -210,28 +210,10 @@ export async function vacuumByOid(
 ): Promise<VacuumReport | undefined> {
   const settings = settingsOf(options)
   let report: VacuumReport | undefined
-  await whileLocked(run, table, options, async (target) => {
+  await whileLocked(run, table, 'VACUUM', options, async (target) => {
     report = await vacuumRelation(run, target, ofToast, settings, options)
   })
   return report
-}
-
-// Nothing is done with a relation that was dropped meanwhile, or is to be skipped.
-async function whileLocked(
-  run: VacuumRun,
-  oid: number,
-  options: VacuumOptions,
-  work: (target: Target) => Promise<void>,
-): Promise<void> {
-  let isLocked = false
-  try {
-    isLocked = await run.step((context) => lockTarget(context, run, oid, options))
-    const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
-    const name = run.isAutovacuum ? 'autovacuum: VACUUM' : 'VACUUM'
-    if (target !== undefined) await namedCommand(run.session, name, () => work(target), oid)
-  } finally {
-    if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
-  }
 }
 
 async function vacuumFully(
@@ -247,12 +229,15 @@ async function vacuumFully(
   const { signal } = options
   if (signal?.aborted) throw canceled(signal)
   const oids = await run.step((context) =>
-    name === undefined ? vacuumableOids(context) : [namedOid(context, name)],
+    name === undefined ? upkeepOids(context) : [namedOid(context, name, 'vacuum')],
   )
   const reports: VacuumReport[] = []
   for (const oid of oids) {
     const isThere = await run.step((context) => findClassRow(context, oid) !== undefined)
-    if (isThere) reports.push(await run.rewrite(oid, signal))
+    if (!isThere) continue
+    const report = await run.rewrite(oid, signal)
+    reports.push(report)
+    await analyzeAfter(run, oid, report, options)
   }
   await updateDatabaseBounds(run)
   return reports
@@ -280,69 +265,10 @@ function settingsOf(options: VacuumOptions): NativeVacuumSettings {
   return settings
 }
 
-function vacuumableOids(context: CommandContext): number[] {
-  return [...context.catalogs.scan(context.session, pgClass)]
-    .filter(({ relkind, relpersistence }) => 'rm'.includes(relkind) && relpersistence !== 't')
-    .map(({ oid }) => oid)
-}
-
-function namedOid(context: CommandContext, text: string): number {
-  const { row, name } = findRelation(context, text)
-  if (row === undefined) {
-    throw new PgError('42P01', `relation "${displayName(name)}" does not exist`, {
-      schema: name.schema,
-      table: name.name,
-    })
-  }
-  if (!'rm'.includes(row.relkind)) {
-    throw new PgError('42809', `cannot vacuum "${row.relname}"`, {
-      detail: 'It is neither a table nor a materialized view.',
-      schema: name.schema,
-      table: row.relname,
-    })
-  }
-  return row.oid
-}
-
-// False when the relation is not there any more, or is to be skipped.
-async function lockTarget(
-  context: CommandContext,
-  run: VacuumRun,
-  oid: number,
-  { skipLocked = false, signal }: VacuumOptions,
-): Promise<boolean> {
-  if (signal?.aborted) throw canceled(signal)
-  if (findClassRow(context, oid) === undefined) return false
-  const granted = run.session.lockForSession(oid, lockLevels['share update exclusive'], !skipLocked)
-  if (typeof granted === 'boolean') return granted
-  const onAbort = () => run.session.cancel()
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await granted
-  } catch (error) {
-    throw signal?.aborted ? canceled(signal) : error
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
-  }
-}
-
-// As it is now that nobody redefines it.
-function targetOf(context: CommandContext, oid: number): Target | undefined {
-  const row = findClassRow(context, oid)
-  if (row === undefined) return undefined
-  context.relations.forget(oid)
-  const info = context.relations.openByOid(context.session, oid)
-  return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
-}
-
-export function findClassRow(context: CommandContext, oid: number): ClassRow | undefined {
-  return context.catalogs.findOne(context.session, pgClass, 'pg_class_oid_index', [oid])
-}
-
 // The table itself, or its TOAST table.
 async function vacuumRelation(
   run: VacuumRun,
-  target: Target,
+  target: UpkeepTarget,
   ofToast: boolean,
   settings: NativeVacuumSettings,
   options: VacuumOptions,
@@ -365,7 +291,9 @@ async function vacuumRelation(
   })
   const name = ofToast ? `pg_toast.${row.relname}` : target.name
   run.onNative?.(native)
-  return await watched(native, name, options, async () => {
+  const { signal, onProgress } = options
+  const tell = onProgress && (() => onProgress(progressOf(native, name)))
+  return await whileWatched(native, tell, signal, async () => {
     const outcome = await native.run(
       {
         relfrozenxid: row.relfrozenxid,
@@ -423,32 +351,6 @@ async function vacuumRelation(
       ...bounds,
     }
   })
-}
-
-// Hands progress on while `work` runs, and cancels it when the signal says so.
-async function watched<T>(
-  native: NativeVacuum,
-  relation: string,
-  options: VacuumOptions,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { signal, onProgress } = options
-  if (signal?.aborted) throw canceled(signal)
-  const report = () => onProgress?.(progressOf(native, relation))
-  const timer = onProgress && setInterval(report, progressIntervalMs)
-  timer?.unref()
-  const onAbort = () => native.cancel()
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    const result = await work()
-    report()
-    return result
-  } catch (error) {
-    throw signal?.aborted ? canceled(signal) : error
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', onAbort)
-  }
 }
 
 function progressOf(native: NativeVacuum, relation: string): VacuumProgress {
@@ -530,23 +432,6 @@ function updateIndexRow(
     relallvisible: 0,
     relallfrozen: 0,
   }))
-}
-
-// The row as it is then.
-function overwriteClassRow(
-  context: CommandContext,
-  oid: number,
-  change: (row: ClassRow) => Partial<ClassRow>,
-): ClassRow {
-  const { session, catalogs } = context
-  const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
-  if (located === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
-  const changes = change(located.row)
-  const isChanged = Object.entries(changes).some(
-    ([name, value]) => located.row[name as keyof ClassRow] !== value,
-  )
-  if (isChanged) catalogs.updateInPlace(session, pgClass, located.tid, changes)
-  return { ...located.row, ...changes }
 }
 
 /** The oldest ids that any database holds, and the databases that do. */

@@ -48,6 +48,7 @@ const meanings = {
   archive_command: 'text',
   /** Seconds; 0: segments are switched when they are full. */
   archive_timeout: 'number',
+  default_statistics_target: 'number',
   autovacuum: 'boolean',
   autovacuum_naptime: 'milliseconds',
   autovacuum_max_workers: 'number',
@@ -56,6 +57,8 @@ const meanings = {
   autovacuum_vacuum_insert_threshold: 'number',
   autovacuum_vacuum_scale_factor: 'number',
   autovacuum_vacuum_insert_scale_factor: 'number',
+  autovacuum_analyze_threshold: 'number',
+  autovacuum_analyze_scale_factor: 'number',
   autovacuum_freeze_max_age: 'number',
   autovacuum_multixact_freeze_max_age: 'number',
   /** Milliseconds; -1: vacuum_cost_delay. */

@@ -1,16 +1,19 @@
-// AutovacuumWorker: vacuums what needs it in one database, table by table, and gives way to whoever waits for one.
+// AutovacuumWorker: vacuums and analyzes what needs it in one database, table by table, and gives way to whoever waits for
+// one.
 //
 // Source: do_autovacuum, table_recheck_autovac, AutoVacuumUpdateCostLimit in src/backend/postmaster/autovacuum.c; for
 // giving way, DeadLockCheck in src/backend/storage/lmgr/deadlock.c, PostgreSQL 18.
 import { setImmediate } from 'node:timers/promises'
-import type { NativeVacuum } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { pgNamespace } from '../catalog/pg_namespace.ts'
+import { pgStatistic } from '../catalog/pg_statistic.ts'
+import { type AnalyzeOptions, type AnalyzeReport, analyzeByOid } from '../command/analyze.ts'
+import { findClassRow } from '../command/class-row.ts'
 import type { CommandContext } from '../command/command-context.ts'
 import type { ClassRow } from '../command/relation-rows.ts'
+import type { CostLimited } from '../command/upkeep-target.ts'
 import {
-  findClassRow,
   updateDatabaseBounds,
   type VacuumOptions,
   type VacuumReport,
@@ -19,6 +22,7 @@ import {
 } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
 import {
+  needsAnalyze,
   type StorageParameters,
   storageParameters,
   type VacuumNeed,
@@ -26,12 +30,17 @@ import {
 } from './vacuum-need.ts'
 import type { WorkerDatabase, WorkerHost } from './worker-host.ts'
 
+interface Sharing {
+  native: CostLimited
+  limit: number
+}
+
 /** What the workers of a cluster know of each other. */
 export interface SharedByWorkers {
   /** Relations that are being vacuumed: "database/oid", database 0 for shared ones. */
   relations: Set<string>
-  /** Vacuums that share one cost limit, each with the limit that it would have alone. */
-  balanced: Set<{ native: NativeVacuum; limit: number }>
+  /** Vacuums and analyzes that share one cost limit, each with the limit that it would have alone. */
+  balanced: Set<Sharing>
 }
 
 interface Candidate {
@@ -40,7 +49,9 @@ interface Candidate {
   table: number
   name: string
   isShared: boolean
-  need: VacuumNeed
+  /** Undefined when it is only to be analyzed. */
+  need: VacuumNeed | undefined
+  isToAnalyze: boolean
   parameters: StorageParameters
 }
 
@@ -127,12 +138,12 @@ export class AutovacuumWorker {
         const owner = table === oid ? row : findClassRow(context, table)
         return row && owner && this.#candidateOf(context, row, owner)
       })
-      if (candidate !== undefined) await this.#vacuum(run, candidate)
+      if (candidate !== undefined) await this.#work(run, candidate)
     }
     await updateDatabaseBounds(run)
   }
 
-  // Relations of the database that need a vacuum. Others get their turn now and then.
+  // Relations of the database that need something. Others get their turn now and then.
   async #candidates(context: CommandContext): Promise<Candidate[]> {
     const { session, catalogs } = context
     const rows: ClassRow[] = []
@@ -157,8 +168,8 @@ export class AutovacuumWorker {
   #candidateOf(context: CommandContext, row: ClassRow, owner: ClassRow): Candidate | undefined {
     // A TOAST table without parameters of its own goes by its table's.
     const parameters = storageParameters(row.reloptions ?? owner.reloptions)
-    const need = this.#needOf(context, row, parameters)
-    if (need === undefined) return undefined
+    const needs = this.#needsOf(context, row, parameters)
+    if (needs.need === undefined && !needs.isToAnalyze) return undefined
     const { session, catalogs } = context
     const schema = catalogs.findOne(session, pgNamespace, 'pg_namespace_oid_index', [
       row.relnamespace,
@@ -168,16 +179,17 @@ export class AutovacuumWorker {
       table: owner.oid,
       name: `${this.#database.name}.${schema?.nspname}.${row.relname}`,
       isShared: row.relisshared,
-      need,
+      ...needs,
       parameters,
     }
   }
 
-  #needOf(
+  #needsOf(
     { cluster }: CommandContext,
     row: ClassRow,
     parameters: StorageParameters,
-  ): VacuumNeed | undefined {
+  ): Pick<Candidate, 'need' | 'isToAnalyze'> {
+    const { settings } = this.#host
     const database = row.relisshared ? 0 : this.#database.oid
     const counters = cluster.relationStatistics(database, row.oid)
     const changes =
@@ -187,53 +199,91 @@ export class AutovacuumWorker {
             dead_tuples: counters.dead_tuples as number,
             ins_since_vacuum: counters.ins_since_vacuum as number,
           }
-    return vacuumNeed(row, changes, this.#host.settings, parameters, cluster.idBounds())
+    const isAnalyzable = row.relkind !== 't' && row.oid !== pgStatistic.oid
+    return {
+      need: vacuumNeed(row, changes, settings, parameters, cluster.idBounds()),
+      isToAnalyze:
+        isAnalyzable && needsAnalyze(row, counters?.mod_since_analyze, settings, parameters),
+    }
   }
 
-  async #vacuum(run: VacuumRun, candidate: Candidate): Promise<void> {
+  async #work(run: VacuumRun, candidate: Candidate): Promise<void> {
     const key = `${candidate.isShared ? 0 : this.#database.oid}/${candidate.oid}`
     if (this.#shared.relations.has(key)) return
     this.#shared.relations.add(key)
-    const giveWay = new AbortController()
-    const watch = this.#watchForWaiters(candidate, giveWay)
-    const began = performance.now()
-    let sharing: { native: NativeVacuum; limit: number } | undefined
+    const { need, isToAnalyze } = candidate
     try {
-      const options = this.#optionsFor(candidate, giveWay.signal)
-      const report = await vacuumByOid(
-        {
-          ...run,
-          onNative: (native) => {
-            sharing = this.#balance(native, candidate, options)
-          },
+      const isDone = need === undefined || (await this.#vacuum(run, candidate, need))
+      if (isDone && isToAnalyze) await this.#analyze(run, candidate)
+    } finally {
+      this.#shared.relations.delete(key)
+    }
+  }
+
+  // False when it gave way, or went wrong.
+  #vacuum(run: VacuumRun, candidate: Candidate, need: VacuumNeed): Promise<boolean> {
+    const { table, oid } = candidate
+    return this.#tellingOf('vacuum', candidate, need.wraparound, async (signal, balance) => {
+      const began = performance.now()
+      const options = this.#optionsFor(candidate, need, signal)
+      const report = await vacuumByOid(balance(run, options), table, table !== oid, options)
+      if (report !== undefined) this.#logVacuum(candidate, need, report, performance.now() - began)
+    })
+  }
+
+  #analyze(run: VacuumRun, candidate: Candidate): Promise<boolean> {
+    return this.#tellingOf('analyze', candidate, false, async (signal, balance) => {
+      const began = performance.now()
+      const options = this.#analyzeOptionsFor(candidate, signal)
+      const report = await analyzeByOid(balance(run, options), candidate.oid, options)
+      if (report !== undefined) this.#logAnalyze(candidate, report, performance.now() - began)
+    })
+  }
+
+  // What goes wrong is told. What works with the run that `balance` gives takes its part of the cost limit.
+  async #tellingOf(
+    what: 'vacuum' | 'analyze',
+    candidate: Candidate,
+    isUrgent: boolean,
+    work: (
+      signal: AbortSignal,
+      balance: (run: VacuumRun, options: { vacuum_cost_limit?: number }) => VacuumRun,
+    ) => Promise<void>,
+  ): Promise<boolean> {
+    const giveWay = new AbortController()
+    const watch = isUrgent ? undefined : this.#watchForWaiters(candidate, giveWay)
+    let sharing: Sharing | undefined
+    try {
+      await work(AbortSignal.any([this.#stop.signal, giveWay.signal]), (run, options) => ({
+        ...run,
+        onNative: (native) => {
+          sharing = this.#balance(native, candidate, options.vacuum_cost_limit as number)
         },
-        candidate.table,
-        candidate.table !== candidate.oid,
-        options,
-      )
-      if (report !== undefined) this.#log(candidate, report, performance.now() - began)
+      }))
+      return true
     } catch (error) {
       if (!this.#stop.signal.aborted) {
         const reason = giveWay.signal.aborted
           ? new PgError('57014', 'canceling autovacuum task')
           : error
-        this.#tell(reason, `automatic vacuum of table "${candidate.name}"`)
+        this.#tell(reason, `automatic ${what} of table "${candidate.name}"`)
       }
+      return false
     } finally {
       clearInterval(watch)
       if (sharing !== undefined) this.#shared.balanced.delete(sharing)
       this.#shareLimit()
-      this.#shared.relations.delete(key)
     }
   }
 
-  #optionsFor({ need, parameters }: Candidate, giveWay: AbortSignal): VacuumOptions {
+  #optionsFor(candidate: Candidate, need: VacuumNeed, signal: AbortSignal): VacuumOptions {
     const { settings } = this.#host
+    const { parameters } = candidate
     const number = (name: string, setting: number) => Number(parameters(name) ?? setting)
     const cleanup = parameters('vacuum_index_cleanup')?.toLowerCase()
     const truncate = parameters('vacuum_truncate')?.toLowerCase()
-    const delay = number('autovacuum_vacuum_cost_delay', settings.autovacuum_vacuum_cost_delay)
     return {
+      ...this.#costOptionsFor(candidate),
       skipLocked: !need.wraparound,
       processToast: false,
       truncate: truncate === undefined || /^(t|true|on|yes|y|1)$/.test(truncate),
@@ -257,11 +307,28 @@ export class AutovacuumWorker {
       ),
       autovacuum_freeze_max_age: settings.autovacuum_freeze_max_age,
       autovacuum_multixact_freeze_max_age: settings.autovacuum_multixact_freeze_max_age,
+      vacuum_cost_page_dirty: settings.vacuum_cost_page_dirty,
+      signal,
+    }
+  }
+
+  #analyzeOptionsFor(candidate: Candidate, signal: AbortSignal): AnalyzeOptions {
+    return {
+      ...this.#costOptionsFor(candidate),
+      skipLocked: true,
+      default_statistics_target: this.#host.settings.default_statistics_target,
+      signal,
+    }
+  }
+
+  #costOptionsFor({ parameters }: Candidate) {
+    const { settings } = this.#host
+    const number = (name: string, setting: number) => Number(parameters(name) ?? setting)
+    const delay = number('autovacuum_vacuum_cost_delay', settings.autovacuum_vacuum_cost_delay)
+    return {
       vacuum_cost_delay: delay >= 0 ? delay : settings.vacuum_cost_delay,
       vacuum_cost_limit: number('autovacuum_vacuum_cost_limit', this.#costLimit()),
       vacuum_cost_page_miss: settings.vacuum_cost_page_miss,
-      vacuum_cost_page_dirty: settings.vacuum_cost_page_dirty,
-      signal: AbortSignal.any([this.#stop.signal, giveWay]),
     }
   }
 
@@ -271,16 +338,12 @@ export class AutovacuumWorker {
   }
 
   // Tables with a limit or delay of their own do not share.
-  #balance(
-    native: NativeVacuum,
-    { parameters }: Candidate,
-    options: VacuumOptions,
-  ): { native: NativeVacuum; limit: number } | undefined {
+  #balance(native: CostLimited, { parameters }: Candidate, limit: number): Sharing | undefined {
     const hasOwn =
       parameters('autovacuum_vacuum_cost_limit') !== undefined ||
       parameters('autovacuum_vacuum_cost_delay') !== undefined
     if (hasOwn) return undefined
-    const sharing = { native, limit: options.vacuum_cost_limit as number }
+    const sharing = { native, limit }
     this.#shared.balanced.add(sharing)
     this.#shareLimit()
     return sharing
@@ -292,12 +355,8 @@ export class AutovacuumWorker {
       native.setCostLimit(Math.max(1, Math.floor(limit / balanced.size)))
   }
 
-  // Whoever has waited for the table for deadlock_timeout gets it, unless ids are running out.
-  #watchForWaiters(
-    { table, isShared, need }: Candidate,
-    giveWay: AbortController,
-  ): NodeJS.Timeout | undefined {
-    if (need.wraparound) return undefined
+  // Whoever has waited for the table for deadlock_timeout gets it.
+  #watchForWaiters({ table, isShared }: Candidate, giveWay: AbortController): NodeJS.Timeout {
     const { native, settings } = this.#host
     const database = isShared ? 0 : this.#database.oid
     let waitingSince: number | undefined
@@ -331,16 +390,31 @@ export class AutovacuumWorker {
     return timer
   }
 
-  #log({ name, need }: Candidate, report: VacuumReport, elapsedMs: number): void {
-    const { log_autovacuum_min_duration: least } = this.#host.settings
-    if (least < 0 || elapsedMs < least) return
+  #logVacuum({ name }: Candidate, need: VacuumNeed, report: VacuumReport, elapsedMs: number): void {
     const purpose = need.wraparound ? ' to prevent wraparound' : ''
     const { indexScans, pages, remainingPages, tuplesRemoved, liveTuples } = report
+    this.#log(
+      `automatic vacuum${purpose} of table "${name}": index scans: ${indexScans}\npages: ${pages - remainingPages} removed, ${remainingPages} remain\ntuples: ${tuplesRemoved} removed, ${liveTuples} remain`,
+      elapsedMs,
+    )
+  }
+
+  #logAnalyze({ name }: Candidate, report: AnalyzeReport, elapsedMs: number): void {
+    const { pages, scannedPages, liveRows, deadRows, sampledRows } = report
+    this.#log(
+      `automatic analyze of table "${name}"\npages: ${scannedPages} of ${pages} scanned\ntuples: ${sampledRows} in sample, ${liveRows} live, ${deadRows} dead`,
+      elapsedMs,
+    )
+  }
+
+  #log(what: string, elapsedMs: number): void {
+    const { log_autovacuum_min_duration: least } = this.#host.settings
+    if (least < 0 || elapsedMs < least) return
     this.#host.log({
       severity: 'LOG',
       backendType,
       code: '00000',
-      message: `automatic vacuum${purpose} of table "${name}": index scans: ${indexScans}\npages: ${pages - remainingPages} removed, ${remainingPages} remain\ntuples: ${tuplesRemoved} removed, ${liveTuples} remain\nelapsed: ${(elapsedMs / 1000).toFixed(2)} s`,
+      message: `${what}\nelapsed: ${(elapsedMs / 1000).toFixed(2)} s`,
     })
   }
 

@@ -1,4 +1,4 @@
-// Whether autovacuum should vacuum a relation.
+// Whether autovacuum should vacuum a relation, or analyze it.
 //
 // Source: relation_needs_vacanalyze in src/backend/postmaster/autovacuum.c, PostgreSQL 18.
 import { idPrecedes } from '../command/id-order.ts'
@@ -68,6 +68,34 @@ export function storageParameters(reloptions: readonly string[] | null): Storage
     reloptions?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
 }
 
+// A parameter that is not set, or out of its range, leaves it to the setting.
+function numberOf(parameters: StorageParameters, name: string, setting: number, least = 0): number {
+  const value = Number(parameters(name) ?? Number.NaN)
+  return value >= least ? value : setting
+}
+
+// Not if ids are running out.
+function isEnabled(settings: Settings, parameters: StorageParameters): boolean {
+  const enabled = parameters('autovacuum_enabled') ?? 'true'
+  return isAutovacuuming(settings) && !/^(f|false|off|no|n|0)$/i.test(enabled)
+}
+
+/** `changes`: rows that were changed since the last analyze; undefined when nothing was counted. */
+export function needsAnalyze(
+  { reltuples }: RelationSizes,
+  changes: number | undefined,
+  settings: Settings,
+  parameters: StorageParameters,
+): boolean {
+  if (!isEnabled(settings, parameters) || changes === undefined) return false
+  const { autovacuum_analyze_threshold, autovacuum_analyze_scale_factor } = settings
+  const threshold =
+    numberOf(parameters, 'autovacuum_analyze_threshold', autovacuum_analyze_threshold) +
+    numberOf(parameters, 'autovacuum_analyze_scale_factor', autovacuum_analyze_scale_factor) *
+      Math.max(0, reltuples)
+  return changes > threshold
+}
+
 /** Undefined when the relation needs no vacuum. `changes`: undefined when nothing was counted of it. */
 export function vacuumNeed(
   sizes: RelationSizes,
@@ -76,11 +104,8 @@ export function vacuumNeed(
   parameters: StorageParameters,
   next: { nextXid: number; nextMulti: number },
 ): VacuumNeed | undefined {
-  // A parameter that is not set, or out of its range, leaves it to the setting.
-  const number = (name: string, setting: number, least = 0) => {
-    const value = Number(parameters(name) ?? Number.NaN)
-    return value >= least ? value : setting
-  }
+  const number = (name: string, setting: number, least = 0) =>
+    numberOf(parameters, name, setting, least)
   const limits = freezeLimits(
     next,
     Math.min(
@@ -93,13 +118,7 @@ export function vacuumNeed(
     ),
   )
   if (isBeforeLimits(sizes.relfrozenxid, sizes.relminmxid, limits)) return { wraparound: true }
-  const enabled = parameters('autovacuum_enabled') ?? 'true'
-  if (
-    !isAutovacuuming(settings) ||
-    changes === undefined ||
-    /^(f|false|off|no|n|0)$/i.test(enabled)
-  )
-    return undefined
+  if (!isEnabled(settings, parameters) || changes === undefined) return undefined
 
   const tuples = Math.max(0, sizes.reltuples)
   const maximum = number(
