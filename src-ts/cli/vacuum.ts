@@ -9,6 +9,7 @@ interface Options {
   database: string
   freeze?: boolean
   full?: boolean
+  analyze?: boolean
   truncate: boolean
   indexCleanup: 'auto' | 'on' | 'off'
   disablePageSkipping?: boolean
@@ -23,6 +24,7 @@ export function addVacuum(program: Command): void {
     .option('-d, --database <name>', 'the database', 'postgres')
     .option('--freeze', 'freeze all rows that every transaction sees')
     .option('--full', 'write tables anew, and their indexes')
+    .option('--analyze', 'find out for the planner what is in the tables')
     .addOption(
       new Option('--index-cleanup <when>', 'remove dead rows from indexes')
         .choices(['auto', 'on', 'off'])
@@ -39,6 +41,7 @@ export function addVacuum(program: Command): void {
       const vacuum: VacuumOptions = {
         freeze: options.freeze ?? false,
         full: options.full ?? false,
+        analyze: options.analyze ?? false,
         indexCleanup: options.indexCleanup,
         disablePageSkipping: options.disablePageSkipping ?? false,
         skipLocked: options.skipLocked ?? false,

@@ -1,5 +1,5 @@
 // Autovacuum.
-// Goal: tables that need it are vacuumed without anybody asking, as their settings say; it gives way to who waits for
+// Goal: tables that need it are vacuumed and analyzed without anybody asking, as their settings say; it gives way to who waits for
 // a table, blocks nothing, and does not keep the process alive. Method: clusters with a short naptime; a process that
 // has nothing left to do.
 import { spawnSync } from 'node:child_process'
@@ -70,6 +70,39 @@ test('vacuums tables with many dead or new rows, and no others', { timeout: 60_0
   expect(postgres?.sessions).toBe(1)
 })
 
+test('analyzes tables that changed, and no others', { timeout: 60_000 }, async () => {
+  const records: LogRecord[] = []
+  await using cluster = await Cluster.open(temporaryDirectory(), {
+    create: true,
+    // Too few rows for a vacuum.
+    settings: { ...settings, autovacuum_vacuum_insert_threshold: -1 },
+    onLog: (record) => records.push(record),
+  })
+  await using session = await cluster.connect()
+  await makeTable(session, 'quiet', 40)
+  await makeTable(session, 'grown', 100)
+  const count = () => session.tableStatistics('grown').autoanalyze_count
+  await until(() => count() > 0)
+  expect(session.tableStatistics('grown')).toMatchObject({
+    n_mod_since_analyze: 0,
+    n_live_tup: 100,
+    analyze_count: 0,
+    autovacuum_count: 0,
+  })
+  expect(session.tableStatistics('grown').last_autoanalyze).toBeInstanceOf(Date)
+  expect(session.tableStatistics('quiet').autoanalyze_count).toBe(0)
+  const told = records.find(({ message }) => message.includes('"postgres.public.grown"'))
+  expect(told?.message).toMatch(
+    /^automatic analyze of table "postgres\.public\.grown"\npages: 1 of 1 scanned\ntuples: 100 in sample, 100 live, 0 dead\n/,
+  )
+  expect(told?.backend_type).toBe('autovacuum worker')
+  // What was found is what the next threshold goes by.
+  const before = count()
+  await deleteRows(session, 'grown', 61)
+  await until(() => count() > before)
+  expect(session.tableStatistics('grown').n_live_tup).toBe(39)
+})
+
 test('does nothing while it is off', { timeout: 30_000 }, async () => {
   await using cluster = await Cluster.open(temporaryDirectory(), {
     create: true,
@@ -80,6 +113,7 @@ test('does nothing while it is off', { timeout: 30_000 }, async () => {
   await deleteRows(session, 'dead', 400)
   await sleep(2500)
   expect(session.tableStatistics('dead').autovacuum_count).toBe(0)
+  expect(session.tableStatistics('dead').autoanalyze_count).toBe(0)
 })
 
 test('freezes before ids run out, also while it is off', { timeout: 120_000 }, async () => {

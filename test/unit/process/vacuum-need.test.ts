@@ -1,9 +1,10 @@
-// Whether autovacuum vacuums a relation.
+// Whether autovacuum vacuums a relation, and whether it analyzes it.
 // Goal: thresholds, scale factors, ages and storage parameters decide as in PostgreSQL 18. Method: sizes and counts just
 // below and just above each threshold.
 import { describe, expect, test } from 'vitest'
 import { resolveSettings } from '../../../src-ts/config/settings.ts'
 import {
+  needsAnalyze,
   type RelationSizes,
   storageParameters,
   vacuumNeed,
@@ -97,5 +98,40 @@ describe('autovacuum is needed', () => {
     expect(need(undefined, { ...wrapped, next: { nextXid: 200_000_000, nextMulti: 20 } })).toEqual({
       wraparound: true,
     })
+  })
+})
+
+describe('an analyze is needed', () => {
+  const needed = (
+    changes: number | undefined,
+    parameters: string[] | null = null,
+    settings: Record<string, string | number | boolean> = {},
+    reltuples = 1000,
+  ) =>
+    needsAnalyze(
+      { ...sizes, reltuples },
+      changes,
+      resolveSettings(settings),
+      storageParameters(parameters),
+    )
+
+  test('when more rows changed than the threshold and a share of the table', () => {
+    expect(needed(150)).toBe(false)
+    expect(needed(151)).toBe(true)
+    expect(needed(51, null, {}, -1)).toBe(true)
+    expect(needed(undefined)).toBe(false)
+    expect(needed(11, null, { autovacuum_analyze_threshold: 10 }, 0)).toBe(true)
+  })
+
+  test('as the storage parameters say', () => {
+    const parameters = ['autovacuum_analyze_threshold=5', 'autovacuum_analyze_scale_factor=0']
+    expect(needed(5, parameters)).toBe(false)
+    expect(needed(6, parameters)).toBe(true)
+    expect(needed(1e6, ['autovacuum_enabled=off'])).toBe(false)
+  })
+
+  test('never while autovacuum is off', () => {
+    expect(needed(1e6, null, { autovacuum: false })).toBe(false)
+    expect(needed(1e6, null, { track_counts: false })).toBe(false)
   })
 })
