@@ -7,6 +7,7 @@
 
 #include "addon/cluster_object.h"
 #include "addon/session_object.h"
+#include "statistics/analyze_report.h"
 #include "statistics/statistics.h"
 
 namespace pgdata {
@@ -272,7 +273,7 @@ Napi::Value ClusterObject::report_analyze(const Napi::CallbackInfo& info) {
     analyzed.of_all_columns = info[6].ToBoolean().Value();
     analyzed.elapsed_ms = info[7].ToNumber().Int64Value();
     Statistics* const statistics = core_->engine().statistics();
-    if (statistics != nullptr && statistics->tracks_counts()) statistics->report_analyze(analyzed);
+    if (statistics != nullptr && statistics->tracks_counts()) report_analyze(*statistics, analyzed);
     return env.Undefined();
   });
 }

@@ -181,26 +181,6 @@ void Statistics::report_vacuum(const VacuumedRelation& vacuumed) {
   });
 }
 
-void Statistics::report_analyze(const AnalyzedRelation& analyzed) {
-  const Oid database = analyzed.is_shared ? invalid_oid : analyzed.database;
-  const TimestampTz now = current_timestamp();
-  change(relation_statistics_key(database, analyzed.relation), true, [&](std::byte* body) {
-    PgStat_StatTabEntry& entry = *reinterpret_cast<PgStat_StatTabEntry*>(body);
-    entry.live_tuples = analyzed.live_tuples;
-    entry.dead_tuples = analyzed.dead_tuples;
-    if (analyzed.of_all_columns) entry.mod_since_analyze = 0;
-    if (analyzed.is_autovacuum) {
-      entry.last_autoanalyze_time = now;
-      entry.autoanalyze_count++;
-      entry.total_autoanalyze_time += analyzed.elapsed_ms;
-    } else {
-      entry.last_analyze_time = now;
-      entry.analyze_count++;
-      entry.total_analyze_time += analyzed.elapsed_ms;
-    }
-  });
-}
-
 void Statistics::report_autovacuum_start(Oid database) {
   const TimestampTz now = current_timestamp();
   change(database_statistics_key(database), true, [&](std::byte* body) {

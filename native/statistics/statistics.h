@@ -33,12 +33,6 @@ struct VacuumedRelation {
   int64_t elapsed_ms;
 };
 
-// What an analyze of one relation reports.
-struct AnalyzedRelation : VacuumedRelation {
-  // Not only of some that were named: what was changed before is done with.
-  bool of_all_columns;
-};
-
 // Counters of which there is one set.
 struct FixedStatistics {
   PgStat_ArchiverStats archiver;
@@ -78,7 +72,6 @@ class Statistics {
   void track_counts(bool track) { tracks_counts_ = track; }
 
   void report_vacuum(const VacuumedRelation& vacuumed);
-  void report_analyze(const AnalyzedRelation& analyzed);
   void report_autovacuum_start(Oid database);
   void report_archived(std::string_view file, bool failed);
   // Forgets everything; the times of reset are now.
