@@ -157,7 +157,9 @@ async function analyzeTable(
       writeSizes(context, info, outcome)
       return described
     })
-    await run.step(({ cluster, catalogs }) =>
+    await run.step(({ cluster, catalogs }) => {
+      // What was counted of these rows must not be added to what is reported.
+      cluster.flushStatistics()
       cluster.reportAnalyze(
         catalogs.database.oid,
         oid,
@@ -167,8 +169,8 @@ async function analyzeTable(
         outcome.deadRows,
         names === undefined,
         Date.now() - began,
-      ),
-    )
+      )
+    })
     return {
       relation: name,
       pages: outcome.relPages,

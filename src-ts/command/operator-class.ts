@@ -10,9 +10,17 @@ import type { TypeRow } from './relation-rows.ts'
 
 type OperatorClass = CatalogRow<typeof pgOpclass>
 
-const textType = 25
-const varcharType = 1043
 const oidType = 26
+// Types whose values are, byte for byte, such of another type (pg_cast, method b): varchar and pg_node_tree of text, cidr of
+// inet; pg_ndistinct, pg_dependencies and pg_mcv_list of bytea.
+const sameBytes = new Map([
+  [1043, 25],
+  [194, 25],
+  [650, 869],
+  [3361, 17],
+  [3402, 17],
+  [5017, 17],
+])
 const anyArrayType = 2277
 const arraySubscriptHandler = 6179
 // regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole, regcollation.
@@ -22,7 +30,8 @@ const anyTypes: Readonly<Record<string, number>> = { e: 3500, r: 3831, m: 4537, 
 
 // The type whose operators serve the type without a change of its bytes.
 function coercedType(type: TypeRow): number | undefined {
-  if (type.oid === varcharType) return textType
+  const same = sameBytes.get(type.oid)
+  if (same !== undefined) return same
   if (regTypes.has(type.oid)) return oidType
   if (type.typelem !== 0 && type.typsubscript === arraySubscriptHandler) return anyArrayType
   return anyTypes[type.typtype]

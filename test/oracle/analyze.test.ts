@@ -44,6 +44,12 @@ async function estimate(client: pg.Client, query: string): Promise<number> {
   return rows[0]?.['QUERY PLAN'][0]?.Plan['Plan Rows'] as number
 }
 
+async function estimates(client: pg.Client): Promise<number[]> {
+  const found: number[] = []
+  for (const query of queries) found.push(await estimate(client, query))
+  return found
+}
+
 async function analyzed(directory: string, work: (session: Session) => Promise<unknown>) {
   await using cluster = await Cluster.open(directory, { settings: quiet })
   await using session = await cluster.connect()
@@ -56,7 +62,7 @@ const scalars = `
   create type mood as enum ('sad', 'ok', 'happy');
   create type pair as (a int4, b text);
   create table scalars as
-    select i as id, i % 7 as few, case when i % 3 = 0 then null else i % 500 end as some,
+    select i as id, i % 7 as few, case when i % 3 = 0 then null else i % 500 end as part,
       (i % 2 = 0) as flag, null::int4 as nothing, 42 as always, (i * 7919 % 1009)::int2 as small,
       (i::int8 * 1000003) as big, (i % 40 / 8.0)::float4 as single, sqrt(i % 300) as double,
       case i % 50 when 0 then 'NaN' when 1 then 'Infinity' else (i % 90)::text end::float8 as special,
@@ -147,13 +153,19 @@ function withoutElements(row: StatisticRow): StatisticRow {
   return rest
 }
 
+// A row of an array, which with its elements may have grown so long that it was compressed.
+function withoutSizes(row: StatisticRow): StatisticRow {
+  if (!`${row['type']}`.endsWith('[]') && row['type'] !== 'words') return row
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !/^size/.test(name)))
+}
+
 const isReduced = (row: StatisticRow) =>
   reduced.has(row['type'] as string) || row['attname'] === 'foreign_text'
 
 const queries = [
   'select from scalars where few = 3',
-  'select from scalars where some is null',
-  'select from scalars where some between 100 and 200',
+  'select from scalars where part is null',
+  'select from scalars where part between 100 and 200',
   'select from scalars where special > 60',
   "select from texts where word < 'word 3'",
   "select from texts where short like 'v1%'",
@@ -188,7 +200,7 @@ test('tells of every type what stock tells, catalogs included', { timeout: 180_0
   const reader = await oracle.client('postgres')
   const ours = await rowsOf(reader, statistics)
   const ourSizes = await rowsOf(reader, sizes)
-  const ourEstimates = await Promise.all(queries.map((query) => estimate(reader, query)))
+  const ourEstimates = await estimates(reader)
   await reader.query('delete from pg_statistic')
   await reader.query('analyze')
   const theirs = await rowsOf(reader, statistics)
@@ -200,10 +212,13 @@ test('tells of every type what stock tells, catalogs included', { timeout: 180_0
     whole(theirSizes).filter((row) => !isAffected(row)),
   )
   expect(ours.length).toBeGreaterThan(400)
-  expect(ours.filter((row) => !isReduced(row))).toEqual(
-    theirs.filter((row) => !isReduced(row)).map(withoutElements),
+  expect(ours.filter((row) => !isReduced(row)).map(withoutSizes)).toEqual(
+    theirs
+      .filter((row) => !isReduced(row))
+      .map(withoutElements)
+      .map(withoutSizes),
   )
-  expect(await Promise.all(queries.map((query) => estimate(reader, query)))).toEqual(ourEstimates)
+  expect(await estimates(reader)).toEqual(ourEstimates)
 
   // What is told of the others is right as far as it goes.
   const others = ours.filter(isReduced)
@@ -281,7 +296,9 @@ test('replaces what it told before, and stock reads it', { timeout: 60_000 }, as
   const oracle = Oracle.adopt(directory)
   await oracle.start(quiet)
   const client = await oracle.client('postgres')
-  const ours = await rowsOf(client, statistics)
+  const ofItems = async () =>
+    (await rowsOf(client, statistics)).filter(({ relation }) => relation === 'items')
+  const ours = await ofItems()
   const ourSizes = await rowsOf(client, sizes)
   expect(ours.map(({ attname }) => attname)).toEqual(['id', 'few', 'body'])
   const { rows } = await client.query(
@@ -289,7 +306,7 @@ test('replaces what it told before, and stock reads it', { timeout: 60_000 }, as
   )
   expect(rows).toEqual([{ has_pages: true, reltuples: 2500 }])
   await client.query('analyze items')
-  expect(await rowsOf(client, statistics)).toEqual(ours)
+  expect(await ofItems()).toEqual(ours)
   expect(await rowsOf(client, sizes)).toEqual(ourSizes)
   expect(await amcheck(client)).toEqual([])
   await oracle.stop()
