@@ -273,7 +273,8 @@ Napi::Value ClusterObject::report_analyze(const Napi::CallbackInfo& info) {
     analyzed.of_all_columns = info[6].ToBoolean().Value();
     analyzed.elapsed_ms = info[7].ToNumber().Int64Value();
     Statistics* const statistics = core_->engine().statistics();
-    if (statistics != nullptr && statistics->tracks_counts()) pgdata::report_analyze(*statistics, analyzed);
+    if (statistics != nullptr && statistics->tracks_counts())
+      pgdata::report_analyze(*statistics, analyzed);
     return env.Undefined();
   });
 }
