@@ -226,6 +226,18 @@ Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target) {
   return fields.status();
 }
 
+Status read_memory_limits(const Napi::Value& value, MemoryLimits* memory,
+                          TemporaryLimits* temporary, Oid* tablespace) {
+  if (!value.IsObject()) return bad_argument("limits");
+  Fields fields(value.As<Napi::Object>());
+  memory->work_mem_bytes = fields.bytes("workMem");
+  memory->maintenance_work_mem_bytes = fields.bytes("maintenanceWorkMem");
+  temporary->temp_file_limit_bytes = static_cast<int64_t>(fields.bytes("tempFileLimit"));
+  temporary->log_temp_files_bytes = static_cast<int64_t>(fields.bytes("logTempFiles"));
+  *tablespace = fields.number("tablespace");
+  return fields.status();
+}
+
 Status read_cost_settings(const Napi::Value& value, CostSettings* settings) {
   if (!value.IsObject()) return bad_argument("settings");
   Fields fields(value.As<Napi::Object>());

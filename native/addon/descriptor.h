@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "addon/session_object.h"
 #include "analyze/analyze_relation.h"
 #include "base/status.h"
 #include "base/types.h"
@@ -22,6 +23,8 @@ Status read_init_parameters(const Napi::Object& object, InitParameters* paramete
 Status read_table_definition(const Napi::Object& object, TableDefinition* definition);
 // What pg_class says of the table; the table itself is the caller's.
 Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target);
+Status read_memory_limits(const Napi::Value& value, MemoryLimits* memory,
+                          TemporaryLimits* temporary, Oid* tablespace);
 // Settings that are left out keep their defaults.
 Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings);
 Status read_cost_settings(const Napi::Value& value, CostSettings* settings);

@@ -44,6 +44,19 @@ Napi::Value SessionObject::drop_storage_at_commit(const Napi::CallbackInfo& info
   });
 }
 
+// setMemoryLimits(limits): MemoryLimits of src-ts/binding/native.ts
+Napi::Value SessionObject::set_memory_limits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  TemporaryLimits temporary;
+  Oid tablespace = default_tablespace_oid;
+  THROW_IF_ERROR(env, read_memory_limits(info[0], &state_->memory, &temporary, &tablespace));
+  if (state_->backend) {
+    state_->backend->temporary_files().set_limits(temporary);
+    state_->backend->temporary_files().use_tablespace(tablespace);
+  }
+  return env.Undefined();
+}
+
 // rebuildIndex(relation, index): NativeRebuild
 Napi::Value SessionObject::rebuild_index(const Napi::CallbackInfo& info) {
   return call(info, 2, [&]() -> Napi::Value {

@@ -83,6 +83,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("endStatement", &SessionObject::end_statement),
           InstanceMethod("idleMilliseconds", &SessionObject::idle_milliseconds),
           InstanceMethod("setLockTimeouts", &SessionObject::set_lock_timeouts),
+          InstanceMethod("setMemoryLimits", &SessionObject::set_memory_limits),
           InstanceMethod("number", &SessionObject::number),
           InstanceMethod("begin", &SessionObject::begin),
           InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),

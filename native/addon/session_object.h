@@ -26,6 +26,12 @@ namespace pgdata {
 class ListenerObject;
 class ScanObject;
 
+// What one operation may take.
+struct MemoryLimits {
+  uint64_t work_mem_bytes = 4ull << 20;
+  uint64_t maintenance_work_mem_bytes = 64ull << 20;
+};
+
 // What a session and its scans share.
 struct SessionState {
   std::shared_ptr<ClusterCore> core;
@@ -55,6 +61,7 @@ struct SessionState {
   // Milliseconds; no lock timeout when 0.
   uint32_t lock_timeout_ms = 0;
   uint32_t deadlock_timeout_ms = 1000;
+  MemoryLimits memory;
   // When the open transaction was last used.
   uint64_t last_used_ms = 0;
   // The operation that is under way has taken too long.
@@ -205,6 +212,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value end_statement(const Napi::CallbackInfo& info);
   Napi::Value idle_milliseconds(const Napi::CallbackInfo& info);
   Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
+  Napi::Value set_memory_limits(const Napi::CallbackInfo& info);
   Napi::Value will_define(const Napi::CallbackInfo& info);
   Napi::Value number(const Napi::CallbackInfo& info);
   Napi::Value assign_xid(const Napi::CallbackInfo& info);

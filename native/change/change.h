@@ -14,6 +14,7 @@
 
 #include <cstdint>
 
+#include "base/log_message.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "buffer/buffer_pool.h"
@@ -36,6 +37,8 @@ struct StorageServices {
   PredicateLocks* predicate_locks = nullptr;
   // Null where nobody counts: reading offline, tests of single rooms.
   Statistics* statistics = nullptr;
+  // The server log; null when nobody wants to hear.
+  const LogSink* log = nullptr;
 };
 
 class Change {

@@ -197,6 +197,7 @@ void Engine::assemble(const PartOptions& parts) {
   pool_ = std::make_unique<BufferPool>(
       *segment_, *storage_, options_.read_only ? nullptr : wal_.get(), *state_, parts.pool);
   services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
+  if (options_.log) services_->log = &options_.log;
   if (!options_.read_only) {
     statistics_ = std::make_unique<Statistics>(*segment_);
     activity_ = std::make_unique<ActivityTable>(*segment_, parts.locks.slots);
@@ -657,8 +658,18 @@ void Engine::clean_up_after(const ProcessTable::Process& process) {
     transactions_->processes().release_slot(slot);
   }
   locks_->release_mailboxes_of(process.number);
+  remove_temporary_files_of(process);
   processes_->leave(process.number);
   log_.tell_death(process.pid, slots.size());
+}
+
+// What cannot be removed is when the directory is opened next.
+void Engine::remove_temporary_files_of(const ProcessTable::Process& process) {
+  for (const ProcessTable::Process& other : processes_->list()) {
+    const bool has_its_id = other.pid == process.pid && other.start_time != process.start_time;
+    if (has_its_id) return;
+  }
+  (void)remove_temporary_files(*services_, process.pid);
 }
 
 void Engine::upkeep_of_processes() {

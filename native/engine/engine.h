@@ -208,6 +208,7 @@ class Engine {
   Status hand_over();
   void take_over(bool after_death);
   void clean_up_after(const ProcessTable::Process& process);
+  void remove_temporary_files_of(const ProcessTable::Process& process);
   void end_those_who_died();
   bool wait_for_leavers();
   Status start(const RecoveryPlan& plan);

@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "file/directory_tree.h"
+#include "temp/temporary_space.h"
 
 namespace pgdata {
 
 namespace {
-
-constexpr const char* temporary_directory = "pgsql_tmp";
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -76,21 +75,37 @@ std::set<std::string> unlogged_relations(const std::vector<std::string>& names) 
   return numbers;
 }
 
-}  // namespace
-
-Status remove_temporary_files(StorageServices& services) {
+// What is in the directories of temporary files by a name that is `wanted`.
+Status remove_temporary(StorageServices& services,
+                        const std::function<bool(const std::string& name)>& wanted) {
   FileSystem& files = services.storage.files();
   const std::string root = services.storage.options().data_directory + "/";
   std::vector<std::string> tablespaces;
   RETURN_IF_ERROR(tablespace_directories(services, &tablespaces));
   for (const std::string& tablespace : tablespaces) {
     std::vector<std::string> names;
-    const std::string directory = tablespace + "/" + temporary_directory;
+    const std::string directory = tablespace + "/" + temporary_prefix;
     RETURN_IF_ERROR(list_if_there(services, directory, &names));
     for (const std::string& name : names)
-      if (name.rfind(temporary_directory, 0) == 0)
+      if (wanted(name))
         RETURN_IF_ERROR(remove_directory_tree(files, root + directory + "/" + name));
   }
+  return Status::ok;
+}
+
+}  // namespace
+
+Status remove_temporary_files(StorageServices& services, int32_t pid) {
+  return remove_temporary(services, [pid](const std::string& name) {
+    return process_of_temporary_file(name) == pid;
+  });
+}
+
+Status remove_temporary_files(StorageServices& services) {
+  FileSystem& files = services.storage.files();
+  const std::string root = services.storage.options().data_directory + "/";
+  RETURN_IF_ERROR(remove_temporary(
+      services, [](const std::string& name) { return name.rfind(temporary_prefix, 0) == 0; }));
   return for_each_database(services, [&](const std::string& directory) -> Status {
     std::vector<std::string> names;
     RETURN_IF_ERROR(list_if_there(services, directory, &names));

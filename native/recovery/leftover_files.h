@@ -1,6 +1,7 @@
 // Files that a crash leaves behind and that no record speaks of.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/status.h"
@@ -11,6 +12,8 @@ namespace pgdata {
 // Temporary files and relations of sessions that are gone. At every start, before anybody makes new ones.
 // Source: RemovePgTempFiles in src/backend/storage/file/fd.c, PostgreSQL 18.
 Status remove_temporary_files(StorageServices& services);
+// The temporary files of a process that is gone.
+Status remove_temporary_files(StorageServices& services, int32_t pid);
 // Everything of unlogged relations but their init forks; before replay.
 Status remove_unlogged_contents(StorageServices& services);
 // Makes unlogged relations anew from their init forks, which are on disk; after replay.

@@ -45,6 +45,8 @@ Status Backend::create(StorageServices& services, TransactionSystem& transaction
   if (services.statistics != nullptr)
     made->counters_ =
         std::make_unique<SessionCounters>(*services.statistics, BackendType::backend, database);
+  made->temporary_files_ = std::make_unique<TemporarySpace>(
+      services.storage, services.state, made->counters_.get(), services.log);
   RETURN_IF_ERROR(transactions.processes().take_slot(database, &made->slot_));
   if (transactions.serializable_transactions() != nullptr)
     made->serializable_ = transactions.serializable_transactions()->make_session(made->slot_);
@@ -57,6 +59,7 @@ Backend::~Backend() {
   ClusterState& state = services_.state;
   if (in_transaction_) state.contain([this] { abort(); });
   serializable_.reset();
+  temporary_files_.reset();
   if (counters_) state.contain([this] { counters_->finish(); });
   // Of an abort that an invariant cut short the slot may still have the id; then the cluster is poisoned.
   if (state.is_poisoned()) transactions_.processes().abandon_transaction(slot_);
@@ -97,6 +100,7 @@ Status Backend::begin_subtransaction(bool read_only) {
   levels_.back().read_only = read_only_;
   xid_ = invalid_transaction_id;
   if (isolation_ == IsolationLevel::serializable) serializable_->enter_level(level());
+  temporary_files_->begin_level();
   if (counters_) counters_->begin_level();
   return Status::ok;
 }
@@ -115,6 +119,7 @@ Status Backend::commit_subtransaction() {
   }
   const uint32_t inner = level();
   leave_level();
+  temporary_files_->end_level(true);
   if (counters_) counters_->end_level(true);
   if (isolation_ == IsolationLevel::serializable) serializable_->end_level(inner, false);
   for (PendingDelete& pending : pending_deletes_)
@@ -135,6 +140,7 @@ void Backend::abort_subtransaction() {
   std::erase_if(pending_deletes_,
                 [&](const PendingDelete& pending) { return pending.level >= level(); });
   if (isolation_ == IsolationLevel::serializable) serializable_->end_level(level(), true);
+  temporary_files_->end_level(false);
   if (counters_) counters_->end_level(false);
   leave_level();
 }
@@ -525,6 +531,7 @@ Status Backend::multixact_of(std::vector<MultiXactMember> members, MultiXactId* 
 void Backend::forget_transaction() {
   if (multixact_member_ || multixact_reader_) transactions_.end_multixact_use(slot_);
   if (!pending_deletes_.empty()) transactions_.created_files().forget(slot_);
+  temporary_files_->end_transaction();
   multixact_member_ = false;
   multixact_reader_ = false;
   multixacts_.clear();

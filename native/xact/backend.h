@@ -17,6 +17,7 @@
 #include "base/types.h"
 #include "change/change.h"
 #include "statistics/session_counters.h"
+#include "temp/temporary_space.h"
 #include "xact/combo_commands.h"
 #include "xact/prepared_table.h"
 #include "xact/removal_test.h"
@@ -54,6 +55,8 @@ class Backend {
   int slot() const { return slot_; }
   // What it has done; null where nobody counts.
   SessionCounters* counters() const { return counters_.get(); }
+  // Where its operations put what they have no memory for.
+  TemporarySpace& temporary_files() const { return *temporary_files_; }
 
   bool in_transaction() const { return in_transaction_; }
   bool read_only() const { return read_only_; }
@@ -189,6 +192,7 @@ class Backend {
   TransactionSystem& transactions_;
   Oid database_;
   std::unique_ptr<SessionCounters> counters_;
+  std::unique_ptr<TemporarySpace> temporary_files_;
   int slot_ = -1;
   bool in_transaction_ = false;
   bool read_only_ = false;

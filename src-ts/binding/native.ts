@@ -394,6 +394,17 @@ export interface NativeActivity {
   relation: number
 }
 
+/** What the operations of a session may take. In bytes; -1: no limit, no file. */
+export interface MemoryLimits {
+  workMem: number
+  maintenanceWorkMem: number
+  tempFileLimit: number
+  /** Temporary files from this size on are told to the server log. */
+  logTempFiles: number
+  /** In which they are: the database's. */
+  tablespace: number
+}
+
 export interface NativeSession {
   /**
    * Until as many calls of `endCommand`, the session's operations are parts of a command of this name; without one, of the
@@ -578,6 +589,7 @@ export interface NativeSession {
   idleMilliseconds(): number
   /** Milliseconds: how long an operation waits for a lock (0: without limit), and when a wait is looked at for a deadlock. */
   setLockTimeouts(lock: number, deadlock: number): void
+  setMemoryLimits(limits: MemoryLimits): void
   /** Of the session, from 1; others may have had it before. 0 when the cluster is read only. */
   number(): number
 

@@ -17,6 +17,12 @@ function choice<const C extends readonly string[]>(...choices: C): C {
 const meanings = {
   shared_buffers: 'bytes',
   wal_buffers: 'bytes',
+  work_mem: 'bytes',
+  maintenance_work_mem: 'bytes',
+  /** -1: none. */
+  temp_file_limit: 'bytes',
+  /** Files from this size on are told; -1: none. */
+  log_temp_files: 'bytes',
   min_wal_size: 'bytes',
   max_wal_size: 'bytes',
   max_connections: 'number',

@@ -55,7 +55,7 @@ import {
 } from './statistics-views.ts'
 import { Table } from './table.ts'
 import { Transaction } from './transaction.ts'
-import { transactionDefaults } from './transaction-defaults.ts'
+import { memoryLimits, transactionDefaults } from './transaction-defaults.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
 // pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
@@ -153,6 +153,7 @@ export class Session {
       transactionDefaults(this.#settings),
     )
     const { catalogs, relations, dataDirectory, acceptInvalidations } = database
+    this.#limitMemory()
     this.#commands = new Commands({
       acceptInvalidations,
       native,
@@ -575,6 +576,12 @@ export class Session {
   settingsChanged(): void {
     if (this.#closed !== undefined) return
     this.#queue.changeDefaults(transactionDefaults(this.#settings))
+    this.#limitMemory()
+  }
+
+  #limitMemory(): void {
+    const { tablespace } = this.#database.catalogs.database
+    this.#native.setMemoryLimits(memoryLimits(this.#settings, tablespace))
   }
 
   /** The memory contexts of this session, as pg_backend_memory_contexts shows those of a backend; the first is its own. */

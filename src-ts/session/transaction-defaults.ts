@@ -1,4 +1,5 @@
-// TransactionDefaults of a session: what its settings mean for transactions that do not say otherwise.
+// TransactionDefaults and MemoryLimits of a session: what its settings mean for its transactions and operations.
+import type { MemoryLimits } from '../binding/native.ts'
 import type { SessionSettings } from '../config/session-settings.ts'
 import type { SettingName } from '../config/settings.ts'
 import type { SynchronousCommit, TransactionDefaults } from '../transaction/transaction-queue.ts'
@@ -20,5 +21,20 @@ export function transactionDefaults(settings: SessionSettings): TransactionDefau
         ? isolation
         : 'read committed',
     readOnly: settings.get('default_transaction_read_only') === 'on',
+  }
+}
+
+/** For a session on a database whose tablespace is that one. */
+export function memoryLimits(settings: SessionSettings, tablespace: number): MemoryLimits {
+  const bytes = (name: SettingName) => {
+    const kilobytes = Number(settings.get(name))
+    return kilobytes < 0 ? -1 : kilobytes * 1024
+  }
+  return {
+    workMem: bytes('work_mem'),
+    maintenanceWorkMem: bytes('maintenance_work_mem'),
+    tempFileLimit: bytes('temp_file_limit'),
+    logTempFiles: bytes('log_temp_files'),
+    tablespace,
   }
 }
