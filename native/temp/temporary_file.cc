@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/invariant.h"
-
 namespace pgdata {
 
 TemporaryFile::TemporaryFile(TemporarySpace& space)
@@ -75,7 +73,8 @@ Status TemporaryFile::write(const void* bytes, size_t size, uint64_t offset) {
 
 Status TemporaryFile::read(void* bytes, size_t size, uint64_t offset) {
   RETURN_IF_ERROR(check());
-  INVARIANT(offset + size <= size_bytes_);
+  if (size > size_bytes_ || offset > size_bytes_ - size)
+    return Status::error(ErrorCode::io_error, "could not read behind the end of a temporary file");
   auto* to = static_cast<std::byte*>(bytes);
   while (size > 0) {
     const Segment& segment = segments_[static_cast<size_t>(offset / segment_bytes_)];
