@@ -20,6 +20,7 @@ namespace pgdata {
 namespace {
 
 using test::BtreeFixture;
+using test::build_memory;
 using test::definition_of;
 using test::index_of;
 using test::must;
@@ -77,7 +78,7 @@ void bench(TestType type, const char* name) {
     const auto index = index_of(definition_of({{type}}, true));
     const auto key_number = [&](uint32_t i) { return sorted ? i : scattered(i); };
     measure(label(sorted ? "build, rows in key order" : "build, rows in random order"), rows, [&] {
-      BtreeBuilder builder(*fixture.services, bench_xid, *index);
+      BtreeBuilder builder(*fixture.services, bench_xid, *index, *fixture.temporary, build_memory);
       for (uint32_t i = 0; i < rows; ++i) {
         const Key key(type, key_number(i));
         must(builder.add(key.values, key.nulls, tid_of(i)));

@@ -67,16 +67,17 @@ Napi::Value SessionObject::rebuild_index(const Napi::CallbackInfo& info) {
     const int32_t number = info[1].ToNumber().Int32Value();
     TransactionId xid;
     THROW_IF_ERROR(env, state_->backend->assign_xid(&xid));
+    const uint64_t memory_bytes = state_->memory.maintenance_work_mem_bytes;
     std::unique_ptr<IndexRebuild> rebuild;
     if (number == toast_index_number) {
       if (table->toast() == nullptr) THROW_IF_ERROR(env, bad_argument("relation"));
-      rebuild = IndexRebuild::of_toast(*state_->backend, table, xid);
+      rebuild = IndexRebuild::of_toast(*state_->backend, table, xid, memory_bytes);
     } else {
       const auto index = static_cast<size_t>(number);
       if (number < 0 || index >= table->indexes().size() ||
           table->indexes()[index].btree == nullptr)
         THROW_IF_ERROR(env, bad_argument("index"));
-      rebuild = std::make_unique<IndexRebuild>(*state_->backend, table, index, xid);
+      rebuild = std::make_unique<IndexRebuild>(*state_->backend, table, index, xid, memory_bytes);
     }
     return RebuildObject::of_index(env, state_, table, std::move(rebuild));
   });

@@ -1,7 +1,5 @@
-// Building a B-tree from all tuples of a table at once: sort, then fill pages from left to right.
+// Building a B-tree from all tuples of a table at once: sort them within a limit of memory, then fill pages.
 //
-// The pages are laid out as PostgreSQL's CREATE INDEX does: leaves to the fill factor, upper pages to
-// 70 percent, suffix-truncated separators, equal keys merged into posting lists where allowed.
 // Source: src/backend/access/nbtree/nbtsort.c, PostgreSQL 18.
 #pragma once
 
@@ -12,9 +10,10 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "btree/btree_index.h"
-#include "btree/btree_page_view.h"
+#include "btree/btree_load.h"
 #include "btree/index_tuple.h"
 #include "change/change.h"
+#include "sort/tuple_sort.h"
 
 namespace pgdata {
 
@@ -28,73 +27,69 @@ Status build_btree_init_fork(StorageServices& services, TransactionId xid, const
 struct BtreeBuildResult {
   uint64_t tuples = 0;
   uint32_t blocks = 0;
-  // A unique index cannot be built: these two live heap tuples have equal keys. Nothing was written.
+  // A unique index cannot be built: these two live heap tuples have equal keys. What was written of it is of no use.
   bool duplicate = false;
   ItemPointer duplicate_tids[2];
 };
 
+// Leaf tuples, by their keys, then by where their rows are.
+class IndexTupleOrder final : public TupleOrder {
+ public:
+  explicit IndexTupleOrder(const BtreeIndex& index);
+
+  int compare(TupleView left, TupleView right) override;
+  bool are_equal(LeadingKey key) const override;
+
+  // By the keys alone. `*has_null`: one of them is null.
+  int compare_keys_of(const std::byte* left, const std::byte* right, bool* has_null) const;
+  // Tuples did not come in the order of their rows.
+  void tids_do_not_ascend() { tids_ascend_ = false; }
+  // What a tuple is first ordered by.
+  LeadingKey key_of(Datum first, bool is_null) const;
+
+ private:
+  int compare_from(const std::byte* left, const std::byte* right, int first_column,
+                   bool* has_null) const;
+
+  const BtreeIndex& index_;
+  const uint8_t null_rank_;
+  const bool is_exact_;  // equal abbreviations mean equal values
+  bool tids_ascend_ = true;
+};
+
 class BtreeBuilder {
  public:
-  BtreeBuilder(StorageServices& services, TransactionId xid, const BtreeIndex& index);
-  ~BtreeBuilder();
+  // `memory_bytes`: maintenance_work_mem. What does not fit goes to `temporary`.
+  BtreeBuilder(StorageServices& services, TransactionId xid, const BtreeIndex& index,
+               TemporarySpace& temporary, uint64_t memory_bytes);
   BtreeBuilder(const BtreeBuilder&) = delete;
 
   // Tuples may come in any order, fastest in that of their TIDs or keys. Tuples that no new snapshot
   // can see (`live` false) are indexed but do not violate uniqueness.
   Status add(const Datum* values, const bool* is_null, ItemPointer heap_tid, bool live = true);
 
-  // Sorts and writes the index, whose main fork must exist and have no blocks. Once only.
+  // After the last one: sorts and writes the index, whose main fork must exist and have no blocks. Goes on for about so
+  // many tuples; between two calls nothing is pinned.
+  Status finish(uint64_t tuples, BtreeBuildResult* result, bool* done);
+  // All of it.
   Status finish(BtreeBuildResult* result);
 
-  // Memory in use for tuples and sorting.
-  size_t memory_bytes() const;
+  SortReport sort_report() const { return sort_.report(); }
 
  private:
-  // The first column's leading bytes, inverted for descending order, and the tuple.
-  struct Entry {
-    uint64_t abbreviation;
-    const std::byte* tuple;
-  };
-  struct Level;
+  Status load(const SortedTuple& sorted, BtreeBuildResult* result);
+  bool is_duplicate(const SortedTuple& sorted) const;
 
-  std::byte* allocate(size_t size);
-  int compare_from(const std::byte* left, const std::byte* right, int first_column,
-                   bool* has_null) const;
-  bool entry_before(const Entry& left, const Entry& right, int first_column) const;
-  void sort(std::vector<Entry>& entries, bool abbreviated);
-  void check_unique(const std::vector<Entry>& entries, BtreeBuildResult* result) const;
-  Status load(const std::vector<Entry>& entries);
-
-  Status new_page(uint32_t level, BufferRef* buffer);
-  Status write_page(BufferRef& buffer);
-  Status add_to_level(size_t level, const std::byte* tuple, uint32_t posting_bytes);
-  Status finish_page(size_t level);
-  Status finish_levels(BlockNumber* root, uint32_t* root_level);
-  Status finish_pending();
-
-  StorageServices& services_;
-  TransactionId xid_;
   const BtreeIndex& index_;
-  std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  size_t chunk_used_ = 0;
-  size_t chunk_size_ = 0;
-  size_t allocated_ = 0;
-  std::vector<Entry> entries_;
-  std::vector<Entry> null_entries_;  // the first column is null
-  std::vector<const std::byte*> not_live_;
-  bool tids_ascend_ = true;
+  IndexTupleOrder order_;
+  TupleSort sort_;
+  BtreeLoader loader_;
+  bool is_sorted_ = false;
   ItemPointer last_tid_{BlockNumber{0}, 0};
   std::unique_ptr<IndexTupleBuffer> scratch_;
-  BufferStrategy strategy_;
-
-  std::vector<std::unique_ptr<Level>> levels_;
-  uint32_t blocks_ = 0;
-  // Equal tuples waiting to become one posting list.
-  const std::byte* pending_base_ = nullptr;
-  std::vector<ItemPointer> pending_tids_;
+  // Of a unique index: the last tuple that counts, empty before the first.
+  LeadingKey last_key_;
+  std::vector<std::byte> last_live_;
 };
-
-// Whether the key bytes are the same, so that the tuples may share a posting list.
-bool keys_are_identical(const std::byte* left, const std::byte* right);
 
 }  // namespace pgdata

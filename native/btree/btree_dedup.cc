@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/invariant.h"
-#include "btree/btree_build.h"
+#include "btree/btree_load.h"
 #include "btree/index_tuple.h"
 #include "layout/btree_records.h"
 

@@ -17,6 +17,7 @@
 #include "file/file_system.h"
 #include "file/storage.h"
 #include "shmem/segment.h"
+#include "temp/temporary_space.h"
 #include "wal/wal.h"
 
 namespace pgdata::test {
@@ -29,6 +30,9 @@ struct Entry {
   ItemPointer tid;
   friend auto operator<=>(const Entry&, const Entry&) = default;
 };
+
+// As maintenance_work_mem.
+inline constexpr uint64_t build_memory = 64u << 20;
 
 inline constexpr RelFileLocator index_relation{default_tablespace_oid, 5, 16400};
 
@@ -60,9 +64,11 @@ class BtreeFixture {
     must(wal->create_log());
     pool = std::make_unique<BufferPool>(*segment, *storage, wal.get(), state, pool_options);
     services = std::make_unique<StorageServices>(StorageServices{state, *storage, *wal, *pool});
+    temporary = std::make_unique<TemporarySpace>(*storage, state, nullptr, nullptr);
     must(storage->create(index_relation, ForkNumber::main));
   }
   ~BtreeFixture() {
+    temporary.reset();
     services.reset();
     pool.reset();
     wal.reset();
@@ -82,6 +88,7 @@ class BtreeFixture {
   std::unique_ptr<Wal> wal;
   std::unique_ptr<BufferPool> pool;
   std::unique_ptr<StorageServices> services;
+  std::unique_ptr<TemporarySpace> temporary;
 
  private:
   std::string directory_;

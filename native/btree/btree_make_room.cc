@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/invariant.h"
-#include "btree/btree_build.h"
 #include "btree/btree_dedup.h"
 #include "btree/btree_delete_items.h"
+#include "btree/btree_load.h"
 #include "btree/index_tuple.h"
 
 namespace pgdata {

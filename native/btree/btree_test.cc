@@ -22,6 +22,7 @@ namespace pgdata {
 namespace {
 
 using test::BtreeFixture;
+using test::build_memory;
 using test::definition_of;
 using test::index_of;
 using test::must;
@@ -293,7 +294,7 @@ void exercise(std::vector<TestColumn> columns, uint32_t block_size, uint64_t spr
     return row;
   };
 
-  BtreeBuilder builder(*fixture.services, test_xid, *index);
+  BtreeBuilder builder(*fixture.services, test_xid, *index, *fixture.temporary, build_memory);
   for (size_t i = 0; i < built_rows; ++i) {
     const auto place = rows.insert(random_row(i));
     const Datums datums(model, *place.first);
@@ -478,7 +479,7 @@ TEST(unique_build_names_two_rows_with_one_key) {
   BtreeFixture fixture;
   const Model model({{TestType::int4}});
   const auto index = index_of(definition_of({{TestType::int4}}, true));
-  BtreeBuilder builder(*fixture.services, test_xid, *index);
+  BtreeBuilder builder(*fixture.services, test_xid, *index, *fixture.temporary, build_memory);
   const int32_t keys[] = {5, 3, 9, 3, 7};
   for (uint64_t i = 0; i < 5; ++i) {
     Row row;

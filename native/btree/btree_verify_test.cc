@@ -16,6 +16,7 @@ namespace pgdata {
 namespace {
 
 using test::BtreeFixture;
+using test::build_memory;
 using test::definition_of;
 using test::index_of;
 using test::must;
@@ -25,7 +26,7 @@ using test::TestType;
 constexpr uint32_t page_size = 1024;
 
 void build_tree(BtreeFixture& fixture, const BtreeIndex& index, uint32_t rows) {
-  BtreeBuilder builder(*fixture.services, test_xid, index);
+  BtreeBuilder builder(*fixture.services, test_xid, index, *fixture.temporary, build_memory);
   for (uint32_t i = 0; i < rows; ++i) {
     const std::string text = "key " + std::to_string(i % (rows / 2));
     std::string varlena(1, static_cast<char>((text.size() + 1) << 1 | 1));

@@ -154,15 +154,14 @@ TEST(random_tuples_come_in_order_in_any_memory) {
       {.count = 0},
       {.count = 1},
       {.count = 500},
-      {.count = 20000, .keys = 3, .has_nulls = true},
-      {.count = 20000, .keys = 1, .seconds = 5000},
-      {.count = 20000},
-      {.count = 60000, .keys = 1000, .has_nulls = true},
+      {.count = 5000, .keys = 3, .has_nulls = true},
+      {.count = 5000, .keys = 1, .seconds = 5000},
+      {.count = 20000, .keys = 1000, .has_nulls = true},
       {.count = 300, .extra_bytes_max = 9000},
-      {.count = 3000, .keys = 50, .extra_bytes_max = 100000},
+      {.count = 200, .keys = 50, .extra_bytes_max = 100000},
   };
   for (const Shape& shape : shapes) {
-    for (const uint64_t memory : {uint64_t{0}, uint64_t{64} << 10, uint64_t{1} << 20}) {
+    for (const uint64_t memory : {uint64_t{0}, uint64_t{512} << 10}) {
       for (const bool has_order : {true, false}) {
         SortFixture fixture;
         const std::vector<TestTuple> tuples = random_tuples(random, shape);
@@ -190,16 +189,18 @@ TEST(random_tuples_come_in_order_in_any_memory) {
 TEST(memory_stays_within_the_limit) {
   std::mt19937_64 random = test::random_engine();
   for (const uint32_t extra : {uint32_t{8}, uint32_t{60}, uint32_t{2000}}) {
-    for (const uint64_t memory : {uint64_t{64} << 10, uint64_t{1} << 20}) {
+    for (const uint64_t memory : {uint64_t{64} << 10, uint64_t{256} << 10}) {
       SortFixture fixture;
-      const std::vector<TestTuple> tuples = random_tuples(
-          random, {.count = 200000 / (extra + 20) * 40, .keys = 500, .extra_bytes_max = extra});
+      // Some four times what fits.
+      const auto count = static_cast<uint32_t>(memory * 4 / (extra / 2 + 50));
+      const std::vector<TestTuple> tuples =
+          random_tuples(random, {.count = count, .keys = 500, .extra_bytes_max = extra});
       SecondKeyOrder order;
       TupleSort sort(*fixture.space, &order, {.memory_bytes = memory});
       ASSERT_OK(add_all(sort, tuples));
       ASSERT_OK(finish(sort));
       const SortReport report = sort.report();
-      EXPECT(report.runs > 3);
+      EXPECT(report.runs > 2);
       // Beside the current tuple of each tape, and what knows of it.
       EXPECT(report.memory_peak_bytes <= memory + 40 * (extra + 400));
       EXPECT(report.memory_peak_bytes > memory / 2);
@@ -210,17 +211,17 @@ TEST(memory_stays_within_the_limit) {
 TEST(room_on_tapes_is_used_again) {
   std::mt19937_64 random = test::random_engine();
   SortFixture fixture;
-  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 100000});
+  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 70000});
   uint64_t bytes = 0;
   for (const TestTuple& tuple : tuples) bytes += tuple.bytes.size() + TapedTuple::header_bytes;
   TupleSort sort(*fixture.space, nullptr, {});
   TupleSort small(*fixture.space, nullptr, {.memory_bytes = 64 << 10});
   ASSERT_OK(add_all(small, tuples));
   ASSERT_OK(finish(small));
-  // More than two passes over all of it.
+  // Each byte is written three times.
   EXPECT(small.report().runs > 49);
   EXPECT(small.report().method == SortMethod::external_merge);
-  EXPECT(small.report().space_kb * 1024 < bytes + bytes / 4);
+  EXPECT(small.report().space_kb * 1024 < bytes + bytes / 2);
   EXPECT_EQ(fixture.space->bytes() / 1024, small.report().space_kb);
   size_t wrong = 0;
   ASSERT_OK(read_all(small, sorted_model(tuples, false), &wrong));
@@ -229,16 +230,15 @@ TEST(room_on_tapes_is_used_again) {
 
 TEST(only_the_first_ones_are_kept_when_others_are_not_wanted) {
   std::mt19937_64 random = test::random_engine();
-  for (const uint64_t wanted : {1, 10, 1000, 5000, 30000, 100000}) {
+  for (const uint64_t wanted : {1, 10, 1000, 5000, 20000}) {
     for (const int arrangement : {0, 1, 2}) {
       SortFixture fixture;
-      std::vector<TestTuple> tuples = random_tuples(random, {.count = 30000, .keys = 2000});
+      std::vector<TestTuple> tuples = random_tuples(random, {.count = 10000, .keys = 2000});
       const auto by_key = [](const TestTuple& a, const TestTuple& b) { return a.key < b.key; };
       if (arrangement == 1) std::stable_sort(tuples.begin(), tuples.end(), by_key);
       if (arrangement == 2) std::stable_sort(tuples.rbegin(), tuples.rend(), by_key);
       SecondKeyOrder order;
-      TupleSort sort(*fixture.space, &order,
-                     {.memory_bytes = 256 << 10, .tuples_wanted = wanted});
+      TupleSort sort(*fixture.space, &order, {.memory_bytes = 256 << 10, .tuples_wanted = wanted});
       ASSERT_OK(add_all(sort, tuples));
       ASSERT_OK(finish(sort));
       size_t wrong = 0;
@@ -258,7 +258,7 @@ TEST(only_the_first_ones_are_kept_when_others_are_not_wanted) {
 
 TEST(a_sort_that_is_rewound_gives_the_same_again) {
   std::mt19937_64 random = test::random_engine();
-  for (const uint32_t count : {uint32_t{100}, uint32_t{2000}, uint32_t{40000}}) {
+  for (const uint32_t count : {uint32_t{100}, uint32_t{1000}, uint32_t{10000}}) {
     SortFixture fixture;
     const std::vector<TestTuple> tuples = random_tuples(random, {.count = count, .keys = 100});
     SecondKeyOrder order;
@@ -277,7 +277,7 @@ TEST(a_sort_that_is_rewound_gives_the_same_again) {
       ASSERT_OK(sort.rewind());
     }
     EXPECT(sort.report().method ==
-           (count > 2000 ? SortMethod::external_sort : SortMethod::quicksort));
+           (count > 1000 ? SortMethod::external_sort : SortMethod::quicksort));
   }
 }
 
@@ -300,7 +300,7 @@ TEST(ties_need_no_order_where_keys_say_everything) {
   std::mt19937_64 random = test::random_engine();
   for (const uint64_t memory : {uint64_t{64} << 10, uint64_t{16} << 20}) {
     SortFixture fixture;
-    const std::vector<TestTuple> tuples = random_tuples(random, {.count = 20000, .keys = 5});
+    const std::vector<TestTuple> tuples = random_tuples(random, {.count = 5000, .keys = 5});
     SecondKeyOrder order;
     TupleSort sort(*fixture.space, &order, {.memory_bytes = memory});
     order.equal_from = 0;
@@ -315,7 +315,7 @@ TEST(ties_need_no_order_where_keys_say_everything) {
 
 TEST(each_error_of_the_disk_ends_it_and_leaves_no_file) {
   std::mt19937_64 random = test::random_engine();
-  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 12000, .keys = 5000});
+  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 6000, .keys = 5000});
   const std::vector<const TestTuple*> model = sorted_model(tuples, false);
   const auto run = [&](SortFixture& fixture, size_t* wrong) -> Status {
     TupleSort sort(*fixture.space, nullptr, {.memory_bytes = 64 << 10});
@@ -333,10 +333,10 @@ TEST(each_error_of_the_disk_ends_it_and_leaves_no_file) {
     EXPECT_EQ(wrong, 0);
     last = fixture.files.step();
   }
-  EXPECT(last - first > 60);
+  EXPECT(last - first > 50);
   for (const Fault fault : {Fault::io_error, Fault::no_space, Fault::short_write}) {
     int failed = 0;
-    for (uint64_t step = first; step < last; step += 1 + step % 3) {
+    for (uint64_t step = first; step < last; step += 1 + step % 5) {
       SortFixture fixture;
       fixture.files.fail(step, fault);
       size_t wrong = 0;
@@ -350,13 +350,13 @@ TEST(each_error_of_the_disk_ends_it_and_leaves_no_file) {
       }
       EXPECT_EQ(fixture.space->bytes(), 0);
     }
-    EXPECT(failed > 10);
+    EXPECT(failed > 5);
   }
 }
 
 TEST(no_more_than_temp_file_limit_is_written) {
   std::mt19937_64 random = test::random_engine();
-  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 30000});
+  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 15000});
   SortFixture fixture;
   TemporaryLimits limits;
   limits.temp_file_limit_bytes = 500 << 10;
@@ -373,7 +373,7 @@ TEST(no_more_than_temp_file_limit_is_written) {
 
 TEST(it_ends_when_it_is_canceled) {
   std::mt19937_64 random = test::random_engine();
-  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 20000});
+  const std::vector<TestTuple> tuples = random_tuples(random, {.count = 10000});
   for (const int moment : {0, 1, 2}) {
     SortFixture fixture;
     std::atomic<bool> canceled{false};

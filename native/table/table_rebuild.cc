@@ -13,6 +13,8 @@ namespace pgdata {
 namespace {
 
 constexpr int toast_key_columns = 2;
+// So that a step of sorting takes about as long as one of reading.
+constexpr uint64_t tuples_per_page = 200;
 
 TransactionId oldest_xmin_of(Backend& backend, const HeapRelation& heap) {
   const RemovalHorizons horizons =
@@ -24,7 +26,7 @@ TransactionId oldest_xmin_of(Backend& backend, const HeapRelation& heap) {
 
 IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const HeapRelation& heap,
                            const BtreeIndex& btree, const TableIndexDefinition* definition,
-                           TransactionId xid)
+                           TransactionId xid, uint64_t memory_bytes)
     : backend_(backend),
       table_(std::move(table)),
       heap_(heap),
@@ -32,7 +34,7 @@ IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const
       xid_(xid),
       definition_(definition),
       versions_(backend, heap, oldest_xmin_of(backend, heap)),
-      builder_(backend.services(), xid, btree),
+      builder_(backend.services(), xid, btree, backend.temporary_files(), memory_bytes),
       values_(static_cast<size_t>(heap.layout->natts())),
       nulls_(new bool[static_cast<size_t>(heap.layout->natts()) + 1]) {
   if (definition_ == nullptr) {
@@ -45,20 +47,21 @@ IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const
 }
 
 IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, size_t index,
-                           TransactionId xid)
+                           TransactionId xid, uint64_t memory_bytes)
     : IndexRebuild(backend, table, table->heap(), *table->indexes()[index].btree,
-                   &table->indexes()[index].definition, xid) {}
+                   &table->indexes()[index].definition, xid, memory_bytes) {}
 
 std::unique_ptr<IndexRebuild> IndexRebuild::of_toast(Backend& backend, std::shared_ptr<Table> table,
-                                                     TransactionId xid) {
+                                                     TransactionId xid, uint64_t memory_bytes) {
   ToastTable* toast = table->toast();
   INVARIANT(toast != nullptr);
-  return std::unique_ptr<IndexRebuild>(
-      new IndexRebuild(backend, std::move(table), toast->heap(), toast->index(), nullptr, xid));
+  return std::unique_ptr<IndexRebuild>(new IndexRebuild(
+      backend, std::move(table), toast->heap(), toast->index(), nullptr, xid, memory_bytes));
 }
 
 Status IndexRebuild::step(uint32_t pages, bool* done) {
   *done = false;
+  if (is_read_) return finish(pages, done);
   SessionCounters* const counters = backend_.counters();
   if (!std::exchange(begun_, true)) {
     RETURN_IF_ERROR(versions_.begin());
@@ -71,8 +74,8 @@ Status IndexRebuild::step(uint32_t pages, bool* done) {
       counters->count_returned(heap_.oid, heap_.locator,
                                static_cast<int64_t>(versions_.versions().size()));
     if (!found) {
-      *done = true;
-      return finish();
+      is_read_ = true;
+      break;
     }
     for (const HeapVersion& version : versions_.versions()) RETURN_IF_ERROR(add(version));
   }
@@ -112,8 +115,11 @@ Status IndexRebuild::add(const HeapVersion& version) {
   return builder_.add(entry_->values(), entry_->nulls(), root, live);
 }
 
-Status IndexRebuild::finish() {
-  RETURN_IF_ERROR(builder_.finish(&result_));
+Status IndexRebuild::finish(uint32_t pages, bool* done) {
+  bool is_built = false;
+  RETURN_IF_ERROR(builder_.finish(uint64_t{pages} * tuples_per_page, &result_, &is_built));
+  if (!is_built) return Status::ok;
+  *done = true;
   if (!result_.duplicate) return build_btree_init_fork(backend_.services(), xid_, btree_);
   if (definition_ == nullptr)
     return Status::error(ErrorCode::data_corrupted, "a chunk of a value is there twice in \"%s\"",

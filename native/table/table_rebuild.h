@@ -34,11 +34,12 @@ class Rebuild {
 // only older snapshots see do not count for uniqueness.
 class IndexRebuild final : public Rebuild {
  public:
-  // The table's index of that number.
-  IndexRebuild(Backend& backend, std::shared_ptr<Table> table, size_t index, TransactionId xid);
+  // The table's index of that number. `memory_bytes`: maintenance_work_mem.
+  IndexRebuild(Backend& backend, std::shared_ptr<Table> table, size_t index, TransactionId xid,
+               uint64_t memory_bytes);
   // That of its TOAST table.
   static std::unique_ptr<IndexRebuild> of_toast(Backend& backend, std::shared_ptr<Table> table,
-                                                TransactionId xid);
+                                                TransactionId xid, uint64_t memory_bytes);
   // unique_violation: `duplicates` then says where two rows' chains begin that have the same key.
   Status step(uint32_t pages, bool* done) override;
 
@@ -53,9 +54,10 @@ class IndexRebuild final : public Rebuild {
 
  private:
   IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const HeapRelation& heap,
-               const BtreeIndex& btree, const TableIndexDefinition* definition, TransactionId xid);
+               const BtreeIndex& btree, const TableIndexDefinition* definition, TransactionId xid,
+               uint64_t memory_bytes);
   Status add(const HeapVersion& version);
-  Status finish();
+  Status finish(uint32_t pages, bool* done);
 
   Backend& backend_;
   std::shared_ptr<Table> table_;
@@ -71,6 +73,7 @@ class IndexRebuild final : public Rebuild {
   std::unique_ptr<bool[]> nulls_;
   int attributes_needed_ = 0;
   bool begun_ = false;
+  bool is_read_ = false;  // all of the heap
   BtreeBuildResult result_;
   uint64_t live_rows_ = 0;
   bool has_broken_chains_ = false;
