@@ -195,9 +195,7 @@ test('stock finds the indexes sound, and has the same words', { timeout: 120_000
   await client.query("set work_mem = '64kB'; set log_temp_files = 0; set client_min_messages = log")
   await client.query('select name from items order by name offset 19999')
   expect(told).toEqual([
-    expect.stringMatching(
-      /^temporary file: path "base\/pgsql_tmp\/pgsql_tmp\d+\.\d+", size \d+$/,
-    ),
+    expect.stringMatching(/^temporary file: path "base\/pgsql_tmp\/pgsql_tmp\d+\.\d+", size \d+$/),
   ])
   await client.query("set temp_file_limit = '200kB'")
   await expect(

@@ -87,9 +87,7 @@ async function reindex({ cluster }: MemberContext): Promise<number> {
 async function killWithFile(victim: Member, inside: boolean): Promise<void> {
   const report = join(temporaryDirectory('stops'), 'report')
   const path = join(directory, 'base', 'pgsql_tmp')
-  const ended = inside
-    ? victim.run(stopInside, report)
-    : victim.run(stopBetween, { path, report })
+  const ended = inside ? victim.run(stopInside, report) : victim.run(stopBetween, { path, report })
   ended.catch(() => undefined)
   await until(() => existsSync(report))
   expect(temporaryFiles()).toEqual([expect.stringMatching(`^pgsql_tmp${victim.pid}\\.\\d+$`)])
