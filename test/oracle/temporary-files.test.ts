@@ -135,7 +135,7 @@ describe('an index that is sorted on disk', () => {
     await session.set('maintenance_work_mem', little)
     const controller = new AbortController()
     let hadFiles = false
-    const reindexed = session.reindex('items', { signal: controller.signal })
+    const reindexed = session.reindex({ table: 'items' }, { signal: controller.signal })
     const ended = reindexed.catch((error) => error)
     for (let turns = 0; !hadFiles && turns < 100_000; turns++) {
       hadFiles = temporaryFiles().length > 0
@@ -145,7 +145,7 @@ describe('an index that is sorted on disk', () => {
     expect(await ended).toMatchObject({ code: '57014' })
     expect(hadFiles).toBe(true)
     expect(temporaryFiles()).toEqual([])
-    await session.reindex('items')
+    await session.reindex({ table: 'items' })
     await session.reset('maintenance_work_mem')
     expect(temporaryFiles()).toEqual([])
   })
@@ -187,7 +187,7 @@ test('stock finds the indexes sound, and has the same words', async () => {
   await session.set('maintenance_work_mem', little)
   await session.createIndex('items', { name: 'items_k', columns: ['k'] })
   await session.createIndex('items', { name: 'items_name', columns: ['name'], unique: true })
-  await session.reindex('items')
+  await session.reindex({ table: 'items' })
   expect(newFiles().files).toBeGreaterThan(3)
   await cluster.close()
   await using oracle = Oracle.adopt(directory)

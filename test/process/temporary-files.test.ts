@@ -64,7 +64,7 @@ async function stopBetween(
 ): Promise<void> {
   const { existsSync, readdirSync, writeFileSync } = await import('node:fs')
   session.set('maintenance_work_mem', '64kB')
-  const done = session.reindex('items')
+  const done = session.reindex({ table: 'items' })
   while (!existsSync(path) || readdirSync(path).length === 0)
     await new Promise((resolve) => setImmediate(resolve))
   writeFileSync(report, '')
@@ -80,7 +80,7 @@ async function count({ session }: MemberContext): Promise<number> {
 async function reindex({ cluster }: MemberContext): Promise<number> {
   await using session = await cluster.connect()
   session.set('maintenance_work_mem', '64kB')
-  await session.reindex('items')
+  await session.reindex({ table: 'items' })
   return [...session.table('items').range()].length
 }
 
