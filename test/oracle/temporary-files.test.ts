@@ -197,13 +197,13 @@ test('stock finds the indexes sound, and has the same words', async () => {
   const told: string[] = []
   client.on('notice', ({ message }) => told.push(message ?? ''))
   await client.query("set work_mem = '64kB'; set log_temp_files = 0; set client_min_messages = log")
-  await client.query('select name from items order by name offset 19999')
+  await client.query("select name from items order by name || '' offset 19999")
   expect(told).toEqual([
     expect.stringMatching(/^temporary file: path "base\/pgsql_tmp\/pgsql_tmp\d+\.\d+", size \d+$/),
   ])
   await client.query("set temp_file_limit = '200kB'")
   await expect(
-    client.query('select name from items order by name offset 19999'),
+    client.query("select name from items order by name || '' offset 19999"),
   ).rejects.toMatchObject({
     code: '53400',
     message: 'temporary file size exceeds "temp_file_limit" (200kB)',
