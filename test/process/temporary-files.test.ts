@@ -62,7 +62,7 @@ async function stopBetween(
   { session }: MemberContext,
   { path, report }: { path: string; report: string },
 ): Promise<void> {
-  const { existsSync, readdirSync, writeFileSync } = await import('node:fs')
+  const { existsSync, readdirSync, writeFileSync } = process.getBuiltinModule('node:fs')
   session.set('maintenance_work_mem', '64kB')
   const done = session.reindex({ table: 'items' })
   while (!existsSync(path) || readdirSync(path).length === 0)
@@ -78,10 +78,12 @@ async function count({ session }: MemberContext): Promise<number> {
 }
 
 async function reindex({ cluster }: MemberContext): Promise<number> {
-  await using session = await cluster.connect()
+  const session = await cluster.connect()
   session.set('maintenance_work_mem', '64kB')
   await session.reindex({ table: 'items' })
-  return [...session.table('items').range()].length
+  const { length } = [...session.table('items').range()]
+  await session.close()
+  return length
 }
 
 /** Has the member stop, with a file on disk, and kills it. */
@@ -95,11 +97,11 @@ async function killWithFile(victim: Member, inside: boolean): Promise<void> {
   await victim.kill()
 }
 
-for (const which of ['owner', 'another process']) {
-  test(`killed between two steps, the ${which}`, async () => {
+for (const which of ['the owner', 'another process']) {
+  test(`killed between two steps, ${which}`, async () => {
     const owner = await startMember()
     const other = await startMember()
-    const [victim, survivor] = which === 'owner' ? [owner, other] : [other, owner]
+    const [victim, survivor] = which === 'the owner' ? [owner, other] : [other, owner]
     // A file of somebody who lives is not touched.
     const kept = `pgsql_tmp${survivor.pid}.999999`
     await killWithFile(victim, false)
