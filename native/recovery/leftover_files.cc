@@ -96,9 +96,8 @@ Status remove_temporary(StorageServices& services,
 }  // namespace
 
 Status remove_temporary_files(StorageServices& services, int32_t pid) {
-  return remove_temporary(services, [pid](const std::string& name) {
-    return process_of_temporary_file(name) == pid;
-  });
+  return remove_temporary(
+      services, [pid](const std::string& name) { return process_of_temporary_file(name) == pid; });
 }
 
 Status remove_temporary_files(StorageServices& services) {

@@ -27,8 +27,8 @@ constexpr uint64_t unwanted_min = 256;
 constexpr uint64_t cancel_interval = 1024;
 
 size_t extent_bytes_for(uint64_t memory) {
-  return static_cast<size_t>(std::clamp(std::bit_floor(memory / extents_in_memory),
-                                        extent_bytes_min, extent_bytes_max));
+  return static_cast<size_t>(
+      std::clamp(std::bit_floor(memory / extents_in_memory), extent_bytes_min, extent_bytes_max));
 }
 
 // While what is wanted is copied there are two of it.
@@ -94,8 +94,8 @@ Status TupleSort::add(LeadingKey key, const void* bytes, uint32_t size, uint8_t 
   const auto marks = static_cast<uint8_t>(tag << 1 | key.rank);
   const uint64_t used = memory_bytes();
   SortEntry entry{key.bits, {}};
-  std::byte* to = memory_.add(size, marks, memory_limit_ > used ? memory_limit_ - used : 0,
-                              &entry.place);
+  std::byte* to =
+      memory_.add(size, marks, memory_limit_ > used ? memory_limit_ - used : 0, &entry.place);
   if (size > 0) std::memcpy(to, bytes, size);
   if (has_last_wanted_ && !before(entry, last_wanted_)) {
     memory_.take_back(entry.place);
@@ -242,8 +242,8 @@ Status TupleSort::go_on_merging(uint64_t tuples) {
       }
       if (tuples == 0) return Status::ok;
       if (merge_position_ + 2 > runs_.size()) merge_position_ = 0;
-      merge_width_ = std::min({merge_order_, runs_.size() - runs_left + 1,
-                               runs_.size() - merge_position_});
+      merge_width_ =
+          std::min({merge_order_, runs_.size() - runs_left + 1, runs_.size() - merge_position_});
       begin_merge();
       RETURN_IF_ERROR(merge_->open());
       note_peak(merge_->memory_bytes() + extent_bytes_);
@@ -266,8 +266,7 @@ Status TupleSort::go_on_merging(uint64_t tuples) {
 
 void TupleSort::begin_merge() {
   merge_ = std::make_unique<RunMerge>(
-      *tapes_, std::span<const Tape>(runs_).subspan(merge_position_, merge_width_),
-      order_, true);
+      *tapes_, std::span<const Tape>(runs_).subspan(merge_position_, merge_width_), order_, true);
   given_ = 0;
   writer_->begin();
 }

@@ -145,8 +145,7 @@ TEST(the_limit_is_for_all_files_of_the_session_together) {
     ASSERT_OK(other.write(bytes.data(), 8192, 0));
     const Status refused = one.write(bytes.data(), 8192, 8192);
     ASSERT_EQ(refused.code(), ErrorCode::configuration_limit_exceeded);
-    EXPECT_EQ(refused.report().message,
-              "temporary file size exceeds \"temp_file_limit\" (20kB)");
+    EXPECT_EQ(refused.report().message, "temporary file size exceeds \"temp_file_limit\" (20kB)");
     // What is there may be written again.
     ASSERT_OK(one.write(bytes.data(), 8192, 0));
   }
@@ -200,8 +199,7 @@ TEST(large_files_are_told_to_the_log_when_they_go) {
   large.remove();
   small.remove();
   ASSERT_EQ(fixture.told.size(), 1);
-  EXPECT_EQ(fixture.told[0],
-            "temporary file: path \"base/pgsql_tmp/" + name + "\", size 2048");
+  EXPECT_EQ(fixture.told[0], "temporary file: path \"base/pgsql_tmp/" + name + "\", size 2048");
 }
 
 TEST(an_error_leaves_nothing_behind) {

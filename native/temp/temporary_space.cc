@@ -75,16 +75,14 @@ Status TemporarySpace::grow(uint64_t bytes) {
 void TemporarySpace::removed(const std::string& path, uint64_t bytes) {
   bytes_ -= bytes;
   // One that cannot be removed now is when the directory is opened next.
-  (void)storage_.files().remove_file(storage_.options().data_directory + "/" +
-                                              path);
+  (void)storage_.files().remove_file(storage_.options().data_directory + "/" + path);
   if (counters_ != nullptr) counters_->count_temporary_file(static_cast<int64_t>(bytes));
   const int64_t from = limits_.log_temp_files_bytes;
   if (log_ == nullptr || from < 0 || bytes < static_cast<uint64_t>(from)) return;
   LogMessage message;
   message.backend_type = "client backend";
   message.report.code = Status::ok;
-  message.report.message =
-      "temporary file: path \"" + path + "\", size " + std::to_string(bytes);
+  message.report.message = "temporary file: path \"" + path + "\", size " + std::to_string(bytes);
   (*log_)(std::move(message));
 }
 

@@ -30,7 +30,8 @@ int32_t process_of_temporary_file(const std::string& name);
 
 struct TemporaryLimits {
   int64_t temp_file_limit_bytes = -1;  // -1: none
-  int64_t log_temp_files_bytes = -1;   // files from this size on are told to the server log; -1: none
+  int64_t log_temp_files_bytes =
+      -1;  // files from this size on are told to the server log; -1: none
   uint64_t segment_bytes = 1ull << 30;
 };
 

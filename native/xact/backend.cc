@@ -45,8 +45,8 @@ Status Backend::create(StorageServices& services, TransactionSystem& transaction
   if (services.statistics != nullptr)
     made->counters_ =
         std::make_unique<SessionCounters>(*services.statistics, BackendType::backend, database);
-  made->temporary_files_ = std::make_unique<TemporarySpace>(
-      services.storage, services.state, made->counters_.get(), services.log);
+  made->temporary_files_ = std::make_unique<TemporarySpace>(services.storage, services.state,
+                                                            made->counters_.get(), services.log);
   RETURN_IF_ERROR(transactions.processes().take_slot(database, &made->slot_));
   if (transactions.serializable_transactions() != nullptr)
     made->serializable_ = transactions.serializable_transactions()->make_session(made->slot_);
