@@ -143,7 +143,7 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Btr
   return Status::ok;
 }
 
-// Then every key is below it, root or not.
+// Is it the only page of that level? Then every key is below it, root or not.
 bool is_alone_on_level(const BtreePageView& view, uint32_t level) {
   return !view.is_ignored() && view.opaque().btpo_level == level && view.is_leftmost() &&
          view.is_rightmost();
