@@ -1,9 +1,9 @@
 // Bundles src-ts/ into dist/: one CommonJS library with its types, and the command line. scripts/build.ts adds
-// the ESM entry.
+// the entries for require and import.
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: { index: 'src-ts/index.ts', cli: 'src-ts/cli/main.ts' },
+  entry: { library: 'src-ts/index.ts', cli: 'src-ts/cli/main.ts' },
   format: ['cjs'],
   platform: 'node',
   target: 'node20',

@@ -139,7 +139,7 @@ async function build(): Promise<void> {
   session.close()
   await native.close()
   await oracle[Symbol.asyncDispose]()
-  const file = encodeBundle(header, Buffer.concat(data.pieces))
+  const file = await encodeBundle(header, Buffer.concat(data.pieces))
   mkdirSync(dirname(bundlePath()), { recursive: true })
   writeFileSync(bundlePath(), file)
   console.log(`catalog bundle: ${bundled.length} relations, ${file.length} bytes`)

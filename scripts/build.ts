@@ -68,17 +68,25 @@ function buildNative(): void {
 }
 
 // The ESM entry re-exports the CommonJS one, so that a process which loads both has one PgError class and one
-// addon.
+// addon. The library itself is a file behind both: Node reads through all of a CommonJS file that is imported for the names
+// of its exports, which takes longer than compiling it.
 function buildTypeScript(): void {
   runTool('tsup', ['--silent'])
-  const library = createRequire(import.meta.url)(join(root, 'dist', 'index.cjs')) as object
-  const lines = [
+  const library = createRequire(import.meta.url)(join(root, 'dist', 'library.cjs')) as object
+  const names = Object.keys(library).sort()
+  const commonJs = [
+    '// The CommonJS entry: what the library exports, in a form in which Node finds the names at once.',
+    "'use strict'",
+    "const library = require('./library.cjs')",
+    ...names.map((name) => `exports.${name} = library.${name}`),
+  ]
+  const esm = [
     '// The ESM entry: the same objects as the CommonJS one.',
-    "import library from './index.cjs'",
-    `export const { ${Object.keys(library).sort().join(', ')} } = library`,
+    `export { ${names.join(', ')} } from './index.cjs'`,
   ]
   copyFileSync(join(root, 'dist', 'index.d.cts'), join(root, 'dist', 'index.d.ts'))
-  writeFileSync(join(root, 'dist', 'index.js'), `${lines.join('\n')}\n`)
+  writeFileSync(join(root, 'dist', 'index.cjs'), `${commonJs.join('\n')}\n`)
+  writeFileSync(join(root, 'dist', 'index.js'), `${esm.join('\n')}\n`)
 }
 
 // The time of the latest change to any of these files, or to any file in these directories.

@@ -1,6 +1,6 @@
 // Finds and loads the native binary: a prebuilt one for this platform, else a local build. Fails with a
 // PgError (58P01) that says which platform this is, what was looked for, and what to do.
-import { existsSync, readdirSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,13 +16,54 @@ export interface Platform {
   libc: Libc | undefined
 }
 
-// Which C library this Node uses. Node's report names glibc's version where Node is linked with glibc.
-export function currentPlatform(): Platform {
-  let libc: Libc | undefined
-  if (process.platform === 'linux') {
-    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
-    libc = report.header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc'
+// The C library that a 64-bit program is linked with, by the name of its interpreter: /lib64/ld-linux-x86-64.so.2 or
+// /lib/ld-musl-x86_64.so.1. Undefined when that does not tell.
+//
+//   offset  size  field        of
+//       32     8  e_phoff      the file's header: where the headers of its segments begin
+//       54     2  e_phentsize
+//       56     2  e_phnum
+//        0     4  p_type       a segment's header: 3 is PT_INTERP
+//        8     8  p_offset
+//       32     8  p_filesz
+//
+// Little-endian. Source: elf(5).
+export function libcOfProgram(path: string): Libc | undefined {
+  const head = Buffer.alloc(4096)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      readSync(file, head, 0, head.length, 0)
+    } finally {
+      closeSync(file)
+    }
+    const is64LittleEndian = head.readUInt32BE(0) === 0x7f454c46 && head.readUInt16BE(4) === 0x0201
+    if (!is64LittleEndian) return undefined
+    const start = Number(head.readBigUInt64LE(32))
+    const size = head.readUInt16LE(54)
+    for (let i = 0; i < head.readUInt16LE(56); i++) {
+      const segment = start + i * size
+      if (head.readUInt32LE(segment) !== 3) continue
+      const at = Number(head.readBigUInt64LE(segment + 8))
+      const name = head.toString('latin1', at, at + Number(head.readBigUInt64LE(segment + 32)))
+      return name.includes('/ld-musl-') ? 'musl' : name.includes('/ld-linux') ? 'glibc' : undefined
+    }
+  } catch {
+    // It cannot be read, or its headers are somewhere else.
   }
+  return undefined
+}
+
+// Node's report names glibc's version where Node is linked with glibc. Making it takes milliseconds.
+function libcOfReport(): Libc {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  return report.header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc'
+}
+
+// Which C library this Node uses.
+export function currentPlatform(): Platform {
+  const libc =
+    process.platform === 'linux' ? (libcOfProgram(process.execPath) ?? libcOfReport()) : undefined
   return { os: process.platform, arch: process.arch, libc }
 }
 

@@ -4,7 +4,6 @@
 // batches are in the layout that the native side gives for the relation's columns and the batch's number of rows;
 // the header repeats the layout's offsets, so that a bundle made by another build is noticed.
 import { readFileSync } from 'node:fs'
-import { gunzipSync, gzipSync } from 'node:zlib'
 import type { RelationDescriptor } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 
@@ -45,7 +44,8 @@ export interface Bundle extends BundleHeader {
   data: Buffer
 }
 
-export function encodeBundle(header: BundleHeader, data: Buffer): Buffer {
+export async function encodeBundle(header: BundleHeader, data: Buffer): Promise<Buffer> {
+  const { gzipSync } = await import('node:zlib')
   const json = Buffer.from(JSON.stringify(header))
   const length = Buffer.alloc(4)
   length.writeUInt32LE(json.length)
@@ -53,7 +53,8 @@ export function encodeBundle(header: BundleHeader, data: Buffer): Buffer {
 }
 
 /** Reads a bundle file. Throws 58P01 when there is none, XX001 when it is not one. */
-export function readBundle(path: string): Bundle {
+export async function readBundle(path: string): Promise<Bundle> {
+  const { gunzipSync } = await import('node:zlib')
   let file: Buffer
   try {
     file = readFileSync(path)

@@ -267,7 +267,7 @@ async function openLocked(
   log: ServerLog,
 ): Promise<NativeCluster> {
   try {
-    await log.beginAsOwner()
+    log.beginAsOwner()
     const native = await openNative(options, given)
     lock.publish(native.segment())
     return native

@@ -3,7 +3,6 @@
 // The rows of the system catalogs come from the catalog bundle; the heap writes them, the B-tree builds their
 // indexes, for template1; template0 and postgres are copies. Source for what is made: src/bin/initdb/initdb.c,
 // PostgreSQL 18.
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -143,7 +142,7 @@ export function bundlePath(): string {
 /** Makes a cluster in a directory that does not exist or is empty. A failure leaves the directory as it was. */
 export async function initCluster(directory: string, options: InitOptions): Promise<void> {
   const resolved = resolveOptions(options)
-  const bundle = readBundle(bundlePath())
+  const bundle = await readBundle(bundlePath())
   const existed = existsSync(directory)
   if (existed && readdirSync(directory).length > 0) {
     throw new PgError('58P02', `directory "${directory}" exists but is not empty`)
@@ -261,7 +260,7 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
 // Time of day, process and chance, so that no two clusters are taken for one.
 function newSystemIdentifier(): bigint {
   const seconds = BigInt(Math.floor(Date.now() / 1000))
-  return (seconds << 32n) | BigInt(randomBytes(4).readUInt32LE(0))
+  return (seconds << 32n) | BigInt(crypto.getRandomValues(new Uint32Array(1))[0] as number)
 }
 
 function writeRelation(

@@ -15,7 +15,6 @@ import {
   writeSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { threadId } from 'node:worker_threads'
 import { binding } from '../binding/addon.ts'
 import { PgError } from '../errors/pg-error.ts'
 
@@ -123,7 +122,7 @@ export class LockFile {
   static take(directory: string, isGone?: number): LockFile | Held {
     const lock = new LockFile(directory)
     // The complete file is linked into place, so that nobody ever reads a half of it.
-    const temporary = join(directory, `${fileName}.${process.pid}.${threadId}`)
+    const temporary = join(directory, `${fileName}.${process.pid}.${chance()}`)
     writeDurably(temporary, lock.#contents('starting', ''))
     try {
       for (let attempt = 0; attempt < 3; attempt++) {
@@ -161,7 +160,7 @@ export class LockFile {
 
   // Another process may be doing the same, and have put its own file in place meanwhile: that one goes back.
   #removeDead(contents: string): void {
-    const aside = `${this.#path}.dead.${process.pid}.${threadId}`
+    const aside = `${this.#path}.dead.${process.pid}.${chance()}`
     try {
       renameSync(this.#path, aside)
     } catch (error) {
@@ -180,7 +179,7 @@ export class LockFile {
   /** The cluster is open; others can attach to the segment, unless its number is negative. */
   publish(segment: number): void {
     const keyAndId = segment < 0 ? '' : `${'0'.padStart(9)} ${`${segment}`.padStart(9)}`
-    const temporary = join(this.#directory, `${fileName}.${process.pid}.${threadId}`)
+    const temporary = join(this.#directory, `${fileName}.${process.pid}.${chance()}`)
     writeDurably(temporary, this.#contents('ready   ', keyAndId))
     renameSync(temporary, this.#path)
   }
@@ -213,6 +212,11 @@ export class LockFile {
       hint: 'Close the cluster there, or stop the server, before opening it here.',
     })
   }
+}
+
+// In the names of files that several threads of this process may be writing.
+function chance(): string {
+  return Math.random().toString(36).slice(2)
 }
 
 function writeDurably(path: string, contents: string): void {

@@ -2,9 +2,7 @@
 //
 // NAME.ready says that a file is to be archived, NAME.done that it was. History files go first, then segments by
 // name. Source: src/backend/postmaster/pgarch.c, src/backend/archive/shell_archive.c, PostgreSQL 18.
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { existsSync, promises } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PgError } from '../errors/pg-error.ts'
@@ -99,7 +97,7 @@ export class Archiver {
   }
 
   async #readyFiles(): Promise<string[]> {
-    const names = await readdir(this.#statusDirectory)
+    const names = await promises.readdir(this.#statusDirectory)
     const isHistory = (name: string) => name.endsWith('.history')
     return names
       .filter((name) => name.endsWith(ready))
@@ -122,7 +120,7 @@ export class Archiver {
       return false
     }
     if (!existsSync(join(dataDirectory, 'pg_wal', file))) {
-      await rm(join(this.#statusDirectory, file + ready), { force: true })
+      await promises.rm(join(this.#statusDirectory, file + ready), { force: true })
       this.#tell(new PgError('01000', `removed orphan archive status file "${file}${ready}"`))
       return true
     }
@@ -156,7 +154,9 @@ export class Archiver {
     this.#host.notice(notice, 'archiver', severity)
   }
 
-  #run(command: string): Promise<PgError | undefined> {
+  async #run(command: string): Promise<PgError | undefined> {
+    // Loading it takes a few milliseconds, and few archive.
+    const { spawn } = await import('node:child_process')
     return new Promise((resolve) => {
       const child = spawn(command, {
         shell: true,
@@ -189,8 +189,8 @@ export class Archiver {
   // Durably, lest it be archived twice after a crash: many commands refuse that.
   async #markDone(file: string): Promise<void> {
     const path = join(this.#statusDirectory, file)
-    await rename(path + ready, `${path}.done`)
-    const directory = await open(this.#statusDirectory, 'r')
+    await promises.rename(path + ready, `${path}.done`)
+    const directory = await promises.open(this.#statusDirectory, 'r')
     try {
       await directory.sync()
     } finally {

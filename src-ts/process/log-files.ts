@@ -3,17 +3,8 @@
 // The owner of the cluster begins new files, by time and by size, and names them in current_logfiles; the others write to
 // what that names. Lines are appended by whole batches (O_APPEND), so that those of different processes never mix.
 // Source: src/backend/postmaster/syslogger.c, PostgreSQL 18.
-import { writeSync } from 'node:fs'
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises'
+import { promises, unlinkSync, writeSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { Settings } from '../config/settings.ts'
 import { logFileName, nextRotation } from './log-file-name.ts'
@@ -114,7 +105,7 @@ export class LogFiles {
     const { log_directory, log_filename, log_truncate_on_rotation } = this.#settings
     const names: FileNames = new Map()
     let isSame = true
-    await mkdir(this.#path(log_directory), { recursive: true, mode: directoryMode })
+    await promises.mkdir(this.#path(log_directory), { recursive: true, mode: directoryMode })
     for (const destination of this.#destinations) {
       const name = join(log_directory, logFileName(log_filename, time, extensions[destination]))
       const before = this.#open.get(destination)?.name
@@ -146,8 +137,8 @@ export class LogFiles {
     if (before?.name === name && !truncate) return
     const path = this.#path(name)
     // 'w' would write at a place of its own instead of at the end.
-    if (truncate) await rm(path, { force: true })
-    const handle = await open(path, 'a', fileMode)
+    if (truncate) await promises.rm(path, { force: true })
+    const handle = await promises.open(path, 'a', fileMode)
     this.#open.set(destination, { name, handle })
     await before?.handle.close()
   }
@@ -156,15 +147,15 @@ export class LogFiles {
     const path = this.#path(namesFile)
     const lines = [...names].map(([destination, name]) => `${destination} ${name}\n`)
     const temporary = `${path}.tmp`
-    await writeFile(temporary, lines.join(''), { mode: fileMode })
-    await rename(temporary, path)
+    await promises.writeFile(temporary, lines.join(''), { mode: fileMode })
+    await promises.rename(temporary, path)
     this.#namesVersion = await this.#version()
   }
 
   // Empty when there is no current_logfiles.
   async #version(): Promise<string> {
     try {
-      const { ino, mtimeNs } = await stat(this.#path(namesFile), { bigint: true })
+      const { ino, mtimeNs } = await promises.stat(this.#path(namesFile), { bigint: true })
       return `${ino} ${mtimeNs}`
     } catch {
       return ''
@@ -172,7 +163,7 @@ export class LogFiles {
   }
 
   #read(): Promise<string> {
-    return readFile(this.#path(namesFile), 'utf8').catch(() => '')
+    return promises.readFile(this.#path(namesFile), 'utf8').catch(() => '')
   }
 
   #path(name: string): string {
@@ -181,6 +172,10 @@ export class LogFiles {
 }
 
 /** As a server does when it starts: names that nobody writes to any more are forgotten. */
-export async function forgetLogFiles(dataDirectory: string): Promise<void> {
-  await rm(join(dataDirectory, namesFile), { force: true })
+export function forgetLogFiles(dataDirectory: string): void {
+  try {
+    unlinkSync(join(dataDirectory, namesFile))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
 }

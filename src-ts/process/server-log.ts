@@ -94,9 +94,9 @@ export class ServerLog {
   }
 
   /** The same, before the cluster is opened. */
-  async beginAsOwner(): Promise<void> {
+  beginAsOwner(): void {
     const { dataDirectory } = this.#options
-    if (this.#files === undefined) await forgetLogFiles(dataDirectory)
+    if (this.#files === undefined) forgetLogFiles(dataDirectory)
     this.begin(() => true)
     this.write({
       severity: 'LOG',

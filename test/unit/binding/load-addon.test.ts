@@ -10,6 +10,7 @@ import {
   addonCandidates,
   addonLoadError,
   currentPlatform,
+  libcOfProgram,
 } from '../../../src-ts/binding/load-addon.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -23,6 +24,35 @@ test('this platform is described', () => {
   expect(platform.arch).toBe(process.arch)
   if (process.platform === 'linux') expect(platform.libc).toMatch(/^(glibc|musl)$/)
   else expect(platform.libc).toBeUndefined()
+})
+
+// An ELF file with one segment that names an interpreter.
+function program(interpreter: string): string {
+  const bytes = Buffer.alloc(200)
+  bytes.write('\x7fELF\x02\x01\x01', 'latin1')
+  bytes.writeBigUInt64LE(64n, 32)
+  bytes.writeUInt16LE(56, 54)
+  bytes.writeUInt16LE(1, 56)
+  bytes.writeUInt32LE(3, 64)
+  bytes.writeBigUInt64LE(120n, 64 + 8)
+  bytes.writeBigUInt64LE(BigInt(interpreter.length + 1), 64 + 32)
+  bytes.write(`${interpreter}\0`, 120, 'latin1')
+  const path = join(temporaryDirectory('program'), 'node')
+  writeFileSync(path, bytes)
+  return path
+}
+
+test("a program's interpreter tells its C library", () => {
+  expect(libcOfProgram(program('/lib64/ld-linux-x86-64.so.2'))).toBe('glibc')
+  expect(libcOfProgram(program('/lib/ld-musl-aarch64.so.1'))).toBe('musl')
+  expect(libcOfProgram(program('/libexec/ld-elf.so.1'))).toBeUndefined()
+  expect(libcOfProgram(import.meta.filename)).toBeUndefined()
+  expect(libcOfProgram('/nonexistent')).toBeUndefined()
+})
+
+test.runIf(process.platform === 'linux')("this Node's report names the same C library", () => {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+  expect(currentPlatform().libc).toBe(header.glibcVersionRuntime === undefined ? 'musl' : 'glibc')
 })
 
 test('a prebuilt binary comes before a local build', () => {
