@@ -25,10 +25,12 @@ export type { SettingInfo, SettingSource } from './config/cluster-settings.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
 export type {
+  AggregateCall,
   Comparison,
   Conditions,
   Expression,
   Operand,
+  OrderBy,
   OutputColumn,
   Query,
   QueryOptions,

@@ -7,8 +7,11 @@
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "executor/hash_aggregate.h"
+#include "executor/hash_join.h"
 #include "executor/row_operators.h"
 #include "executor/seq_scan.h"
+#include "executor/sort_rows.h"
 
 namespace pgdata {
 
@@ -39,6 +42,20 @@ constexpr Named<Comparison> comparisons[] = {
 constexpr Named<Arithmetic> calculations[] = {
     {"+", Arithmetic::add},    {"-", Arithmetic::subtract}, {"*", Arithmetic::multiply},
     {"/", Arithmetic::divide}, {"%", Arithmetic::modulo},
+};
+
+constexpr Named<JoinType> join_types[] = {
+    {"inner", JoinType::inner}, {"left", JoinType::left}, {"right", JoinType::right},
+    {"full", JoinType::full},   {"semi", JoinType::semi}, {"anti", JoinType::anti},
+};
+
+constexpr Named<AggregateFunction> aggregate_functions[] = {
+    {"count(*)", AggregateFunction::count_rows},
+    {"count", AggregateFunction::count},
+    {"sum", AggregateFunction::sum},
+    {"avg", AggregateFunction::avg},
+    {"min", AggregateFunction::min},
+    {"max", AggregateFunction::max},
 };
 
 }  // namespace
@@ -240,6 +257,96 @@ Status PlanReader::read_seq_scan(const Napi::Object& object, OperatorPointer* ma
   return Status::ok;
 }
 
+Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* made) {
+  Fields fields(object);
+  JoinType type;
+  if (!find_named(join_types, fields.text("type"), &type)) return bad_argument("type");
+  OperatorPointer left;
+  OperatorPointer right;
+  RETURN_IF_ERROR(read_node(object.Get("left"), &left));
+  RETURN_IF_ERROR(read_node(object.Get("right"), &right));
+  const uint32_t left_columns = fields.number("leftColumns");
+  const Napi::Array columns = fields.array("rightColumns");
+  const Napi::Array array = fields.array("keys");
+  RETURN_IF_ERROR(fields.status());
+  std::vector<ValueType> types(columns.Length());
+  for (uint32_t i = 0; i < columns.Length(); i++)
+    RETURN_IF_ERROR(read_type(columns.Get(i), &types[i]));
+  std::vector<JoinKey> keys;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("keys");
+    const auto described = item.As<Napi::Object>();
+    JoinKey key;
+    RETURN_IF_ERROR(read_expression(described.Get("left"), &key.left));
+    RETURN_IF_ERROR(read_expression(described.Get("right"), &key.right));
+    keys.push_back(std::move(key));
+  }
+  return HashJoin::create(execution_, type, std::move(left), std::move(right), left_columns,
+                          std::move(types), std::move(keys), made);
+}
+
+Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* made) {
+  OperatorPointer child;
+  RETURN_IF_ERROR(read_node(object.Get("child"), &child));
+  std::vector<ExpressionPointer> keys;
+  RETURN_IF_ERROR(read_expressions(object.Get("keys"), &keys));
+  Fields fields(object);
+  const Napi::Array array = fields.array("calls");
+  RETURN_IF_ERROR(fields.status());
+  std::vector<AggregateCall> calls;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("calls");
+    const auto described = item.As<Napi::Object>();
+    AggregateFunction function;
+    if (!find_named(aggregate_functions, Fields(described).text("function"), &function))
+      return bad_argument("function");
+    AggregateCall call;
+    const Napi::Value argument = described.Get("argument");
+    if (!argument.IsNull()) RETURN_IF_ERROR(read_expression(argument, &call.argument));
+    if (call.argument == nullptr && function != AggregateFunction::count_rows)
+      return bad_argument("argument");
+    RETURN_IF_ERROR(
+        make_aggregate(function, call.argument == nullptr ? boolean_type : call.argument->type(),
+                       default_collation_is_bytewise_, execution_.memory, &call.aggregate));
+    calls.push_back(std::move(call));
+  }
+  return HashAggregate::create(execution_, std::move(child), std::move(keys), std::move(calls),
+                               made);
+}
+
+Status PlanReader::read_sort(const Napi::Object& object, OperatorPointer* made) {
+  OperatorPointer child;
+  RETURN_IF_ERROR(read_node(object.Get("child"), &child));
+  Fields fields(object);
+  const Napi::Array columns = fields.array("columns");
+  const Napi::Array array = fields.array("keys");
+  const uint64_t wanted = fields.has("limit") ? fields.bytes("limit") : 0;
+  RETURN_IF_ERROR(fields.status());
+  std::vector<ValueType> types(columns.Length());
+  for (uint32_t i = 0; i < columns.Length(); i++)
+    RETURN_IF_ERROR(read_type(columns.Get(i), &types[i]));
+  std::vector<SortKey> keys;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("keys");
+    Fields described(item.As<Napi::Object>());
+    SortKey key;
+    key.column = described.number("index");
+    if (key.column >= types.size()) return bad_argument("keys");
+    RETURN_IF_ERROR(order_of_type(types[key.column], default_collation_is_bytewise_, &key.order));
+    key.order.descending = described.boolean("descending");
+    key.order.nulls_first = described.boolean("nullsFirst");
+    RETURN_IF_ERROR(described.status());
+    keys.push_back(key);
+  }
+  if (keys.empty()) return bad_argument("keys");
+  *made = std::make_unique<SortRows>(execution_, std::move(child), std::move(types),
+                                     std::move(keys), wanted);
+  return Status::ok;
+}
+
 Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   if (!value.IsObject()) return bad_argument("node");
   const auto object = value.As<Napi::Object>();
@@ -247,6 +354,9 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   const std::string node = fields.text("node");
   RETURN_IF_ERROR(fields.status());
   if (node == "seq scan") return read_seq_scan(object, made);
+  if (node == "hash join") return read_hash_join(object, made);
+  if (node == "aggregate") return read_aggregate(object, made);
+  if (node == "sort") return read_sort(object, made);
   if (node == "one row") {
     *made = std::make_unique<OneRow>(execution_);
     return Status::ok;

@@ -36,6 +36,9 @@ class PlanReader {
   // A constant's bytes as a Datum in memory that lives as long as this.
   Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);
 
+  Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
+  Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
+  Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_table(const Napi::Object& object, std::shared_ptr<Table>* table,
                     std::vector<int>* attributes);

@@ -16,6 +16,8 @@ namespace pgdata {
 
 __extension__ using Int128 = __int128;
 
+class NumericSum;
+
 class Numeric {
  public:
   // Zero.
@@ -37,6 +39,7 @@ class Numeric {
   Status to_datum(Arena& arena, Datum* datum) const;
 
  private:
+  friend class NumericSum;
   enum class Kind : uint8_t { finite, nan, infinity, minus_infinity };
   explicit Numeric(Kind kind) : kind_(kind) {}
 
@@ -57,6 +60,29 @@ class Numeric {
   int weight_ = 0;               // power of 10000 of the first digit
   int scale_ = 0;                // decimal digits after the point that are shown
   std::vector<int16_t> digits_;  // base 10000, without zeroes at either end
+};
+
+// Adds up many values without making a numeric of each sum.
+class NumericSum {
+ public:
+  // data_corrupted
+  Status add(std::string_view content);
+  Numeric total() const;
+  // Values that were added.
+  int64_t count() const { return count_; }
+
+ private:
+  void make_room(int top, int bottom);
+
+  // Sums of the digits with weights from top_ downwards. So many values as may be counted do not overflow them.
+  std::vector<int64_t> digits_;
+  int top_ = 0;
+  int scale_ = 0;
+  int64_t count_ = 0;
+  int64_t nans_ = 0;
+  int64_t infinities_ = 0;
+  int64_t minus_infinities_ = 0;
+  Numeric value_;
 };
 
 }  // namespace pgdata

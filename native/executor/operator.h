@@ -84,4 +84,11 @@ class Operator {
 };
 using OperatorPointer = std::unique_ptr<Operator>;
 
+// The children of an operator that has one.
+inline Operator::Children only(OperatorPointer child) {
+  Operator::Children children;
+  children.push_back(std::move(child));
+  return children;
+}
+
 }  // namespace pgdata

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/invariant.h"
-
 #include "heap/toast.h"
 #include "tuple/deform.h"
 #include "tuple/varlena.h"

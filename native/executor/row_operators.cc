@@ -6,16 +6,6 @@
 
 namespace pgdata {
 
-namespace {
-
-std::vector<OperatorPointer> only(OperatorPointer child) {
-  std::vector<OperatorPointer> children;
-  children.push_back(std::move(child));
-  return children;
-}
-
-}  // namespace
-
 Project::Project(Execution& execution, OperatorPointer child,
                  std::vector<ExpressionPointer> expressions)
     : Operator(execution, only(std::move(child))),

@@ -283,6 +283,22 @@ export type ExpressionOver<C> =
 /** Of the columns of the operator below, or of a scan's. */
 export type NativeExpression = ExpressionOver<{ index: number }>
 
+export type AggregateFunctionName = 'count(*)' | 'count' | 'sum' | 'avg' | 'min' | 'max'
+
+export interface NativeAggregateCall {
+  function: AggregateFunctionName
+  /** Null for count(*). */
+  argument: NativeExpression | null
+  /** Of the result. */
+  type: NativeType
+}
+
+export interface NativeSortKey {
+  index: number
+  descending: boolean
+  nullsFirst: boolean
+}
+
 /** An operator of a plan. `relation`: of the plan's; attributes are numbered from 1. */
 export type NativePlanNode =
   | { node: 'one row' }
@@ -293,6 +309,31 @@ export type NativePlanNode =
       conditions: NativeExpression[]
     }
   | { node: 'filter'; child: NativePlanNode; columns: number; conditions: NativeExpression[] }
+  | {
+      node: 'hash join'
+      type: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
+      left: NativePlanNode
+      right: NativePlanNode
+      /** How many columns the left batches have, and of which types those of the right ones are. */
+      leftColumns: number
+      rightColumns: NativeType[]
+      keys: { left: NativeExpression; right: NativeExpression }[]
+    }
+  | {
+      node: 'aggregate'
+      child: NativePlanNode
+      keys: NativeExpression[]
+      calls: NativeAggregateCall[]
+    }
+  | {
+      node: 'sort'
+      child: NativePlanNode
+      /** Of the child's batches. */
+      columns: NativeType[]
+      keys: NativeSortKey[]
+      /** Only so many of the first rows are asked for. */
+      limit?: number
+    }
   | { node: 'project'; child: NativePlanNode; expressions: NativeExpression[] }
   | { node: 'limit'; child: NativePlanNode; limit?: number; offset: number }
 

@@ -121,6 +121,12 @@ function asText(codecOf: CodecOf, operand: Typed): Typed {
   return { ...operand, type: { codec: codecOf(typeOids.text), collation: operand.type.collation } }
 }
 
+/** The type that a function gives which takes any type: without modifier, and text for varchar. */
+export function plainType(codecOf: CodecOf, type: ResultType): ResultType {
+  const oid = type.codec.oid === typeOids.varchar ? typeOids.text : type.codec.oid
+  return { codec: codecOf(oid), collation: type.collation }
+}
+
 // Gives two constants, or a constant and something typed, their types.
 function meet(codecOf: CodecOf, left: Analyzed, right: Analyzed): [Typed, Typed] {
   if (isLiteral(left)) {

@@ -1,22 +1,21 @@
 // Planning: a query object as the operators that run it.
-
 import type { AccessColumn } from '../access/relation-access.ts'
-import type { NativePlan, NativePlanNode } from '../binding/native.ts'
+import type {
+  NativeExpression,
+  NativePlan,
+  NativePlanNode,
+  NativeSortKey,
+} from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { nativeLane } from '../relation/descriptor.ts'
+import { analyzeGrouping, type Grouping } from './analyze-aggregates.ts'
 import { analyzeConditions } from './analyze-conditions.ts'
-import { analyzeExpression, type Names } from './analyze-expression.ts'
-import {
-  type BoundExpression,
-  type ColumnReference,
-  malformed,
-  nativeType,
-  place,
-  type Typed,
-  visitColumns,
-} from './expression.ts'
-import { type CodecOf, typed } from './operator-types.ts'
-import type { OutputColumn, Query } from './query.ts'
+import { analyzeTyped, type Names } from './analyze-expression.ts'
+import { type BoundExpression, malformed, nativeType, place, type Typed } from './expression.ts'
+import { type CodecOf, comparable } from './operator-types.ts'
+import { type NamedTyped, outputColumn, refuseDuplicates } from './output-columns.ts'
+import { planTables, type Stage } from './plan-joins.ts'
+import type { OrderBy, Query } from './query.ts'
 import { Scope, type ScopeTable } from './scope.ts'
 
 /** What planning needs to know of the database. */
@@ -25,42 +24,19 @@ export interface PlanContext {
   bytewiseDefaultCollation: boolean
 }
 
-export interface NamedTyped extends Typed {
-  name: string
-}
-
 export interface QueryPlan {
   native: NativePlan
   /** Names and codecs of the result's columns. */
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
 }
 
+interface SortKey extends Typed {
+  descending: boolean
+  nullsFirst: boolean
+}
+
 // Rows of a batch that crosses to JavaScript.
 const outputBatchRows = 1000
-
-function outputColumn(names: Names, column: OutputColumn): NamedTyped {
-  if (typeof column === 'string') {
-    const found = names.column(column)
-    const name = 'name' in found ? (found as NamedTyped).name : column
-    return { ...found, name }
-  }
-  const { as: name, ...expression } = column
-  if (typeof name !== 'string') throw malformed('a computed column needs a name, "as"')
-  return { ...typed(names.codecOf, analyzeExpression(names, expression)), name }
-}
-
-function refuseDuplicates(columns: readonly NamedTyped[]): void {
-  const seen = new Set<string>()
-  for (const { name } of columns) {
-    if (seen.has(name)) {
-      throw new PgError('42701', `column "${name}" specified more than once`, {
-        column: name,
-        hint: 'Give one of them another name with "as".',
-      })
-    }
-    seen.add(name)
-  }
-}
 
 // LIMIT and OFFSET. Throws 2201W, 2201X.
 function count(name: 'limit' | 'offset', given: number | bigint | undefined): number | undefined {
@@ -77,15 +53,64 @@ function count(name: 'limit' | 'offset', given: number | bigint | undefined): nu
   throw malformed(`"${name}" takes a whole number`)
 }
 
-// The attributes of a table that expressions read.
-function attributesRead(table: number, expressions: readonly BoundExpression[]): number[] {
-  const attributes = new Set<number>()
-  for (const expression of expressions) {
-    visitColumns(expression, (column) => {
-      if (column.table === table) attributes.add(column.attribute)
-    })
+// What the result has by default: all columns, or those that the groups are by; then the aggregates that are not named.
+function outputColumns(names: Names, scope: Scope, query: Query, grouping: Grouping | undefined) {
+  const given = query.columns?.map((column) => outputColumn(names, column))
+  if (grouping === undefined) return given ?? scope.columns()
+  const columns = given ?? grouping.keys.map(({ name }) => outputColumn(names, name))
+  const named = new Set(columns.map(({ name }) => name))
+  const rest = grouping.calls.filter(({ name }) => !named.has(name))
+  return [...columns, ...rest.map(({ name }) => outputColumn(names, name))]
+}
+
+// A name is the result's column, if it has one of that name.
+function sortKey(names: Names, output: readonly NamedTyped[], given: OrderBy): SortKey {
+  const { column, direction = 'asc', nulls } = typeof given === 'string' ? { column: given } : given
+  if (direction !== 'asc' && direction !== 'desc')
+    throw malformed(`unknown direction "${direction}"`)
+  const descending = direction === 'desc'
+  const found =
+    (typeof column === 'string' && output.find(({ name }) => name === column)) ||
+    analyzeTyped(names, column)
+  comparable(names.codecOf, '<', found, found)
+  return {
+    expression: found.expression,
+    type: found.type,
+    descending,
+    nullsFirst: nulls === undefined ? descending : nulls === 'first',
   }
-  return [...attributes].sort((a, b) => a - b)
+}
+
+function groupStage(from: Stage, { keys, calls }: Grouping, having: BoundExpression[]): Stage {
+  const placed = (expression: BoundExpression) => place(expression, ({ attribute }) => attribute)
+  let node: NativePlanNode = {
+    node: 'aggregate',
+    child: from.node,
+    keys: keys.map(({ expression }) => from.place(expression)),
+    calls: calls.map((call) => ({
+      function: call.function,
+      argument: call.argument === undefined ? null : from.place(call.argument),
+      type: nativeType(call.type),
+    })),
+  }
+  if (having.length > 0) {
+    const columns = keys.length + calls.length
+    node = { node: 'filter', child: node, columns, conditions: having.map(placed) }
+  }
+  return { node, place: placed }
+}
+
+// Computes columns; `before` says which expression each is.
+function projectStage(from: Stage, columns: readonly Typed[]): NativePlanNode {
+  return {
+    node: 'project',
+    child: from.node,
+    expressions: columns.map(({ expression }) => from.place(expression)),
+  }
+}
+
+function columnAt({ type }: Typed, index: number): NativeExpression {
+  return { kind: 'column', type: nativeType(type), index }
 }
 
 export function planQuery(
@@ -94,31 +119,74 @@ export function planQuery(
   tables: readonly ScopeTable[],
 ): QueryPlan {
   const scope = new Scope(tables)
-  const names: Names = { codecOf: context.codecOf, column: (name) => scope.column(name) }
-  const output = query.columns?.map((column) => outputColumn(names, column)) ?? scope.columns()
+  const rowNames: Names = { codecOf: context.codecOf, column: (name) => scope.column(name) }
+  const conditions = analyzeConditions(rowNames, query.where)
+  const grouping = analyzeGrouping(rowNames, scope, query)
+  const names = grouping?.names ?? rowNames
+  const having = analyzeConditions(names, query.having)
+  const output = outputColumns(names, scope, query, grouping)
   refuseDuplicates(output)
-  const conditions = analyzeConditions(names, query.where)
-
-  const attributes = attributesRead(0, [
-    ...output.map(({ expression }) => expression),
-    ...conditions,
-  ])
-  const indexOf = ({ attribute }: ColumnReference) => attributes.indexOf(attribute)
-  let root: NativePlanNode = {
-    node: 'seq scan',
-    relation: 0,
-    attributes,
-    conditions: conditions.map((condition) => place(condition, indexOf)),
-  }
+  const order = (query.orderBy ?? []).map((given) => sortKey(names, output, given))
   const limit = count('limit', query.limit)
   const offset = count('offset', query.offset) ?? 0
-  if (limit !== undefined || offset > 0) {
-    root = { node: 'limit', child: root, ...(limit !== undefined && { limit }), offset }
+
+  const ofGroups = grouping && [
+    ...grouping.keys.map(({ expression }) => expression),
+    ...grouping.calls.flatMap(({ argument }) => argument ?? []),
+  ]
+  const ofRows = [...output, ...order].map(({ expression }) => expression)
+  const allNames: Names = {
+    codecOf: context.codecOf,
+    column: (name) => scope.column(name, true),
   }
-  root = {
-    node: 'project',
-    child: root,
-    expressions: output.map(({ expression }) => place(expression, indexOf)),
+  let stage = planTables(allNames, scope, query, conditions, ofGroups ?? ofRows)
+  if (grouping !== undefined) stage = groupStage(stage, grouping, having)
+
+  const limited = (child: NativePlanNode): NativePlanNode =>
+    limit === undefined && offset === 0
+      ? child
+      : { node: 'limit', child, ...(limit !== undefined && { limit }), offset }
+  const isSorted = order.length > 0
+  const isDistinct = query.distinct === true
+  let root: NativePlanNode
+  if (isSorted || isDistinct) {
+    // Sort keys that are no columns of the result come after them.
+    const indexes = order.map((key) =>
+      output.findIndex(({ expression }) => expression === key.expression),
+    )
+    const extra = order.filter((_, i) => indexes[i] === -1)
+    if (isDistinct && extra.length > 0) {
+      throw new PgError(
+        '42P10',
+        'for SELECT DISTINCT, ORDER BY expressions must appear in select list',
+      )
+    }
+    const columns = [...output, ...extra]
+    root = projectStage(stage, columns)
+    if (isDistinct) {
+      for (const column of output) comparable(context.codecOf, '=', column, column)
+      root = { node: 'aggregate', child: root, keys: output.map(columnAt), calls: [] }
+    }
+    if (isSorted) {
+      let next = output.length
+      const keys: NativeSortKey[] = order.map(({ descending, nullsFirst }, i) => ({
+        index: indexes[i] === -1 ? next++ : (indexes[i] as number),
+        descending,
+        nullsFirst,
+      }))
+      const wanted = limit === undefined ? undefined : limit + offset
+      root = {
+        node: 'sort',
+        child: root,
+        columns: columns.map(({ type }) => nativeType(type)),
+        keys,
+        ...(wanted !== undefined && wanted > 0 && { limit: wanted }),
+      }
+    }
+    root = limited(root)
+    if (extra.length > 0) root = { node: 'project', child: root, expressions: output.map(columnAt) }
+  } else {
+    root = projectStage({ ...stage, node: limited(stage.node) }, output)
   }
   return {
     native: {

@@ -45,12 +45,49 @@ export interface Conditions {
 /** A column by its name, or an expression with the name of the column that it makes. */
 export type OutputColumn = string | (Expression & { as: string })
 
+/** An aggregate of the rows of each group; of all rows without `groupBy`. */
+export type AggregateCall =
+  | { count: '*' | Operand }
+  | { sum: Operand }
+  | { avg: Operand }
+  | { min: Operand }
+  | { max: Operand }
+
+/** A name is a column of the result if it has one of that name. Ascending by default, nulls last; descending, first. */
+export type OrderBy =
+  | string
+  | {
+      column: string | Expression
+      direction?: 'asc' | 'desc'
+      nulls?: 'first' | 'last'
+    }
+
+/** A further table, whose rows are joined with those so far where the columns named by `on` are equal. */
+export interface Join {
+  table: string
+  as?: string
+  /** Semi and anti: rows so far that have, or do not have, a partner; the table's columns are then known in `on` alone. */
+  type?: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
+  /** Pairs of columns, one of this table and one of an earlier one: `{ 'o.account': 'accounts.id' }`. */
+  on: Readonly<Record<string, string>>
+}
+
 export interface Query {
   /** A table; "public" unless the name says otherwise. */
   from: string | { table: string; as?: string }
+  join?: readonly Join[]
   /** Default: all columns. */
   columns?: readonly OutputColumn[]
   where?: Conditions
+  /** Columns and named expressions that the rows of a group have in common. */
+  groupBy?: readonly OutputColumn[]
+  /** Columns of the result by their names, after the others: `{ n: { count: '*' }, total: { sum: 'balance' } }`. */
+  aggregates?: Readonly<Record<string, AggregateCall>>
+  /** Conditions on the groups, in terms of their columns and of the aggregates' names. */
+  having?: Conditions
+  orderBy?: readonly OrderBy[]
+  /** Of rows that are alike only one. */
+  distinct?: boolean
   limit?: number | bigint
   offset?: number | bigint
 }

@@ -1,19 +1,25 @@
 // Scope: the tables of a query and the columns that names in it mean.
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
-import { nativeType, type Typed } from './expression.ts'
+import { type ColumnReference, nativeType, type ResultType, type Typed } from './expression.ts'
 import type { Query } from './query.ts'
 
 export interface ScopeTable {
   relation: RelationInfo
   /** The name by which the query knows it. */
   alias: string
+  /** Of a semi or anti join: only `on` may name its columns. */
+  isHidden: boolean
 }
 
 /** A column that a name means. */
 export interface ScopeColumn extends Typed {
   /** Without the table's. */
   name: string
+}
+
+function collationOf(relation: RelationInfo, attribute: number): number {
+  return relation.access.descriptor.attributes[attribute - 1]?.collation ?? 0
 }
 
 export class Scope {
@@ -31,15 +37,18 @@ export class Scope {
     this.tables = tables
   }
 
-  /** The column of that name, alone or after its table's. Throws 42703, 42702, 42P01. */
-  column(name: string): ScopeColumn {
-    const found = this.tables.flatMap((_, table) => this.#columnsOf(table, name))
+  /** The column of that name, alone or after its table's; of hidden tables, too. Throws 42703, 42702, 42P01. */
+  column(name: string, ofHidden = false): ScopeColumn {
+    const isKnown = (one: ScopeTable) => ofHidden || !one.isHidden
+    const found = this.tables.flatMap((one, table) =>
+      isKnown(one) ? this.#columnsOf(table, name) : [],
+    )
     if (found.length > 1) throw new PgError('42702', `column reference "${name}" is ambiguous`)
     if (found[0] !== undefined) return found[0]
     const dot = name.indexOf('.')
     if (dot < 0) throw new PgError('42703', `column "${name}" does not exist`, { column: name })
     const [alias, column] = [name.substring(0, dot), name.substring(dot + 1)]
-    const table = this.tables.findIndex((one) => one.alias === alias)
+    const table = this.tables.findIndex((one) => one.alias === alias && isKnown(one))
     if (table < 0) {
       throw new PgError('42P01', `missing FROM-clause entry for table "${alias}"`, { table: alias })
     }
@@ -50,9 +59,24 @@ export class Scope {
     return qualified
   }
 
+  /** A column's name after its table's, as messages have it. */
+  qualifiedName(name: string): string {
+    const { table, attribute } = this.column(name).expression as unknown as ColumnReference
+    const { alias, relation } = this.tables[table] as ScopeTable
+    const column = relation.columns.find((one) => one.attribute === attribute)
+    return `${alias}.${column?.name}`
+  }
+
   /** All columns of all tables, in order. */
   columns(): ScopeColumn[] {
-    return this.tables.flatMap((_, table) => this.#columnsOf(table))
+    return this.tables.flatMap(({ isHidden }, table) => (isHidden ? [] : this.#columnsOf(table)))
+  }
+
+  typeOf({ table, attribute }: ColumnReference): ResultType {
+    const { relation } = this.tables[table] as ScopeTable
+    const column = relation.columns.find((one) => one.attribute === attribute)
+    if (column === undefined) throw new RangeError(`relation has no column number ${attribute}`)
+    return { codec: column.codec, collation: collationOf(relation, attribute) }
   }
 
   #columnsOf(table: number, wanted?: string): ScopeColumn[] {
@@ -60,8 +84,7 @@ export class Scope {
     return relation.columns
       .filter(({ name }) => wanted === undefined || name === wanted)
       .map(({ name, attribute, codec }) => {
-        const collation = relation.access.descriptor.attributes[attribute - 1]?.collation ?? 0
-        const type = { codec, collation }
+        const type = { codec, collation: collationOf(relation, attribute) }
         return {
           name,
           type,
@@ -72,11 +95,17 @@ export class Scope {
 }
 
 /** The tables that a query names, in order. */
-export function tablesOfQuery(query: Query): { table: string; alias: string | undefined }[] {
-  const { from } = query
+export function tablesOfQuery(
+  query: Query,
+): { table: string; alias: string | undefined; isHidden: boolean }[] {
+  const { from, join = [] } = query
+  const first = typeof from === 'string' ? { table: from, as: undefined } : from
   return [
-    typeof from === 'string'
-      ? { table: from, alias: undefined }
-      : { table: from.table, alias: from.as },
+    { table: first.table, alias: first.as, isHidden: false },
+    ...join.map(({ table, as, type }) => ({
+      table,
+      alias: as,
+      isHidden: type === 'semi' || type === 'anti',
+    })),
   ]
 }

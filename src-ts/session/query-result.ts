@@ -51,9 +51,13 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   #open(): RunningQuery {
     const commands = this.#commands
     const { native } = commands
-    const named = tablesOfQuery(this.#query).map(({ table, alias }) => {
+    const named = tablesOfQuery(this.#query).map(({ table, alias, isHidden }) => {
       const { schema, name } = parseQualifiedName(table)
-      return { oid: commands.relations.open(native, schema, name).oid, alias: alias ?? name }
+      return {
+        oid: commands.relations.open(native, schema, name).oid,
+        alias: alias ?? name,
+        isHidden,
+      }
     })
     const locked: number[] = []
     try {
@@ -63,7 +67,11 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
         commands.acceptInvalidations()
       }
       const { relations } = commands
-      const tables = named.map(({ oid, alias }) => ({ relation: commands.open(oid), alias }))
+      const tables = named.map(({ oid, alias, isHidden }) => ({
+        relation: commands.open(oid),
+        alias,
+        isHidden,
+      }))
       const context = {
         codecOf: (type: number) => relations.codec(type),
         bytewiseDefaultCollation: relations.bytewiseDefaultCollation,

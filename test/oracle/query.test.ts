@@ -33,6 +33,7 @@ interface Outcome {
 }
 
 function bySort(rows: string[], { compare }: GeneratedQuery): string[] {
+  if (compare === 'order') return rows
   return compare === 'count' ? [String(rows.length)] : rows.sort()
 }
 

@@ -1,13 +1,20 @@
 // Random queries, each as a query object of ours and as SQL.
-import type { Conditions, Expression, OutputColumn, Query } from '../../src-ts/index.ts'
+import type {
+  AggregateCall,
+  Conditions,
+  Expression,
+  OrderBy,
+  OutputColumn,
+  Query,
+} from '../../src-ts/index.ts'
 import type { QueryColumn, QueryTable } from './query-tables.ts'
 import type { Random } from './random.ts'
 
 export interface GeneratedQuery {
   query: Query
   sql: string
-  /** How its rows are compared: as a set, or by their number, where LIMIT leaves open which they are. */
-  compare: 'set' | 'count'
+  /** How its rows are compared: in order, as a set, or by their number, where LIMIT leaves open which they are. */
+  compare: 'order' | 'set' | 'count'
 }
 
 interface Said<T> {
@@ -35,6 +42,149 @@ export class QueryGenerator {
   ) {}
 
   next(): GeneratedQuery {
+    const kind = this.random.int(0, 9)
+    if (kind < 3) return this.grouped()
+    if (kind < 5) return this.joined()
+    if (kind < 7) return this.sorted()
+    return this.plain()
+  }
+
+  private sorted(): GeneratedQuery {
+    const { random } = this
+    const table = random.pick(this.tables)
+    const columns = this.outputColumns(table, false)
+    const query: Query = { from: table.name, columns: columns.map(({ ours }) => ours) }
+    let sql = `from ${table.name}`
+    if (random.chance(0.6)) {
+      const where = this.conditions(table, 2)
+      query.where = where.ours
+      sql += ` where ${where.sql}`
+    }
+    const isDistinct = random.chance(0.3)
+    if (isDistinct) query.distinct = true
+    const list = columns.map((one) => one.sql).join(', ')
+    sql = `select ${isDistinct ? 'distinct ' : ''}${list} ${sql}`
+    if (isDistinct) return { query, sql, compare: 'set' }
+    const keys = Array.from({ length: random.int(0, 3) }, () => random.pick(table.columns).name)
+    const order = [...keys, 'id'].map((column) => this.orderBy(column))
+    query.orderBy = order.map(({ ours }) => ours)
+    sql += ` order by ${order.map((one) => one.sql).join(', ')}`
+    if (random.chance(0.4)) {
+      query.limit = random.pick([0, 1, 5, 40, 1500, 100_000])
+      sql += ` limit ${query.limit}`
+    }
+    if (random.chance(0.3)) {
+      query.offset = random.pick([1, 10, 900])
+      sql += ` offset ${query.offset}`
+    }
+    return { query, sql, compare: 'order' }
+  }
+
+  private orderBy(column: string): Said<OrderBy> {
+    const { random } = this
+    if (random.chance(0.3)) return { ours: column, sql: column }
+    const direction = random.pick(['asc', 'desc'] as const)
+    if (random.chance(0.3)) return { ours: { column, direction }, sql: `${column} ${direction}` }
+    const nulls = random.pick(['first', 'last'] as const)
+    return {
+      ours: { column, direction, nulls },
+      sql: `${column} ${direction} nulls ${nulls}`,
+    }
+  }
+
+  private aggregateCalls(table: QueryTable): Said<Record<string, AggregateCall>> {
+    const { random } = this
+    const ours: Record<string, AggregateCall> = {}
+    const sql: string[] = []
+    for (let i = random.int(1, 4); i > 0; i--) {
+      const name = `a${i}`
+      const column = random.pick(table.columns)
+      const called = random.pick(['count(*)', 'count', 'sum', 'avg', 'min', 'max'] as const)
+      const isExact = column.family === 'number' && !column.type.startsWith('float')
+      if (called === 'count(*)') {
+        ours[name] = { count: '*' }
+        sql.push(`count(*) as ${name}`)
+        continue
+      }
+      // Sums of floating-point numbers depend on the order in which stock's plan adds them up.
+      if ((called === 'sum' || called === 'avg') && !isExact) {
+        ours[name] = { count: column.name }
+        sql.push(`count(${column.name}) as ${name}`)
+        continue
+      }
+      // Of values that are equal and look different, which one it is depends on the order, too.
+      const isPlain = isExact ? !column.type.startsWith('numeric') : column.family === 'time'
+      const isTold = called === 'count' || called === 'sum' || called === 'avg' || isPlain
+      const used = isTold ? called : 'count'
+      ours[name] = { [used]: column.name } as unknown as AggregateCall
+      sql.push(`${used}(${column.name}) as ${name}`)
+    }
+    return { ours, sql: sql.join(', ') }
+  }
+
+  private grouped(): GeneratedQuery {
+    const { random } = this
+    const table = random.pick(this.tables)
+    const groupable = table.columns.filter(
+      ({ name, type }) =>
+        name !== 'id' &&
+        !type.startsWith('numeric') &&
+        !type.startsWith('char') &&
+        type !== 'float8',
+    )
+    const keys = [
+      ...new Set(Array.from({ length: random.int(0, 2) }, () => random.pick(groupable).name)),
+    ]
+    const calls = this.aggregateCalls(table)
+    const query: Query = { from: table.name, aggregates: calls.ours }
+    let sql = `select ${[...keys, calls.sql].join(', ')} from ${table.name}`
+    if (random.chance(0.5)) {
+      const where = this.conditions(table, 2)
+      query.where = where.ours
+      sql += ` where ${where.sql}`
+    }
+    if (keys.length > 0) {
+      query.groupBy = keys
+      sql += ` group by ${keys.join(', ')}`
+    }
+    if (random.chance(0.3)) {
+      query.aggregates = { ...calls.ours, n: { count: '*' } }
+      query.having = { n: { '>': 3 } }
+      sql = sql.replace(calls.sql, `${calls.sql}, count(*) as n`)
+      sql += ' having count(*) > 3'
+    }
+    return { query, sql, compare: 'set' }
+  }
+
+  private joined(): GeneratedQuery {
+    const { random } = this
+    const table = random.pick(this.tables)
+    const other = random.pick(this.tables)
+    const type = random.pick(['inner', 'left', 'right', 'full', 'semi', 'anti'] as const)
+    const isFilter = type === 'semi' || type === 'anti'
+    const query: Query = {
+      from: { table: table.name, as: 'l' },
+      join: [{ table: other.name, as: 'r', type, on: { 'l.id': 'r.k' } }],
+      columns: [
+        'l.id',
+        { as: 'k', column: 'l.k' },
+        ...(isFilter ? [] : [{ as: 'rid', column: 'r.id' }]),
+      ],
+    }
+    const list = isFilter ? 'l.id, l.k' : 'l.id, l.k, r.id as rid'
+    const where = random.chance(0.4)
+      ? { [random.pick(['l.k', ...(isFilter ? [] : ['r.k'])])]: { '<': 5 } }
+      : undefined
+    if (where !== undefined) query.where = where
+    const condition = where === undefined ? '' : `${Object.keys(where)[0]} < 5`
+    const from = `${table.name} l`
+    const sql = isFilter
+      ? `select ${list} from ${from} where ${type === 'anti' ? 'not ' : ''}exists (select from ${other.name} r where l.id = r.k)${condition && ` and ${condition}`}`
+      : `select ${list} from ${from} ${type} join ${other.name} r on l.id = r.k${condition && ` where ${condition}`}`
+    return { query, sql, compare: 'set' }
+  }
+
+  private plain(): GeneratedQuery {
     const { random } = this
     const table = random.pick(this.tables)
     const query: Query = { from: table.name }

@@ -1,0 +1,34 @@
+// Aggregate: one aggregate function over any number of groups at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "executor/batch.h"
+#include "executor/value_type.h"
+
+namespace pgdata {
+
+enum class AggregateFunction : uint8_t { count_rows, count, sum, avg, min, max };
+
+class Aggregate {
+ public:
+  virtual ~Aggregate() = default;
+  // There are so many groups now; new ones have seen no row.
+  virtual void resize(size_t groups) = 0;
+  // Row `i` of the argument's `rows` belongs to `groups[i]`. `argument` is null for count_rows alone.
+  virtual Status add(const Column* argument, uint32_t rows, const uint32_t* groups) = 0;
+  // Of one group; by-reference values in the arena. numeric_value_out_of_range.
+  virtual Status result(size_t group, Arena& arena, Datum* value, bool* is_null) = 0;
+  // What the states of so many groups take.
+  virtual size_t bytes() const = 0;
+};
+
+// `type`: the argument's. feature_not_supported for what there is no such function of.
+Status make_aggregate(AggregateFunction function, const ValueType& type,
+                      bool default_collation_is_bytewise, MemoryAccount& account,
+                      std::unique_ptr<Aggregate>* made);
+
+}  // namespace pgdata
