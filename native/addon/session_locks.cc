@@ -118,13 +118,14 @@ Napi::Value SessionObject::lock_relation_for_reading(const Napi::CallbackInfo& i
       return Napi::Boolean::New(env, false);
     const LockTag tag = LockTag::relation(state_->backend->database(), oid);
     LockOutcome outcome{};
-    THROW_IF_ERROR(env, state_->locks->acquire(tag, LockLevel::access_share, LockScope::session,
-                                               false, &outcome));
+    THROW_IF_ERROR(env,
+                   state_->locks->acquire_soon(tag, LockLevel::access_share, LockScope::session,
+                                               read_lock_patience_ms, &outcome));
     if (outcome == LockOutcome::not_available)
-      THROW_IF_ERROR(env,
-                     Status::error(ErrorCode::lock_not_available,
-                                   "could not obtain lock on relation with OID %u", oid)
-                         .with_hint("A synchronous call does not wait for other transactions."));
+      THROW_IF_ERROR(
+          env, Status::error(ErrorCode::lock_not_available,
+                             "could not obtain lock on relation with OID %u", oid)
+                   .with_hint("A synchronous call does not wait long for other transactions."));
     return Napi::Boolean::New(env, true);
   });
 }

@@ -277,8 +277,8 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
   }
   state_->end_read();
   LockOutcome outcome{};
-  RETURN_IF_ERROR(state_->locks->acquire(tag, LockLevel::access_share, LockScope::transaction,
-                                         false, &outcome));
+  RETURN_IF_ERROR(state_->locks->acquire_soon(tag, LockLevel::access_share, LockScope::transaction,
+                                              read_lock_patience_ms, &outcome));
   // Its caller thought that no other process was there, and one has come and defined something since.
   const bool may_be_stale = state_->core->has_invalidations();
   if (outcome != LockOutcome::not_available && !may_be_stale) return Status::ok;
@@ -288,7 +288,7 @@ Status SessionObject::lock_for_reading(const Napi::Value& relation, const Table&
   status.report().hint =
       may_be_stale
           ? "Another process is just redefining it; try again."
-          : "A synchronous call does not wait for other transactions; lock the table first.";
+          : "A synchronous call does not wait long for other transactions; lock the table first.";
   return table.with_names(std::move(status));
 }
 

@@ -26,6 +26,10 @@ namespace pgdata {
 class ListenerObject;
 class ScanObject;
 
+// How long a synchronous read holds out for a lock: longer than a vacuum keeps others from the table at a time, shorter
+// than an event loop may stand still.
+inline constexpr int read_lock_patience_ms = 10;
+
 // What one operation may take.
 struct MemoryLimits {
   uint64_t work_mem_bytes = 4ull << 20;

@@ -120,7 +120,7 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
       [outcome](Napi::Env here) { return outcome_object(here, *outcome); });
 }
 
-// countNonempty(relPages, nonemptyPages): Promise<{ blocks, interrupted }>
+// countNonempty(relPages, nonemptyPages): Promise<number>
 Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   THROW_IF_ERROR(env, state_->core->check());
@@ -134,20 +134,15 @@ Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
        found](Engine& engine) {
         state->progress.stopping = &background->stopping();
         const auto pause = [&] { return state->progress.check(); };
-        const LockTag tag = LockTag::table(state->database, state->table->definition().oid);
-        const auto is_waited_for = [&] { return engine.locks().has_waiters(tag); };
-        return count_nonempty_pages(engine.services().pool, state->heap(), rel_pages,
-                                    nonempty_pages, pause, is_waited_for, found.get());
+        return count_nonempty_pages(
+            engine.services().pool, state->heap(), rel_pages, nonempty_pages, pause,
+            [] { return false; }, found.get());
       },
-      [found](Napi::Env here) {
-        Napi::Object object = Napi::Object::New(here);
-        object.Set("blocks", Napi::Number::New(here, found->blocks));
-        object.Set("interrupted", Napi::Boolean::New(here, found->interrupted));
-        return object;
-      });
+      [found](Napi::Env here) { return Napi::Number::New(here, found->blocks); });
 }
 
-// truncate(blocks): boolean, false when somebody may be reading a catalog, which is not locked for that
+// truncate(relPages, nonemptyPages): number, the pages that are left. None go while somebody may be reading a catalog,
+// which is not locked for that.
 Napi::Value VacuumObject::truncate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, *state_->core, [&]() -> Napi::Value {
@@ -155,12 +150,14 @@ Napi::Value VacuumObject::truncate(const Napi::CallbackInfo& info) {
     Engine& engine = state_->core->engine();
     if (state_->table->definition().oid < first_normal_object_id &&
         engine.transactions().processes().anybody_has_snapshot())
-      return Napi::Boolean::New(env, false);
+      return info[0];
     std::unique_ptr<Backend> backend;
     THROW_IF_ERROR(
         env, Backend::create(engine.services(), engine.transactions(), state_->database, &backend));
-    THROW_IF_ERROR(env, truncate_heap(*backend, state_->heap(), info[0].ToNumber().Uint32Value()));
-    return Napi::Boolean::New(env, true);
+    uint32_t blocks = 0;
+    THROW_IF_ERROR(env, truncate_heap(*backend, state_->heap(), info[0].ToNumber().Uint32Value(),
+                                      info[1].ToNumber().Uint32Value(), &blocks));
+    return Napi::Number::New(env, blocks);
   });
 }
 

@@ -2,8 +2,10 @@
 #include "lock/lock_session.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/invariant.h"
+#include "shmem/lwlock.h"
 
 namespace pgdata {
 
@@ -116,6 +118,37 @@ Status LockSession::await_virtual_transaction(int owner_slot, uint32_t number, b
   if (table_.local_transaction(owner_slot) != number) table_.release_transaction(owner_slot, tag);
   RETURN_IF_ERROR(std::move(status));
   if (*outcome == LockOutcome::granted) release(tag, LockLevel::share, LockScope::transaction);
+  return Status::ok;
+}
+
+Status LockSession::acquire_soon(const LockTag& tag, LockLevel level, LockScope scope,
+                                 int patience_ms, LockOutcome* outcome) {
+  RETURN_IF_ERROR(acquire(tag, level, scope, false, outcome));
+  if (*outcome == LockOutcome::granted) return Status::ok;
+  Status status = acquire(tag, level, scope, true, outcome);
+  if (status.code() == ErrorCode::deadlock_detected) {
+    *outcome = LockOutcome::not_available;
+    return Status::ok;
+  }
+  RETURN_IF_ERROR(std::move(status));
+  if (*outcome == LockOutcome::granted) return Status::ok;
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(patience_ms);
+  std::atomic<uint32_t>& bell = table_.bell_of(slot_);
+  for (;;) {
+    const uint32_t heard = bell.load(std::memory_order_acquire);
+    if (table_.wait_state(slot_) != LockTable::WaitState::waiting) break;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    if (left <= 0 || transactions_.state().is_poisoned()) break;
+    futex_wait(&bell, heard, static_cast<int>(left));
+  }
+  if (table_.wait_state(slot_) == LockTable::WaitState::granted) {
+    finish_wait();
+    *outcome = LockOutcome::granted;
+    return Status::ok;
+  }
+  cancel_wait();
+  *outcome = LockOutcome::not_available;
   return Status::ok;
 }
 

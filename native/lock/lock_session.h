@@ -35,6 +35,10 @@ class LockSession {
   // With `may_wait` false the outcome is granted or not_available.
   Status acquire(const LockTag& tag, LockLevel level, LockScope scope, bool may_wait,
                  LockOutcome* outcome);
+  // As without waiting, but holds out for `patience_ms` milliseconds: for calls that cannot wait long, for what is held
+  // briefly by another thread or process. No lock is taken by way of a deadlock's end.
+  Status acquire_soon(const LockTag& tag, LockLevel level, LockScope scope, int patience_ms,
+                      LockOutcome* outcome);
   // Takes over a level that the slot holds in the table already, outside of this object, and of no lock held here.
   void adopt(const LockTag& tag, LockLevel level, LockScope scope);
   // Waits until `xid` has ended: granted when it has. A subtransaction ends when it is rolled back, or with its

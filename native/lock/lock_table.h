@@ -60,6 +60,7 @@ class LockTable {
   void release_mailboxes_of(uint32_t process);
   std::atomic<uint32_t>& bell(uint32_t mailbox) const;
   void ring(uint32_t mailbox) const;
+  std::atomic<uint32_t>& bell_of(int slot) const { return bell(slot_at(slot).mailbox); }
 
   // A backend begins to use `slot`; `number` is what messages and pg_locks call it.
   void open_slot(int slot, uint32_t mailbox, uint32_t number);

@@ -2,6 +2,7 @@
 // it ends, and every wait ends: by a grant, a deadlock found, a time that is up, or a cancel. Method: sessions of one
 // thread, whose waits the WaitThread reports.
 #include <array>
+#include <thread>
 
 #include "base/test.h"
 #include "lock/lock_fixture.h"
@@ -124,6 +125,48 @@ TEST(a_lock_timeout_ends_a_wait) {
   EXPECT(status.code() == ErrorCode::lock_not_available);
   EXPECT_EQ(status.report().message, "canceling statement due to lock timeout");
   EXPECT_EQ(fixture.table().entries().size(), 1u);
+}
+
+TEST(a_synchronous_reader_holds_out_for_a_brief_lock) {
+  LockFixture fixture;
+  auto holder = fixture.session();
+  auto reader = fixture.session();
+  LockOutcome outcome{};
+  const auto read = [&](int patience_ms) {
+    return reader.locks->acquire_soon(table_a, access_share, LockScope::session, patience_ms,
+                                      &outcome);
+  };
+  EXPECT(fixture.acquire(holder, table_a, access_exclusive) == LockOutcome::granted);
+  ASSERT_OK(read(1));
+  EXPECT(outcome == LockOutcome::not_available);
+  EXPECT(!reader.locks->is_waiting());
+  EXPECT_EQ(fixture.table().entries().size(), 1u);
+  std::thread ends([&] {
+    while (!fixture.table().has_waiters(table_a)) std::this_thread::yield();
+    holder.locks->end_transaction();
+  });
+  // Long, for slow machines.
+  const Status status = read(60'000);
+  ends.join();
+  ASSERT_OK(status);
+  EXPECT(outcome == LockOutcome::granted);
+  EXPECT(reader.locks->release(table_a, access_share, LockScope::session));
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+}
+
+TEST(a_synchronous_reader_does_not_wait_for_its_own_waiter) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  auto two = fixture.session();
+  EXPECT(fixture.acquire(one, table_a, share) == LockOutcome::granted);
+  EXPECT(fixture.acquire(two, table_b, access_exclusive) == LockOutcome::granted);
+  EXPECT(fixture.acquire(two, table_a, access_exclusive) == LockOutcome::waiting);
+  LockOutcome outcome{};
+  ASSERT_OK(one.locks->acquire_soon(table_b, access_share, LockScope::session, 5, &outcome));
+  EXPECT(outcome == LockOutcome::not_available);
+  EXPECT(fixture.still_waits(two));
+  one.locks->end_transaction();
+  ASSERT_OK(fixture.result(two));
 }
 
 TEST(a_deadlock_of_two_is_found_and_told) {

@@ -1,4 +1,4 @@
-// Truncation: looks at the pages once more under the strong lock, then cuts.
+// Truncation: looks at the pages once more under the strong lock, then cuts; a piece at a time, since readers wait.
 #include "vacuum/truncate_heap.h"
 
 #include <chrono>
@@ -9,31 +9,25 @@ namespace pgdata {
 
 namespace {
 
-// How often it is asked whether somebody waits.
-constexpr auto waiter_check_interval = std::chrono::milliseconds(20);
-constexpr uint32_t waiter_check_blocks = 32;
+// How often it is asked whether this is enough.
+constexpr uint32_t check_blocks = 16;
+// Of looking at pages while others are kept from the table.
+constexpr auto piece_time = std::chrono::milliseconds(2);
 
 }  // namespace
 
 Status count_nonempty_pages(BufferPool& pool, const HeapRelation& heap, uint32_t rel_pages,
                             uint32_t nonempty_pages, const std::function<Status()>& pause,
-                            const std::function<bool()>& is_waited_for, NonemptyPages* found) {
+                            const std::function<bool()>& is_enough, NonemptyPages* found) {
   uint32_t* blocks = &found->blocks;
   RETURN_IF_ERROR(pool.storage().block_count(heap.locator, ForkNumber::main, blocks));
   // Pages that were added meanwhile are in use, presumably.
   if (*blocks != rel_pages) return Status::ok;
-  auto checked = std::chrono::steady_clock::now();
   BufferStrategy strategy(pool, StrategyKind::vacuum);
   while (*blocks > nonempty_pages) {
     RETURN_IF_ERROR(pause());
-    if (*blocks % waiter_check_blocks == 0) {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - checked >= waiter_check_interval) {
-        checked = now;
-        found->interrupted = is_waited_for();
-        if (found->interrupted) return Status::ok;
-      }
-    }
+    found->interrupted = *blocks % check_blocks == 0 && is_enough();
+    if (found->interrupted) return Status::ok;
     BufferRef buffer;
     RETURN_IF_ERROR(pool.read(heap.locator, ForkNumber::main, BlockNumber{*blocks - 1},
                               ReadMode::normal, &strategy, &buffer));
@@ -48,8 +42,17 @@ Status count_nonempty_pages(BufferPool& pool, const HeapRelation& heap, uint32_t
   return Status::ok;
 }
 
-Status truncate_heap(Backend& backend, HeapRelation& heap, uint32_t blocks) {
-  RETURN_IF_ERROR(truncate_storage(backend, heap.locator, BlockNumber{blocks}, heap.logged));
+Status truncate_heap(Backend& backend, HeapRelation& heap, uint32_t rel_pages,
+                     uint32_t nonempty_pages, uint32_t* blocks) {
+  *blocks = rel_pages;
+  const auto end = std::chrono::steady_clock::now() + piece_time;
+  NonemptyPages found;
+  RETURN_IF_ERROR(count_nonempty_pages(
+      backend.services().pool, heap, rel_pages, nonempty_pages, [] { return Status(); },
+      [end] { return std::chrono::steady_clock::now() >= end; }, &found));
+  if (found.blocks >= rel_pages) return Status::ok;
+  *blocks = found.blocks;
+  RETURN_IF_ERROR(truncate_storage(backend, heap.locator, BlockNumber{*blocks}, heap.logged));
   heap.target_block.store(value_of(invalid_block_number), std::memory_order_relaxed);
   return Status::ok;
 }

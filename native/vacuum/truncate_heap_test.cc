@@ -1,11 +1,9 @@
-// Goal: the empty end of a table is measured from behind, and no further once somebody waits for the table.
-// Method: pages that were never filled, after a page with a row; a pause that takes its time.
+// Goal: the empty end of a table is measured from behind, no further than is asked for, and cut off.
+// Method: pages that were never filled, after a page with a row.
 #include "vacuum/truncate_heap.h"
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include "base/test.h"
 #include "heap/heap_write.h"
@@ -72,22 +70,39 @@ TEST(the_empty_end_is_measured) {
   EXPECT(!grown.interrupted);
 }
 
-TEST(who_waits_for_the_table_ends_the_measuring) {
+TEST(the_measuring_ends_when_that_is_enough) {
   TestCluster cluster;
   Table table(cluster);
   uint32_t asked = 0;
-  const auto slowly = [] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return Status();
-  };
   NonemptyPages found;
   ASSERT_OK(count_nonempty_pages(
-      cluster.pool(), *table.relation, table.blocks, 0, slowly, [&] { return ++asked == 2; },
+      cluster.pool(), *table.relation, table.blocks, 0, no_pause, [&] { return ++asked == 2; },
       &found));
   EXPECT(found.interrupted);
   EXPECT_EQ(asked, 2u);
   EXPECT(found.blocks > table.blocks - empty_pages);
-  EXPECT(found.blocks < table.blocks - 30);
+  EXPECT(found.blocks < table.blocks - 15);
+}
+
+TEST(empty_pages_are_cut_off_in_pieces) {
+  TestCluster cluster;
+  Table table(cluster);
+  const std::unique_ptr<Backend> backend = cluster.backend();
+  // Not one page of what was measured is there any more.
+  uint32_t left = 0;
+  ASSERT_OK(truncate_heap(*backend, *table.relation, table.blocks - 1, 0, &left));
+  EXPECT_EQ(left, table.blocks - 1);
+  uint32_t pages = table.blocks;
+  for (uint32_t pieces = 0; pieces <= empty_pages; pieces++) {
+    ASSERT_OK(truncate_heap(*backend, *table.relation, pages, 0, &left));
+    if (left == pages) break;
+    EXPECT(left < pages);
+    pages = left;
+  }
+  EXPECT_EQ(pages, table.blocks - empty_pages);
+  uint32_t blocks = 0;
+  ASSERT_OK(cluster.storage().block_count(table.relation->locator, ForkNumber::main, &blocks));
+  EXPECT_EQ(blocks, pages);
 }
 
 }  // namespace pgdata

@@ -874,16 +874,13 @@ export interface HeapCopyOutcome {
 /** One vacuum of a table or of its TOAST table. */
 export interface NativeVacuum {
   run(bounds: VacuumBounds, settings: NativeVacuumSettings): Promise<NativeVacuumOutcome>
+  /** How many pages hold anything, looked at without a lock: a guess. */
+  countNonempty(relPages: number, nonemptyPages: number): Promise<number>
   /**
-   * How many pages hold anything. The caller keeps everybody from the table until `truncate`. `interrupted`: somebody waits
-   * for it; further pages may be empty.
+   * Cuts empty pages off, for a few milliseconds at most: the pages that are left, `relPages` when there is no more to cut.
+   * The caller keeps everybody from the table.
    */
-  countNonempty(
-    relPages: number,
-    nonemptyPages: number,
-  ): Promise<{ blocks: number; interrupted: boolean }>
-  /** Cuts the table; false when somebody may be reading it, a catalog. */
-  truncate(blocks: number): boolean
+  truncate(relPages: number, nonemptyPages: number): number
   /** Named as the columns of pg_stat_progress_vacuum; the phase as PostgreSQL numbers it. */
   progress(): Record<string, number>
   /** Ends `run` and `countNonempty` with 57014. */

@@ -2,7 +2,7 @@
 //
 // The work is done by native code on another thread, in no transaction; before and after, short transactions read and
 // overwrite the catalogs. Source: src/backend/commands/vacuum.c, PostgreSQL 18.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type {
   NativeIndexVacuumOutcome,
   NativeVacuum,
@@ -316,7 +316,9 @@ async function vacuumRelation(
       })
       return bounds
     })
-    await run.step(({ cluster, catalogs }) =>
+    await run.step(({ cluster, catalogs }) => {
+      // What was changed before this vacuum is none of the next one's business.
+      cluster.flushStatistics()
       cluster.reportVacuum(
         catalogs.database.oid,
         oid,
@@ -325,8 +327,8 @@ async function vacuumRelation(
         outcome.liveTuples,
         outcome.recentlyDeadTuples + outcome.missedDeadTuples,
         Date.now() - began,
-      ),
-    )
+      )
+    })
     return {
       relation: name,
       aggressive: outcome.aggressive,
@@ -373,31 +375,26 @@ async function cutOff(
 ): Promise<number> {
   let pages = outcome.relPages
   if (!outcome.truncatable) return pages
+  const nonempty = await native.countNonempty(pages, outcome.nonemptyPages)
+  // Synchronous reads of other processes hold out for some milliseconds only: the lock goes before this turn ends.
   const exclusive = lockLevels['access exclusive']
-  for (;;) {
-    if (!(await lockSoon(run, oid, signal))) return pages
+  for (let attempt = 0; pages > nonempty && attempt <= truncateLockAttempts; ) {
+    if (signal?.aborted) throw canceled(signal)
+    if (run.session.lockForSession(oid, exclusive, false) !== true) {
+      attempt++
+      await sleep(truncateLockIntervalMs)
+      continue
+    }
     try {
-      const { blocks, interrupted } = await native.countNonempty(pages, outcome.nonemptyPages)
-      if (blocks >= pages || !native.truncate(blocks)) return pages
-      pages = blocks
-      if (!interrupted) return pages
+      const left = native.truncate(pages, nonempty)
+      if (left >= pages) return pages
+      pages = left
     } finally {
       run.session.unlockForSession(oid, exclusive)
     }
+    await nextTurn()
   }
-}
-
-async function lockSoon(
-  run: VacuumRun,
-  oid: number,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  for (let attempt = 0; attempt <= truncateLockAttempts; attempt++) {
-    if (signal?.aborted) throw canceled(signal)
-    if (await run.session.lockForSession(oid, lockLevels['access exclusive'], false)) return true
-    await sleep(truncateLockIntervalMs)
-  }
-  return false
+  return pages
 }
 
 // vac_update_relstats.
