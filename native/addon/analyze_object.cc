@@ -89,7 +89,7 @@ Napi::Value AnalyzeObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core
   return object;
 }
 
-// run(columns, settings): Promise<NativeAnalyzeOutcome>
+// run(columns, settings, trackIoTiming, trackWalIoTiming): Promise<NativeAnalyzeOutcome>
 Napi::Value AnalyzeObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   THROW_IF_ERROR(env, state_->core->check());
@@ -97,19 +97,23 @@ Napi::Value AnalyzeObject::run(const Napi::CallbackInfo& info) {
   CostSettings settings;
   THROW_IF_ERROR(env, read_analyzed_columns(info[0], *state_->table, &columns));
   THROW_IF_ERROR(env, read_cost_settings(info[1], &settings));
+  const bool times_relations = info[2].ToBoolean().Value();
+  const bool times_wal = info[3].ToBoolean().Value();
   auto outcome = std::make_shared<AnalyzeOutcome>();
   // Nobody waits for one that nobody asked for.
   const auto run = state_->is_autovacuum ? run_on_engine_detached : run_on_engine;
   return run(
       env, *state_->core,
-      [state = state_, background = state_->core->background(), columns, settings,
-       outcome](Engine& engine) {
+      [state = state_, background = state_->core->background(), columns, settings, times_relations,
+       times_wal, outcome](Engine& engine) {
         state->progress.stopping = &background->stopping();
         std::unique_ptr<Backend> backend;
         RETURN_IF_ERROR(
             Backend::create(engine.services(), engine.transactions(), state->database, &backend));
-        if (state->is_autovacuum && backend->counters() != nullptr)
-          backend->counters()->set_type(BackendType::autovac_worker);
+        if (SessionCounters* const counters = backend->counters()) {
+          if (state->is_autovacuum) counters->set_type(BackendType::autovac_worker);
+          counters->set_io_timings(times_relations, times_wal);
+        }
         const CountingScope counting(backend->counters());
         RETURN_IF_ERROR(backend->begin(IsolationLevel::repeatable_read, true));
         RETURN_IF_ERROR(analyze_relation(*backend, *state->table, columns, settings,

@@ -35,7 +35,7 @@ ClusterCore::ClusterCore(Napi::Env env, std::unique_ptr<Engine> engine)
   // Only commits in flight and lock waits keep the event loop alive.
   wake_function_.Unref(env);
   flush_thread_ = std::make_unique<FlushThread>(
-      engine_->services().wal,
+      engine_->services().wal, *engine_->statistics(),
       [this](std::vector<FlushThread::Waiter> waiters, Status status) {
         {
           const std::lock_guard<std::mutex> guard(mailbox_->mutex);
@@ -132,7 +132,8 @@ Napi::Promise ClusterCore::when_durable(Napi::Env env, Lsn upto,
   const uint64_t ticket = next_ticket_++;
   pending_.emplace(ticket, Commit{deferred, session});
   session->commits_in_flight++;
-  flush_thread_->request({upto, ticket});
+  const SessionCounters* const counters = session->counters();
+  flush_thread_->request({upto, ticket, counters != nullptr && counters->is_timed(IoObject::wal)});
   return deferred.Promise();
 }
 

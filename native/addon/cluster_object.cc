@@ -66,6 +66,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("reportAutovacuumStart", &ClusterObject::report_autovacuum_start),
           InstanceMethod("reportArchived", &ClusterObject::report_archived),
           InstanceMethod("dropDatabaseStatistics", &ClusterObject::drop_database_statistics),
+          InstanceMethod("setIoTimings", &ClusterObject::set_io_timings),
           InstanceMethod("resetStatistics", &ClusterObject::reset_statistics),
           InstanceMethod("resetSlruStatistics", &ClusterObject::reset_slru_statistics),
           InstanceMethod("comparedPages", &ClusterObject::compared_pages),

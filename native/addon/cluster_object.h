@@ -64,6 +64,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value report_autovacuum_start(const Napi::CallbackInfo& info);
   Napi::Value report_archived(const Napi::CallbackInfo& info);
   Napi::Value drop_database_statistics(const Napi::CallbackInfo& info);
+  Napi::Value set_io_timings(const Napi::CallbackInfo& info);
   Napi::Value reset_statistics(const Napi::CallbackInfo& info);
   Napi::Value reset_slru_statistics(const Napi::CallbackInfo& info);
   Napi::Value compared_pages(const Napi::CallbackInfo& info);

@@ -68,6 +68,8 @@ constexpr Field database_fields[] = {
     FIELD(PgStat_StatDBEntry, deadlocks),
     FIELD(PgStat_StatDBEntry, checksum_failures),
     FIELD(PgStat_StatDBEntry, last_checksum_failure),
+    FIELD(PgStat_StatDBEntry, blk_read_time),
+    FIELD(PgStat_StatDBEntry, blk_write_time),
     FIELD(PgStat_StatDBEntry, sessions),
     FIELD(PgStat_StatDBEntry, session_time),
     FIELD(PgStat_StatDBEntry, sessions_abandoned),
@@ -137,6 +139,9 @@ constexpr const char* io_counts[IOOP_NUM_TYPES] = {"evictions",  "fsyncs",  "hit
                                                    "writebacks", "extends", "reads", "writes"};
 constexpr const char* io_bytes[IOOP_NUM_TYPES] = {
     nullptr, nullptr, nullptr, nullptr, nullptr, "extend_bytes", "read_bytes", "write_bytes"};
+constexpr const char* io_times[IOOP_NUM_TYPES] = {
+    nullptr,          "fsync_time",  nullptr,     nullptr,
+    "writeback_time", "extend_time", "read_time", "write_time"};
 
 // Only the rows that have a count.
 Napi::Array io_rows(Napi::Env env, const PgStat_IO& io) {
@@ -154,9 +159,15 @@ Napi::Array io_rows(Napi::Env env, const PgStat_IO& io) {
         row.Set("context", io_contexts[context]);
         for (size_t op = 0; op < IOOP_NUM_TYPES; op++) {
           row.Set(io_counts[op], Napi::Number::New(env, static_cast<double>(counts[op])));
-          if (io_bytes[op] == nullptr) continue;
-          const auto bytes = static_cast<double>(io.stats[type].bytes[object][context][op]);
-          row.Set(io_bytes[op], Napi::Number::New(env, bytes));
+          if (io_bytes[op] != nullptr) {
+            const auto bytes = static_cast<double>(io.stats[type].bytes[object][context][op]);
+            row.Set(io_bytes[op], Napi::Number::New(env, bytes));
+          }
+          if (io_times[op] != nullptr) {
+            // In milliseconds.
+            const auto time = static_cast<double>(io.stats[type].times[object][context][op]) / 1000;
+            row.Set(io_times[op], Napi::Number::New(env, time));
+          }
         }
         rows.Set(rows.Length(), row);
       }
@@ -297,6 +308,14 @@ Napi::Value ClusterObject::report_archived(const Napi::CallbackInfo& info) {
       statistics->report_archived(info[0].ToString().Utf8Value(), info[1].ToBoolean().Value());
     return env.Undefined();
   });
+}
+
+// setIoTimings(relations, wal): of whatever runs in this process without a session
+Napi::Value ClusterObject::set_io_timings(const Napi::CallbackInfo& info) {
+  Statistics* const statistics = core_->is_open() ? core_->engine().statistics() : nullptr;
+  if (statistics != nullptr)
+    statistics->io_timings().set(info[0].ToBoolean().Value(), info[1].ToBoolean().Value());
+  return info.Env().Undefined();
 }
 
 // dropDatabaseStatistics(database)

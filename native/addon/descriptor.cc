@@ -137,6 +137,8 @@ Status read_engine_options(const Napi::Object& object, EngineOptions* options) {
   options->wal_writer_delay_ms = fields.number("walWriterDelay");
   options->wal_writer_flush_after_bytes = fields.bytes("walWriterFlushAfter");
   options->track_counts = fields.boolean("trackCounts");
+  options->track_io_timing = fields.boolean("trackIoTiming");
+  options->track_wal_io_timing = fields.boolean("trackWalIoTiming");
   options->max_locks_per_transaction = fields.number("maxLocksPerTransaction");
   options->min_wal_bytes = fields.bytes("minWalSize");
   options->max_wal_bytes = fields.bytes("maxWalSize");

@@ -161,6 +161,13 @@ Napi::Value SessionObject::count_truncated(const Napi::CallbackInfo& info) {
   });
 }
 
+// setIoTimings(relations, wal)
+Napi::Value SessionObject::set_io_timings(const Napi::CallbackInfo& info) {
+  if (SessionCounters* const counters = state_->counters())
+    counters->set_io_timings(info[0].ToBoolean().Value(), info[1].ToBoolean().Value());
+  return info.Env().Undefined();
+}
+
 // statisticsCreated(relation: oid): they go if the savepoint or transaction is rolled back
 Napi::Value SessionObject::statistics_created(const Napi::CallbackInfo& info) {
   return call(info, 1, [&]() -> Napi::Value {

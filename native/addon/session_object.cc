@@ -84,6 +84,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("idleMilliseconds", &SessionObject::idle_milliseconds),
           InstanceMethod("setLockTimeouts", &SessionObject::set_lock_timeouts),
           InstanceMethod("setMemoryLimits", &SessionObject::set_memory_limits),
+          InstanceMethod("setIoTimings", &SessionObject::set_io_timings),
           InstanceMethod("number", &SessionObject::number),
           InstanceMethod("begin", &SessionObject::begin),
           InstanceMethod("safeSnapshot", &SessionObject::safe_snapshot),

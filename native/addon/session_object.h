@@ -215,6 +215,7 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value time_out_statement(const Napi::CallbackInfo& info);
   Napi::Value end_statement(const Napi::CallbackInfo& info);
   Napi::Value idle_milliseconds(const Napi::CallbackInfo& info);
+  Napi::Value set_io_timings(const Napi::CallbackInfo& info);
   Napi::Value set_lock_timeouts(const Napi::CallbackInfo& info);
   Napi::Value set_memory_limits(const Napi::CallbackInfo& info);
   Napi::Value will_define(const Napi::CallbackInfo& info);

@@ -81,7 +81,7 @@ Napi::Value VacuumObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core,
   return object;
 }
 
-// run(bounds, settings): Promise<VacuumOutcome>
+// run(bounds, settings, trackIoTiming, trackWalIoTiming): Promise<VacuumOutcome>
 Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   THROW_IF_ERROR(env, state_->core->check());
@@ -100,19 +100,23 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
         target.has_all_indexes = false;
     }
   }
+  const bool times_relations = info[2].ToBoolean().Value();
+  const bool times_wal = info[3].ToBoolean().Value();
   auto outcome = std::make_shared<VacuumOutcome>();
   // Nobody waits for one that nobody asked for.
   const auto run = state_->is_autovacuum ? run_on_engine_detached : run_on_engine;
   return run(
       env, *state_->core,
-      [state = state_, background = state_->core->background(), target, settings,
-       outcome](Engine& engine) {
+      [state = state_, background = state_->core->background(), target, settings, times_relations,
+       times_wal, outcome](Engine& engine) {
         state->progress.stopping = &background->stopping();
         std::unique_ptr<Backend> backend;
         RETURN_IF_ERROR(
             Backend::create(engine.services(), engine.transactions(), state->database, &backend));
-        if (state->is_autovacuum && backend->counters() != nullptr)
-          backend->counters()->set_type(BackendType::autovac_worker);
+        if (SessionCounters* const counters = backend->counters()) {
+          if (state->is_autovacuum) counters->set_type(BackendType::autovac_worker);
+          counters->set_io_timings(times_relations, times_wal);
+        }
         const CountingScope counting(backend->counters());
         LazyVacuum vacuum(*backend, target, settings, state->progress);
         return vacuum.run(outcome.get());

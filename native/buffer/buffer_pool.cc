@@ -208,11 +208,13 @@ IoContext BufferPool::Local::context_of(const BufferStrategy* strategy) {
 }
 
 void BufferPool::Local::count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const {
-  SessionCounters* const counters = current_counters();
-  if (counters == nullptr) return;
-  const bool in_bytes = op >= IoOp::extend;
-  counters->count_io(IoObject::relation, context_of(strategy), op, in_bytes ? 1 : blocks,
-                     in_bytes ? blocks * int64_t{options.block_size} : 0);
+  if (SessionCounters* const counters = current_counters())
+    counters->count_io(IoObject::relation, context_of(strategy), op, blocks, 0);
+}
+
+void BufferPool::Local::count_io(CountedIo& io, const BufferStrategy* strategy, IoOp op,
+                                 int64_t blocks) const {
+  io.done(context_of(strategy), op, 1, blocks * int64_t{options.block_size});
 }
 
 inline void BufferPool::Local::count_read(RelFileLocator relation, const BufferStrategy* strategy,
@@ -239,10 +241,11 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode,
   }
   {
     const WaitScope waiting(WaitEvent::data_file_read);
+    CountedIo io(IoObject::relation);
     RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
+    count_io(io, strategy, IoOp::read, 1);
   }
   shared->reads.fetch_add(1, std::memory_order_relaxed);
-  count_io(strategy, IoOp::read, 1);
   return verify_block(tag, mode, bytes);
 }
 
@@ -289,7 +292,9 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
   }
   if (status.is_ok() && count > 1) {
     const WaitScope waiting(WaitEvent::data_file_read);
+    CountedIo io(IoObject::relation);
     status = storage.read(relation, fork, tag.block(), bytes, count);
+    if (status.is_ok()) count_io(io, strategy, IoOp::read, count);
   }
   const bool read_together = status.is_ok() && count > 1;
   for (int i = 1; i < count; ++i) {
@@ -301,7 +306,6 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
   }
   if (!read_together) return read_block(tag, ReadMode::normal, strategy, bytes[0]);
   shared->reads.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
-  count_io(strategy, IoOp::read, count);
   return verify_block(tag, ReadMode::normal, bytes[0]);
 }
 
@@ -464,7 +468,9 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
   }
   if (status.is_ok()) {
     const WaitScope waiting(WaitEvent::data_file_extend);
+    CountedIo io(IoObject::relation);
     status = local.storage.extend(relation, fork, BlockNumber{end}, count);
+    if (status.is_ok()) local.count_io(io, strategy, IoOp::extend, count);
   }
   stop_point("relation extended");
 
@@ -483,7 +489,6 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
   for (uint32_t i = mapped; i < taken; ++i) local.free_victim(victims[i]);
   if (!status.is_ok()) return status;
   local.shared->extends.fetch_add(count, std::memory_order_relaxed);
-  local.count_io(strategy, IoOp::extend, count);
   *first = BlockNumber{end};
   return Status::ok;
 }
@@ -501,10 +506,11 @@ Status BufferPool::extend_to(RelFileLocator relation, ForkNumber fork, uint32_t 
   if (end >= blocks) return Status::ok;
   {
     const WaitScope waiting(WaitEvent::data_file_extend);
+    CountedIo io(IoObject::relation);
     RETURN_IF_ERROR(local.storage.extend(relation, fork, BlockNumber{end}, blocks - end));
+    local.count_io(io, nullptr, IoOp::extend, blocks - end);
   }
   local.shared->extends.fetch_add(blocks - end, std::memory_order_relaxed);
-  local.count_io(nullptr, IoOp::extend, blocks - end);
   return Status::ok;
 }
 

@@ -101,6 +101,7 @@ struct BufferPool::Local {
   // Counting, with whoever runs on this thread.
   static IoContext context_of(const BufferStrategy* strategy);
   void count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const;
+  void count_io(CountedIo& io, const BufferStrategy* strategy, IoOp op, int64_t blocks) const;
   void count_read(RelFileLocator relation, const BufferStrategy* strategy, bool is_hit) const;
 
   // Writing (buffer_write.cc).
@@ -109,7 +110,8 @@ struct BufferPool::Local {
   // wait for locks or other writes unless `wait`.
   BeginWrite begin_write(BufferDescriptor& descriptor, bool wait, std::byte* copy);
   // Makes the log durable up to the copies' LSNs, sets their checksums and writes them.
-  Status write_copies(const BufferTag& first, std::byte* const* copies, int count);
+  Status write_copies(const BufferTag& first, std::byte* const* copies, int count,
+                      const BufferStrategy* strategy);
   void end_write(BufferDescriptor& descriptor, bool written);
   // One buffer that the caller has pinned; `*busy` when it would have had to wait.
   Status write_one(BufferDescriptor& descriptor, const BufferStrategy* strategy, bool* busy);

@@ -166,8 +166,8 @@ BufferPool::Local::BeginWrite BufferPool::Local::begin_write(BufferDescriptor& w
   return BeginWrite::begun;
 }
 
-Status BufferPool::Local::write_copies(const BufferTag& first, std::byte* const* copies,
-                                       int count) {
+Status BufferPool::Local::write_copies(const BufferTag& first, std::byte* const* copies, int count,
+                                       const BufferStrategy* strategy) {
   INVARIANT(!options.read_only);
   RETURN_IF_ERROR(state.check());
   Lsn newest = invalid_lsn;
@@ -182,8 +182,10 @@ Status BufferPool::Local::write_copies(const BufferTag& first, std::byte* const*
   }
   {
     const WaitScope waiting(WaitEvent::data_file_write);
+    CountedIo io(IoObject::relation);
     RETURN_IF_ERROR(
         storage.write(first.relation(), first.fork_number(), first.block(), copies, count));
+    count_io(io, strategy, IoOp::write, count);
   }
   shared->writes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
   return Status::ok;
@@ -200,8 +202,7 @@ Status BufferPool::Local::write_one(BufferDescriptor& written, const BufferStrat
   *busy = begun == BeginWrite::busy;
   if (begun != BeginWrite::begun) return Status::ok;
   std::byte* copies[] = {copy};
-  Status status = write_copies(written.tag(), copies, 1);
-  if (status.is_ok()) count_io(strategy, IoOp::write, 1);
+  Status status = write_copies(written.tag(), copies, 1, strategy);
   end_write(written, status.is_ok());
   return status;
 }
@@ -250,8 +251,7 @@ Status BufferPool::Local::write_sorted(std::vector<DirtyBuffer>& dirty, uint32_t
       }
     }
     if (count == 0) continue;
-    Status status = write_copies(run[0]->tag(), copies, count);
-    if (status.is_ok()) count_io(nullptr, IoOp::write, count);
+    Status status = write_copies(run[0]->tag(), copies, count, nullptr);
     for (int i = 0; i < count; ++i) {
       end_write(*run[i], status.is_ok());
       run[i]->unpin();

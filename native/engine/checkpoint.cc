@@ -9,7 +9,7 @@
 #include "engine/control_file.h"
 #include "layout/wal_xlog_records.h"
 #include "shmem/wait_scope.h"
-#include "statistics/statistics.h"
+#include "statistics/counting.h"
 #include "xact/prepared_table.h"
 
 namespace pgdata {
@@ -64,6 +64,13 @@ int64_t milliseconds(std::chrono::steady_clock::duration time) {
 void count_checkpoint(StorageServices& services, CheckpointKind kind,
                       const CheckpointReport& report) {
   if (services.statistics == nullptr) return;
+  if (SessionCounters* const counters = current_counters()) {
+    const std::chrono::nanoseconds took = report.sync.total;
+    counters->count_io(IoObject::relation, IoContext::normal, IoOp::fsync,
+                       static_cast<int64_t>(report.sync.files), 0);
+    if (counters->is_timed(IoObject::relation))
+      counters->time_io(IoObject::relation, IoContext::normal, IoOp::fsync, took.count());
+  }
   services.statistics->change_fixed([&](FixedStatistics& fixed) {
     if (kind == CheckpointKind::online) fixed.checkpointer.num_performed++;
     fixed.checkpointer.buffers_written += static_cast<int64_t>(report.buffers);

@@ -19,6 +19,7 @@
 #include "engine/shared_settings.h"
 #include "recovery/consistency_setting.h"
 #include "recovery/leftover_files.h"
+#include "statistics/counting.h"
 #include "statistics/statistics_file.h"
 #include "xact/created_files.h"
 #include "xact/prepared_table.h"
@@ -203,7 +204,10 @@ void Engine::assemble(const PartOptions& parts) {
     activity_ = std::make_unique<ActivityTable>(*segment_, parts.locks.slots);
   }
   services_->statistics = statistics_.get();
-  if (statistics_) statistics_->track_counts(options_.track_counts);
+  if (statistics_) {
+    statistics_->track_counts(options_.track_counts);
+    statistics_->io_timings().set(options_.track_io_timing, options_.track_wal_io_timing);
+  }
   transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, parts.transactions);
   transactions_->processes().set_process(process_);
   locks_ = std::make_unique<LockTable>(*segment_, parts.locks);
@@ -430,7 +434,7 @@ void Engine::start_threads() {
                                      options_.checkpoint_timeout_seconds, options_.max_wal_bytes);
   background_writer_ = std::make_unique<BackgroundWriter>(
       *services_, *transactions_, options_.background_writer, open_worker(BackendType::bg_writer));
-  wal_writer_ = std::make_unique<WalWriter>(*wal_, options_.wal_writer_delay_ms,
+  wal_writer_ = std::make_unique<WalWriter>(*wal_, *statistics_, options_.wal_writer_delay_ms,
                                             open_worker(BackendType::wal_writer));
 }
 
@@ -504,8 +508,12 @@ Status Engine::contained_checkpoint(CheckpointKind kind, const char* reason,
 Status Engine::logged_checkpoint(CheckpointKind kind, const char* reason, const WritePace& pace) {
   if (options_.log_checkpoints) log_.write("checkpointer", "checkpoint starting: %s", reason);
   CheckpointReport report;
+  // Whoever asked for it, it is the checkpointer's.
+  SessionCounters counters(*statistics_, BackendType::checkpointer, invalid_oid);
+  const CountingScope counting(&counters);
   Status status = create_checkpoint(files_, options_.data_directory, *services_, *transactions_,
                                     kind, &control_, pace, &report);
+  if (status.is_ok()) counters.flush();
   if (!status.is_ok())
     log_.write(LogSeverity::error, "checkpointer", status.report());
   else if (options_.log_checkpoints)

@@ -64,6 +64,8 @@ struct EngineOptions {
   uint32_t wal_writer_delay_ms = 200;
   uint64_t wal_writer_flush_after_bytes = 1ull << 20;
   bool track_counts = true;
+  bool track_io_timing = false;
+  bool track_wal_io_timing = false;
   uint32_t max_locks_per_transaction = 64;
   uint64_t min_wal_bytes = 80ull << 20;
   uint64_t max_wal_bytes = 1024ull << 20;

@@ -1,16 +1,20 @@
 // FlushThread: the loop that flushes for whoever waits.
 #include "engine/flush_thread.h"
 
-#include "base/stop_point.h"
-
 #include <algorithm>
 #include <utility>
 
+#include "base/stop_point.h"
+#include "statistics/counting.h"
+
 namespace pgdata {
 
-FlushThread::FlushThread(Wal& wal, Done done, uint32_t delay_ms, uint64_t flush_after_bytes)
+FlushThread::FlushThread(Wal& wal, Statistics& statistics, Done done, uint32_t delay_ms,
+                         uint64_t flush_after_bytes)
     : wal_(wal),
       done_(std::move(done)),
+      of_sessions_(statistics, BackendType::backend, invalid_oid),
+      of_nobody_(statistics, BackendType::wal_writer, invalid_oid),
       delay_ms_(delay_ms),
       flush_after_bytes_(flush_after_bytes) {
   thread_ = std::thread([this] { run(); });
@@ -68,10 +72,22 @@ void FlushThread::run() {
       upto = later_;
       later_ = invalid_lsn;
     }
-    for (const Waiter& waiter : taken) upto = std::max(upto, waiter.upto);
+    SessionCounters& counters = taken.empty() ? of_nobody_ : of_sessions_;
+    bool is_timed = false;
+    for (const Waiter& waiter : taken) {
+      upto = std::max(upto, waiter.upto);
+      is_timed = is_timed || waiter.is_timed;
+    }
+    if (!taken.empty()) of_sessions_.set_io_timings(false, is_timed);
+    const CountingScope counting(&counters);
     Status status;
     // What a failed invariant leaves locked nobody may wait for.
-    if (!wal_.state().contain([&] { status = wal_.flush(upto); })) status = wal_.state().check();
+    const bool is_whole = wal_.state().contain([&] {
+      status = wal_.flush(upto);
+      // Before whoever waits can look.
+      counters.flush();
+    });
+    if (!is_whole) status = wal_.state().check();
     stop_point("commits flushed");
     if (!taken.empty()) done_(std::move(taken), std::move(status));
     taken = {};

@@ -2,6 +2,7 @@
 #include "engine/wal_writer.h"
 
 #include "shmem/wait_scope.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 
@@ -13,13 +14,15 @@ constexpr uint32_t hibernate_factor = 25;
 
 }  // namespace
 
-WalWriter::WalWriter(Wal& wal, uint32_t delay_ms, ActivityEntry& activity)
+WalWriter::WalWriter(Wal& wal, Statistics& statistics, uint32_t delay_ms, ActivityEntry& activity)
     : wal_(wal),
       delay_ms_(delay_ms),
       activity_(activity),
+      counters_(statistics, BackendType::wal_writer, invalid_oid),
       thread_(wal.state(), [this] { return round(); }) {}
 
 uint32_t WalWriter::round() {
+  const CountingScope counting(&counters_);
   const WaitReport reporting(&activity_);
   activity_.set_wait(WaitEvent::none);
   const WalPositions positions = wal_.positions();
@@ -29,6 +32,7 @@ uint32_t WalWriter::round() {
     idle_rounds_ = 0;
     // A failure has poisoned the cluster.
     static_cast<void>(wal_.flush(whole_pages).is_ok());
+    counters_.flush();
   } else if (idle_rounds_ < rounds_until_hibernation) {
     idle_rounds_++;
   }

@@ -9,13 +9,14 @@
 
 #include "engine/periodic_thread.h"
 #include "shmem/activity_table.h"
+#include "statistics/session_counters.h"
 #include "wal/wal.h"
 
 namespace pgdata {
 
 class WalWriter {
  public:
-  WalWriter(Wal& wal, uint32_t delay_ms, ActivityEntry& activity);
+  WalWriter(Wal& wal, Statistics& statistics, uint32_t delay_ms, ActivityEntry& activity);
 
  private:
   uint32_t round();
@@ -23,6 +24,7 @@ class WalWriter {
   Wal& wal_;
   uint32_t delay_ms_;
   ActivityEntry& activity_;
+  SessionCounters counters_;
   uint32_t idle_rounds_ = 0;
   PeriodicThread thread_;
 };

@@ -17,6 +17,8 @@ constexpr int64_t flush_interval_ms = 1000;
 // Relations that are remembered without having counts.
 constexpr size_t idle_relations_max = 1024;
 
+constexpr int64_t ns_per_us = 1000;
+
 int64_t coarse_ms() {
   timespec now;
 #ifdef CLOCK_MONOTONIC_COARSE
@@ -97,6 +99,7 @@ void add_relation(PgStat_StatTabEntry& entry, const RelationCounts& counts, Time
 
 SessionCounters::SessionCounters(Statistics& statistics, BackendType type, Oid database)
     : statistics_(statistics),
+      io_timings_(&statistics.io_timings()),
       type_(type),
       database_oid_(database),
       flushed_(coarse_ms()),
@@ -385,14 +388,39 @@ void SessionCounters::flush_database() {
     entry.temp_files += counted.temp_files;
     entry.temp_bytes += counted.temp_bytes;
     entry.deadlocks += counted.deadlocks;
+    entry.blk_read_time += counted.blk_read_time;
+    entry.blk_write_time += counted.blk_write_time;
     entry.sessions += counted.sessions;
     entry.session_time += counted.session_time;
   });
 }
 
+// pgstat_count_io_op_time.
+void SessionCounters::time_io(IoObject object, IoContext context, IoOp op, int64_t nanoseconds) {
+  io_->times[static_cast<size_t>(object)][static_cast<size_t>(context)][static_cast<size_t>(op)] +=
+      nanoseconds;
+  has_io_ = true;
+  // pg_stat_database only knows blocks, and only what is done for one database.
+  if (object == IoObject::wal || database_oid_ == invalid_oid) return;
+  if (op == IoOp::read)
+    database_.blk_read_time += nanoseconds / ns_per_us;
+  else if (op == IoOp::write || op == IoOp::extend)
+    database_.blk_write_time += nanoseconds / ns_per_us;
+  else
+    return;
+  has_counts_ = true;
+}
+
 void SessionCounters::flush_io() {
   if (!has_io_) return;
   has_io_ = false;
+  // What is less than a microsecond waits for the next time.
+  PgStat_BktypeIO rest{};
+  for (size_t i = 0; i < sizeof(rest.times) / sizeof(int64_t); i++) {
+    int64_t& time = (&io_->times[0][0][0])[i];
+    (&rest.times[0][0][0])[i] = time % ns_per_us;
+    time /= ns_per_us;
+  }
   statistics_.change_fixed([&](FixedStatistics& fixed) {
     PgStat_BktypeIO& total = fixed.io.stats[static_cast<size_t>(type_)];
     const auto add = [](auto& to, const auto& from) {
@@ -405,8 +433,9 @@ void SessionCounters::flush_io() {
     };
     add(total.counts, io_->counts);
     add(total.bytes, io_->bytes);
+    add(total.times, io_->times);
   });
-  *io_ = {};
+  *io_ = rest;
 }
 
 void SessionCounters::flush() {

@@ -64,6 +64,12 @@ class SessionCounters {
 
   Statistics& statistics() { return statistics_; }
   void set_type(BackendType type) { type_ = type; }
+  // From here on this session's own, in place of its process's.
+  void set_io_timings(bool of_relations, bool of_wal) {
+    own_io_timings_.set(of_relations, of_wal);
+    io_timings_ = &own_io_timings_;
+  }
+  bool is_timed(IoObject object) const { return io_timings_->has(object); }
   // A session of a user begins, which ends with `finish`.
   void begin_session();
 
@@ -89,6 +95,8 @@ class SessionCounters {
     at(io_->bytes) += bytes;
     has_io_ = true;
   }
+  // Of what is counted besides.
+  void time_io(IoObject object, IoContext context, IoOp op, int64_t nanoseconds);
 
   // Writing, in a transaction.
   void count_inserted(Oid relation, RelFileLocator locator, int64_t tuples) {
@@ -189,6 +197,8 @@ class SessionCounters {
   void forget_idle();
 
   Statistics& statistics_;
+  const IoTimings* io_timings_;
+  IoTimings own_io_timings_;
   BackendType type_;
   Oid database_oid_;
   uint32_t level_ = 0;
@@ -204,7 +214,7 @@ class SessionCounters {
   std::vector<std::unique_ptr<Pending>> all_;
   std::vector<Pending*> changed_;  // that have levels
   std::vector<Drop> drops_;
-  std::unique_ptr<PgStat_BktypeIO> io_;
+  std::unique_ptr<PgStat_BktypeIO> io_;  // times in nanoseconds
 };
 
 }  // namespace pgdata

@@ -5,6 +5,7 @@
 // PostgreSQL 18.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,20 @@ struct VacuumedRelation {
   int64_t live_tuples;
   int64_t dead_tuples;
   int64_t elapsed_ms;
+};
+
+// Which inputs and outputs are timed, besides being counted: track_io_timing and track_wal_io_timing.
+struct IoTimings {
+  std::atomic<bool> relations{false};
+  std::atomic<bool> wal{false};
+
+  void set(bool of_relations, bool of_wal) {
+    relations.store(of_relations, std::memory_order_relaxed);
+    wal.store(of_wal, std::memory_order_relaxed);
+  }
+  bool has(IoObject object) const {
+    return (object == IoObject::wal ? wal : relations).load(std::memory_order_relaxed);
+  }
 };
 
 // Counters of which there is one set.
@@ -71,6 +86,9 @@ class Statistics {
   bool tracks_counts() const { return tracks_counts_; }
   void track_counts(bool track) { tracks_counts_ = track; }
 
+  // Of this process, where a session has no other.
+  IoTimings& io_timings() { return io_timings_; }
+
   void report_vacuum(const VacuumedRelation& vacuumed);
   void report_autovacuum_start(Oid database);
   void report_archived(std::string_view file, bool failed);
@@ -89,6 +107,7 @@ class Statistics {
   Shared* shared_;
   Entry* entries_;
   bool tracks_counts_ = true;
+  IoTimings io_timings_;
 };
 
 }  // namespace pgdata

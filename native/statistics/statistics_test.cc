@@ -3,6 +3,7 @@
 // several threads at once, and comes back from the file. Method: sessions' counters by hand, on a segment of their own.
 #include "statistics/statistics.h"
 
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -230,6 +231,58 @@ TEST(nothing_is_lost_between_threads) {
   const FixedStatistics fixed = fixture.statistics->fixed();
   EXPECT_EQ(fixed.io.stats[1].counts[0][3][6], 2000);
   EXPECT_EQ(fixed.io.stats[1].bytes[0][3][6], 2000 * 8192);
+}
+
+TEST(io_is_timed_where_it_is_wanted) {
+  const Fixture fixture;
+  SessionCounters counters(*fixture.statistics, BackendType::backend, database);
+  const CountingScope scope(&counters);
+  const auto read_block = [](IoObject object) {
+    CountedIo io(object);
+    std::this_thread::sleep_for(std::chrono::microseconds(2));
+    io.done(IoContext::normal, IoOp::read, 1, 8192);
+  };
+  const auto of = [&](IoObject object) {
+    const FixedStatistics fixed = fixture.statistics->fixed();
+    const PgStat_BktypeIO& io = fixed.io.stats[static_cast<size_t>(BackendType::backend)];
+    return io.times[static_cast<size_t>(object)][static_cast<size_t>(IoContext::normal)]
+                   [static_cast<size_t>(IoOp::read)];
+  };
+  read_block(IoObject::relation);
+  read_block(IoObject::wal);
+  counters.flush();
+  EXPECT_EQ(of(IoObject::relation), 0);
+  EXPECT_EQ(of(IoObject::wal), 0);
+
+  fixture.statistics->io_timings().set(true, false);
+  read_block(IoObject::relation);
+  read_block(IoObject::wal);
+  counters.flush();
+  const int64_t first = of(IoObject::relation);
+  EXPECT(first >= 2);
+  EXPECT_EQ(of(IoObject::wal), 0);
+  EXPECT_EQ(fixture.of_database().blk_read_time, first);
+  EXPECT_EQ(fixture.of_database().blk_write_time, 0);
+
+  // A session's own settings go before its process's.
+  counters.set_io_timings(false, true);
+  read_block(IoObject::relation);
+  read_block(IoObject::wal);
+  counters.flush();
+  EXPECT_EQ(of(IoObject::relation), first);
+  EXPECT(of(IoObject::wal) >= 2);
+  EXPECT_EQ(fixture.of_database().blk_read_time, first);
+}
+
+TEST(times_below_a_microsecond_add_up) {
+  const Fixture fixture;
+  SessionCounters counters(*fixture.statistics, BackendType::wal_writer, invalid_oid);
+  for (int i = 0; i < 10; i++) {
+    counters.time_io(IoObject::wal, IoContext::normal, IoOp::fsync, 300);
+    counters.flush();
+  }
+  const FixedStatistics fixed = fixture.statistics->fixed();
+  EXPECT_EQ(fixed.io.stats[static_cast<size_t>(BackendType::wal_writer)].times[2][3][1], 3);
 }
 
 TEST(entries_are_used_again_and_the_table_may_be_full) {

@@ -23,6 +23,7 @@
 #include "layout/wal_xlog_records.h"
 #include "shmem/lwlock.h"
 #include "shmem/wait_scope.h"
+#include "statistics/counting.h"
 #include "wal/wal_geometry.h"
 #include "wal/wal_locks.h"
 #include "wal/wal_reader.h"
@@ -566,9 +567,14 @@ Status Wal::write_range(File& file, bool direct, Lsn from, Lsn to) {
 
   const uint32_t offset = geometry.segment_offset(from);
   shared.writes.fetch_add(1, std::memory_order_relaxed);
+  int64_t bytes = 0;
+  for (int i = 0; i < count; i++) bytes += static_cast<int64_t>(slices[i].size);
   const WaitScope waiting(WaitEvent::wal_write);
-  if (count == 1) return file.write(slices[0].bytes, slices[0].size, offset);
-  return file.write_vector(slices, count, offset);
+  CountedIo io(IoObject::wal);
+  RETURN_IF_ERROR(count == 1 ? file.write(slices[0].bytes, slices[0].size, offset)
+                             : file.write_vector(slices, count, offset));
+  io.done(IoContext::normal, IoOp::write, 1, bytes);
+  return Status::ok;
 }
 
 Status Wal::use_segment(uint64_t segment) {
@@ -605,8 +611,11 @@ Status Wal::sync_segment(uint64_t segment) {
   RETURN_IF_ERROR(use_segment(segment));
   local_->shared.syncs.fetch_add(1, std::memory_order_relaxed);
   const WaitScope waiting(WaitEvent::wal_sync);
-  return local_->options.sync_method == WalSyncMethod::fsync ? local_->file->sync()
-                                                             : local_->file->data_sync();
+  CountedIo io(IoObject::wal);
+  RETURN_IF_ERROR(local_->options.sync_method == WalSyncMethod::fsync ? local_->file->sync()
+                                                                      : local_->file->data_sync());
+  io.done(IoContext::normal, IoOp::fsync, 1, 0);
+  return Status::ok;
 }
 
 void Wal::set_recovery_flush(std::function<Status(Lsn upto)> flush) {

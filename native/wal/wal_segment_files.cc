@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shmem/wait_scope.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 namespace {
@@ -94,13 +95,20 @@ Status WalSegmentFiles::fill(const std::string& temporary) {
   RETURN_IF_ERROR(files_.open(
       temporary, OpenFlags::read_write | OpenFlags::create | OpenFlags::exclusive, &file));
   const uint64_t size = geometry_.segment_bytes();
-  const WaitScope writing(WaitEvent::wal_init_write);
-  for (uint64_t offset = 0; offset < size; offset += fill_bytes)
-    RETURN_IF_ERROR(
-        file->write(fill_zeroes, std::min<uint64_t>(fill_bytes, size - offset), offset));
+  {
+    const WaitScope writing(WaitEvent::wal_init_write);
+    CountedIo io(IoObject::wal);
+    for (uint64_t offset = 0; offset < size; offset += fill_bytes)
+      RETURN_IF_ERROR(
+          file->write(fill_zeroes, std::min<uint64_t>(fill_bytes, size - offset), offset));
+    io.done(IoContext::init, IoOp::write, 1, static_cast<int64_t>(size));
+  }
   if (!fsync_) return Status::ok;
   const WaitScope syncing(WaitEvent::wal_init_sync);
-  return file->sync();
+  CountedIo io(IoObject::wal);
+  RETURN_IF_ERROR(file->sync());
+  io.done(IoContext::init, IoOp::fsync, 1, 0);
+  return Status::ok;
 }
 
 Status WalSegmentFiles::install(const std::string& temporary, uint64_t* segment, uint64_t last,

@@ -37,6 +37,8 @@ export interface NativeClusterOptions {
   /** Bytes. */
   walWriterFlushAfter: number
   trackCounts: boolean
+  trackIoTiming: boolean
+  trackWalIoTiming: boolean
   maxLocksPerTransaction: number
   /** Bytes. */
   minWalSize: number
@@ -631,6 +633,8 @@ export interface NativeSession {
   /** Milliseconds: how long an operation waits for a lock (0: without limit), and when a wait is looked at for a deadlock. */
   setLockTimeouts(lock: number, deadlock: number): void
   setMemoryLimits(limits: MemoryLimits): void
+  /** track_io_timing and track_wal_io_timing of the session. Does nothing in one that is closed. */
+  setIoTimings(relations: boolean, wal: boolean): void
   /** Of the session, from 1; others may have had it before. 0 when the cluster is read only. */
   number(): number
 
@@ -873,7 +877,12 @@ export interface HeapCopyOutcome {
 
 /** One vacuum of a table or of its TOAST table. */
 export interface NativeVacuum {
-  run(bounds: VacuumBounds, settings: NativeVacuumSettings): Promise<NativeVacuumOutcome>
+  run(
+    bounds: VacuumBounds,
+    settings: NativeVacuumSettings,
+    trackIoTiming: boolean,
+    trackWalIoTiming: boolean,
+  ): Promise<NativeVacuumOutcome>
   /** How many pages hold anything, looked at without a lock: a guess. */
   countNonempty(relPages: number, nonemptyPages: number): Promise<number>
   /**
@@ -936,6 +945,8 @@ export interface NativeAnalyze {
   run(
     columns: readonly AnalyzedColumn[],
     settings: NativeCostSettings,
+    trackIoTiming: boolean,
+    trackWalIoTiming: boolean,
   ): Promise<NativeAnalyzeOutcome>
   /** Named as the columns of pg_stat_progress_analyze; the phase as PostgreSQL numbers it. */
   progress(): Record<string, number>
@@ -1113,6 +1124,8 @@ export interface NativeCluster {
   reportAutovacuumStart(database: number): void
   reportArchived(file: string, failed: boolean): void
   dropDatabaseStatistics(database: number): void
+  /** track_io_timing and track_wal_io_timing of whatever runs in this process without a session. */
+  setIoTimings(relations: boolean, wal: boolean): void
   resetStatistics(): void
   /** Of all areas when `name` is null. */
   resetSlruStatistics(name: string | null): void
@@ -1134,15 +1147,21 @@ export interface IoStatistics {
   context: string
   reads: number
   read_bytes: number
+  /** Times are milliseconds: of relations with track_io_timing, of the log with track_wal_io_timing, otherwise 0. */
+  read_time: number
   writes: number
   write_bytes: number
+  write_time: number
   writebacks: number
+  writeback_time: number
   extends: number
   extend_bytes: number
+  extend_time: number
   hits: number
   evictions: number
   reuses: number
   fsyncs: number
+  fsync_time: number
 }
 
 export interface NativeClusterStatistics {

@@ -137,6 +137,8 @@ export function nativeOptions(
     walWriterDelay: settings.wal_writer_delay,
     walWriterFlushAfter: settings.wal_writer_flush_after,
     trackCounts: settings.track_counts,
+    trackIoTiming: settings.track_io_timing,
+    trackWalIoTiming: settings.track_wal_io_timing,
     maxLocksPerTransaction: settings.max_locks_per_transaction,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,
@@ -442,6 +444,8 @@ export class Cluster {
     openForWriting.add(this)
     this.#log.begin(() => this.#isOwner())
     this.#listenToNotices()
+    // They may have changed since it was opened first.
+    this.#timeIo()
     this.#startWorkers()
     this.#native.onCrash(() => {
       if (this.#closed !== undefined) return
@@ -824,6 +828,7 @@ export class Cluster {
       if (wasRemoved) log(`parameter "${name}" removed from configuration file, reset to default`)
       else log(`parameter "${name}" changed to "${setting}"`)
     }
+    this.#timeIo()
     for (const session of this.#sessions.keys()) {
       try {
         session.settingsChanged()
@@ -835,6 +840,12 @@ export class Cluster {
     const reported = errors.map((error) => configurationError(error))
     for (const error of reported) this.#notice(error, 'postmaster', 'LOG')
     return reported
+  }
+
+  // Of what runs without a session.
+  #timeIo(): void {
+    const { track_io_timing, track_wal_io_timing } = this.#configuration.meaningful
+    this.#native.setIoTimings(track_io_timing, track_wal_io_timing)
   }
 
   #startWorkers(): void {

@@ -195,6 +195,8 @@ async function fill(directory: string, options: ResolvedOptions, bundle: Bundle)
     walWriterDelay: 200,
     walWriterFlushAfter: settings.wal_writer_flush_after,
     trackCounts: false,
+    trackIoTiming: false,
+    trackWalIoTiming: false,
     maxLocksPerTransaction: settings.max_locks_per_transaction,
     minWalSize: settings.min_wal_size,
     maxWalSize: settings.max_wal_size,

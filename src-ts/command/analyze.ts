@@ -151,7 +151,12 @@ async function analyzeTable(
   const tell = onProgress && (() => onProgress(progressOf(native, name)))
   return await whileWatched(native, tell, signal, async () => {
     const requests = columns.map(({ request }) => request)
-    const outcome = await native.run(requests, settings)
+    const outcome = await native.run(
+      requests,
+      settings,
+      run.isOn('track_io_timing'),
+      run.isOn('track_wal_io_timing'),
+    )
     const described = await run.change((context) => {
       const described = writeColumns(context, oid, columns, outcome)
       writeSizes(context, info, outcome)

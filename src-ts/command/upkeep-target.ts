@@ -18,6 +18,7 @@ export interface UpkeepRun {
   change: <T>(action: (context: CommandContext) => T | Promise<T>) => Promise<T>
   /** Holds the lock on the relation from one transaction to the next. */
   session: NativeSession
+  isOn: (name: 'track_io_timing' | 'track_wal_io_timing') => boolean
   /** Nobody asked for it. */
   isAutovacuum?: boolean
   /** Called with what does the work, before it begins. */

@@ -302,6 +302,8 @@ async function vacuumRelation(
         reltuples: row.reltuples,
       },
       settings,
+      run.isOn('track_io_timing'),
+      run.isOn('track_wal_io_timing'),
     )
     const remainingPages = await cutOff(run, target.oid, native, outcome, options)
     const { indexes } = target.info.access.descriptor

@@ -37,6 +37,8 @@ const meanings = {
   wal_writer_delay: 'number',
   wal_writer_flush_after: 'bytes',
   track_counts: 'boolean',
+  track_io_timing: 'boolean',
+  track_wal_io_timing: 'boolean',
   synchronous_commit: choice('on', 'off', 'local', 'remote_write', 'remote_apply'),
   deadlock_timeout: 'milliseconds',
   lock_timeout: 'milliseconds',

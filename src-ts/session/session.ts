@@ -152,6 +152,7 @@ export class Session {
       },
       transactionDefaults(this.#settings),
     )
+    this.#timeIo()
     const { catalogs, relations, dataDirectory, acceptInvalidations } = database
     this.#limitMemory()
     this.#commands = new Commands({
@@ -360,6 +361,7 @@ export class Session {
     return this.#queue.runOutside(command, (step) =>
       body({
         session: this.#native,
+        isOn: (name) => this.#settings.get(name) === 'on',
         step: (action) => step(() => action(commands.context())),
         change: (action) =>
           step(async () => {
@@ -577,11 +579,18 @@ export class Session {
     if (this.#closed !== undefined) return
     this.#queue.changeDefaults(transactionDefaults(this.#settings))
     this.#limitMemory()
+    this.#timeIo()
   }
 
   #limitMemory(): void {
     const { tablespace } = this.#database.catalogs.database
     this.#native.setMemoryLimits(memoryLimits(this.#settings, tablespace))
+  }
+
+  #timeIo(): void {
+    const isOn = (name: 'track_io_timing' | 'track_wal_io_timing') =>
+      this.#settings.get(name) === 'on'
+    this.#native.setIoTimings(isOn('track_io_timing'), isOn('track_wal_io_timing'))
   }
 
   /** The memory contexts of this session, as pg_backend_memory_contexts shows those of a backend; the first is its own. */

@@ -84,6 +84,9 @@ export interface DatabaseStatistics {
   temp_files: number
   temp_bytes: number
   deadlocks: number
+  /** 0 without track_io_timing. */
+  blk_read_time: number
+  blk_write_time: number
   session_time: number
   sessions: number
   sessions_abandoned: number
@@ -274,6 +277,8 @@ export function databaseStatistics(
     temp_files: count('temp_files'),
     temp_bytes: count('temp_bytes'),
     deadlocks: count('deadlocks'),
+    blk_read_time: count('blk_read_time') / 1000,
+    blk_write_time: count('blk_write_time') / 1000,
     session_time: count('session_time') / 1000,
     sessions: count('sessions'),
     sessions_abandoned: count('sessions_abandoned'),
