@@ -38,6 +38,8 @@ struct TestClusterOptions {
   uint32_t prepared = 8;
   bool data_checksums = true;
   bool fsync = false;
+  WalSyncMethod wal_sync_method = WalSyncMethod::adaptive;
+  FileSystem* files = &posix_file_system();
   uint32_t consistency_checking = 0;
   // What rooms further down keep in the segment, and what they make of it, again after each restart.
   std::function<void(SegmentPlan&)> plan;
@@ -121,6 +123,7 @@ class TestCluster {
     wal_options.segment_bytes = 1u << 20;
     wal_options.buffer_pages = 64;
     wal_options.fsync = options_.fsync;
+    wal_options.sync_method = options_.wal_sync_method;
     wal_options.consistency_checking = options_.consistency_checking;
     BufferPoolOptions pool_options;
     pool_options.buffers = options_.buffers;
@@ -139,8 +142,8 @@ class TestCluster {
     if (options_.plan) options_.plan(plan);
     must(Segment::create("", plan, &segment_));
     state_ = new (segment_->find("cluster state")) ClusterState;
-    storage_ = std::make_unique<Storage>(posix_file_system(), storage_options);
-    wal_ = std::make_unique<Wal>(posix_file_system(), *segment_, *state_, wal_options);
+    storage_ = std::make_unique<Storage>(*options_.files, storage_options);
+    wal_ = std::make_unique<Wal>(*options_.files, *segment_, *state_, wal_options);
     pool_ = std::make_unique<BufferPool>(*segment_, *storage_, wal_.get(), *state_, pool_options);
     services_.reset(new StorageServices{*state_, *storage_, *wal_, *pool_});
     transactions_ = std::make_unique<TransactionSystem>(*segment_, *services_, transaction_options);
