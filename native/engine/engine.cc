@@ -378,6 +378,7 @@ Status Engine::replay(const RecoveryPlan& plan) {
   RecoveryResult result;
   const ResourceUsage usage;
   RETURN_IF_ERROR(recover(plan, recovery, *services_, *transactions_, &control_, &result));
+  if (!result.end_reason.empty()) log_.write("startup", "%s", result.end_reason.c_str());
   if (result.progress.records == 0)
     log_.write("startup", "redo is not required");
   else
@@ -638,7 +639,7 @@ void Engine::process_ended(const ProcessTable::Process& process) {
   if (processes_->is_inside(process.number) || transactions_->created_files().is_incomplete()) {
     const std::string reason =
         "Process " + std::to_string(process.pid) + " ended while it was changing shared memory.";
-    state_->poison_after_death(reason.c_str());
+    state_->poison_after_death(reason.c_str(), process.pid);
     return tell_crash();
   }
   const bool was_owner = processes_->owner() == process.number;
@@ -706,7 +707,17 @@ void Engine::upkeep_of_processes() {
 
 // Once, whichever process comes first.
 void Engine::tell_crash() {
-  if (log_.is_wanted() && state_->claim_report()) log_.tell_crash(*state_);
+  if (!log_.is_wanted() || !state_->claim_report()) return;
+  if (const int32_t pid = state_->dead_process(); pid != 0) {
+    std::string running;
+    for (const Activity& activity : activity_->list()) {
+      if (activity.pid != static_cast<uint32_t>(pid) || activity.state != ActivityState::active)
+        continue;
+      running += (running.empty() ? "" : ", ") + activity.operation;
+    }
+    log_.tell_failed_process(pid, running);
+  }
+  log_.tell_crash(*state_);
 }
 
 void Engine::on_crash(std::function<void()> handler) {

@@ -163,8 +163,7 @@ struct Fixture {
 
   void open_entries() {
     table = std::make_unique<ActivityTable>(cluster->segment(), entries);
-    for (int slot = 0; slot < 2; slot++)
-      table->of_slot(slot).open(BackendType::backend, 0, 5, "");
+    for (int slot = 0; slot < 2; slot++) table->of_slot(slot).open(BackendType::backend, 0, 5, "");
   }
 
   WaitEvent told(int slot = 0) const {

@@ -119,6 +119,15 @@ void ServerLog::tell_death(int32_t pid, size_t sessions) const {
   write(LogSeverity::log, "postmaster", report);
 }
 
+// As LogChildExit, but for how it ended: only its parent knows.
+void ServerLog::tell_failed_process(int32_t pid, const std::string& running) const {
+  ErrorReport report;
+  report.code = Status::ok;
+  report.message = "server process (PID " + std::to_string(pid) + ") ended without closing";
+  if (!running.empty()) report.detail = "Failed process was running: " + running;
+  write(LogSeverity::log, "postmaster", report);
+}
+
 void ServerLog::tell_crash(const ClusterState& state) const {
   ErrorReport report = state.check().report();
   report.message = state.needs_restart() ? "terminating any other active server processes"

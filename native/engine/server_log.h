@@ -29,6 +29,8 @@ class ServerLog {
   void tell_start(const ControlFile& control, bool recovers) const;
   void tell_checkpoint(const CheckpointReport& report, uint32_t shared_buffers) const;
   void tell_death(int32_t pid, size_t sessions) const;
+  // `running`: what its sessions were doing; may be empty.
+  void tell_failed_process(int32_t pid, const std::string& running) const;
   void tell_crash(const ClusterState& state) const;
 
  private:

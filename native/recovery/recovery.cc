@@ -233,6 +233,7 @@ Status Replay::replay_all(RecoveryResult* result) {
     if (read_ahead && progress_.records % records_per_advance == 0)
       read_ahead->advance(progress_.position);
   }
+  if (!reader.file_ended()) result->end_reason = reader.end_reason();
   result->aborted_record = reader.aborted_record();
   result->missing_contrecord = reader.missing_contrecord();
   result->compared = driver_.comparison().compared();

@@ -69,6 +69,8 @@ struct RecoveryResult {
   // When the log ended within a record: where that began, and the page that was missing.
   Lsn aborted_record = invalid_lsn;
   Lsn missing_contrecord = invalid_lsn;
+  // What was found there in place of a record; empty when there was nothing any more.
+  std::string end_reason;
   TransactionId oldest_prepared = invalid_transaction_id;
   RecoveryProgress progress;
   // What was compared with the images of records that carry them for that.

@@ -5,9 +5,10 @@
 
 namespace pgdata {
 
-void ClusterState::poison(const char* reason, bool after_death) {
+void ClusterState::poison(const char* reason, bool after_death, int32_t pid) {
   uint32_t expected = healthy;
   if (!phase_.compare_exchange_strong(expected, poisoned, std::memory_order_acq_rel)) return;
+  dead_process_.store(pid, std::memory_order_release);
   after_death_.store(after_death ? 1 : 0, std::memory_order_release);
   std::snprintf(reason_, sizeof(reason_), "%s", reason);
   phase_.store(reason_written, std::memory_order_release);

@@ -20,13 +20,15 @@ namespace pgdata {
 class ClusterState {
  public:
   // Marks the cluster crashed; the first reason is kept.
-  void poison(const char* reason) { poison(reason, false); }
+  void poison(const char* reason) { poison(reason, false, 0); }
   // The same, because a process died in the middle of something: nothing is wrong with the machine, so those that are left
   // may open the cluster again on their own.
-  void poison_after_death(const char* reason) { poison(reason, true); }
+  void poison_after_death(const char* reason, int32_t pid) { poison(reason, true, pid); }
   bool needs_restart() const {
     return is_poisoned() && after_death_.load(std::memory_order_acquire) != 0;
   }
+  // Whose death it was; 0: nobody's.
+  int32_t dead_process() const { return dead_process_.load(std::memory_order_acquire); }
   // True for the first who asks: it tells the log why the cluster went down.
   bool claim_report() { return reported_.exchange(1, std::memory_order_acq_rel) == 0; }
   bool is_poisoned() const { return phase_.load(std::memory_order_acquire) != healthy; }
@@ -63,10 +65,11 @@ class ClusterState {
   static constexpr uint32_t reason_written = 2;
 
   Status crashed() const;
-  void poison(const char* reason, bool after_death);
+  void poison(const char* reason, bool after_death, int32_t pid);
 
   std::atomic<uint32_t> phase_{healthy};
   std::atomic<uint32_t> after_death_{0};
+  std::atomic<int32_t> dead_process_{0};
   std::atomic<uint32_t> recovering_{0};
   std::atomic<uint32_t> reported_{0};
   char reason_[248] = {};

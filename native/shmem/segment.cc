@@ -22,7 +22,7 @@ namespace pgdata {
 namespace {
 
 constexpr uint64_t segment_magic = 0x6765737461646770;  // "pgdatseg", as bytes
-constexpr uint32_t segment_version = 3;
+constexpr uint32_t segment_version = 4;
 constexpr size_t directory_bytes = 8192;
 constexpr size_t header_bytes = 128;
 constexpr size_t huge_page_bytes = 2u << 20;

@@ -403,7 +403,7 @@ TEST(a_lock_whose_holder_died_is_given_up_once_the_cluster_has_crashed) {
   const Attachment attachment(*segment, shared->state, table, process);
   shared->lock.acquire(LockMode::exclusive);
   for (const LockMode mode : {LockMode::shared, LockMode::exclusive}) {
-    std::thread poisoner([&] { shared->state.poison_after_death("a process died"); });
+    std::thread poisoner([&] { shared->state.poison_after_death("a process died", 7); });
     bool gave_up = false;
     try {
       shared->lock.acquire(mode);

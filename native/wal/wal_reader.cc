@@ -45,6 +45,7 @@ bool WalReader::end(const char* format, ...) {
   std::vsnprintf(text, sizeof(text), format, arguments);
   va_end(arguments);
   end_reason_ = text;
+  file_ended_ = false;
   return false;
 }
 
@@ -121,6 +122,7 @@ Status WalReader::open_segment(uint64_t segment) {
   }
   file_timeline_ = options_.history.front().id;
   end("could not find WAL segment %s", file_name(segment).c_str());
+  file_ended_ = true;
   return Status::ok;
 }
 
@@ -143,6 +145,7 @@ Status WalReader::read_file_page(Lsn page, const std::byte** bytes) {
   RETURN_IF_ERROR(file_->read(window_.data(), wanted, offset, &done));
   if (done < block_size) {
     end("WAL segment %s ends at offset %zu", file_name(segment).c_str(), offset + done);
+    file_ended_ = true;
     return Status::ok;
   }
   window_start_ = page;

@@ -86,6 +86,8 @@ class WalReader {
   const DecodedWalRecord& record() const { return record_; }
   // Why the last `next` found nothing, as PostgreSQL words it.
   const std::string& end_reason() const { return end_reason_; }
+  // Nothing that could be read was wrong: there is no more.
+  bool file_ended() const { return file_ended_; }
   // When the log ends in a record of which later pages are missing: where it starts, and the page it lacks.
   Lsn aborted_record() const { return aborted_record_; }
   Lsn missing_contrecord() const { return missing_contrecord_; }
@@ -131,6 +133,7 @@ class WalReader {
   std::vector<std::byte> bytes_;  // a record of several pages put together
   DecodedWalRecord record_;
   std::string end_reason_;
+  bool file_ended_ = false;
 };
 
 }  // namespace pgdata

@@ -60,6 +60,8 @@ export class ServerLog {
   #pending: LogRecord[] = []
   #dropped = 0
   #isReady = false
+  // Whoever opens it again does so after a crash.
+  #wasOpen = false
   #isClosed = false
   #hasFailed = false
   #work = Promise.resolve()
@@ -84,6 +86,22 @@ export class ServerLog {
    * from here on.
    */
   begin(isOwner: () => boolean): void {
+    this.#wasOpen = true
+    this.#begin(isOwner)
+  }
+
+  /** The same, before the cluster is opened. */
+  beginAsOwner(): void {
+    const { dataDirectory } = this.#options
+    if (this.#files === undefined) forgetLogFiles(dataDirectory)
+    this.#begin(() => true)
+    const message = this.#wasOpen
+      ? 'all server processes terminated; reinitializing'
+      : `starting pgdata ${binding.version()} on a cluster of PostgreSQL 18`
+    this.write({ severity: 'LOG', backendType: 'postmaster', code: '00000', message })
+  }
+
+  #begin(isOwner: () => boolean): void {
     if (this.#files === undefined || this.#isClosed) return
     this.#files.isOwner = isOwner
     if (this.#isReady) return
@@ -91,19 +109,6 @@ export class ServerLog {
     this.#timer = setInterval(() => this.#schedule(), lookIntervalMs)
     this.#timer.unref()
     this.#schedule()
-  }
-
-  /** The same, before the cluster is opened. */
-  beginAsOwner(): void {
-    const { dataDirectory } = this.#options
-    if (this.#files === undefined) forgetLogFiles(dataDirectory)
-    this.begin(() => true)
-    this.write({
-      severity: 'LOG',
-      backendType: 'postmaster',
-      code: '00000',
-      message: `starting pgdata ${binding.version()} on a cluster of PostgreSQL 18`,
-    })
   }
 
   /** Writes to none of its destinations before they are ready; never throws. */

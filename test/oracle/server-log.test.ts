@@ -1,10 +1,11 @@
 // The server log beside stock PostgreSQL's.
 // Goal: what reads PostgreSQL's jsonlog reads ours: for the same kind of message the same keys of the same types, and the
 // same words. Method: the same life of a cluster, with stock and here; lines are paired by their messages.
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Cluster, type LogRecord } from '../../src-ts/index.ts'
+import { Member } from '../process/member.ts'
 import { Oracle } from '../support/oracle.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -93,6 +94,74 @@ test('the same messages with the same keys', { timeout: 120_000 }, async () => {
     expect(timestamp).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/)
     expect(session_start).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
   }
+})
+
+const ready = 'postmaster: database system is ready to accept connections'
+
+/** What the log says from a death until the cluster is ready again. */
+async function toldOfDeath(
+  told: () => Record<string, unknown>[],
+): Promise<Record<string, unknown>[]> {
+  const isFirst = (record: Record<string, unknown>) => /\(PID \d+\)/.test(record.message as string)
+  const sinceDeath = () => {
+    const all = told()
+    const first = all.findIndex(isFirst)
+    return first < 0 ? [] : all.slice(first)
+  }
+  await vi.waitFor(() => expect(sinceDeath().map(kindOf)).toContain(ready), { timeout: 60_000 })
+  const since = sinceDeath()
+  return since.slice(0, since.map(kindOf).indexOf(ready) + 1)
+}
+
+test('a death in the middle of something is told as a crash of stock is', {
+  timeout: 120_000,
+}, async () => {
+  const oracle = await Oracle.initdb()
+  await oracle.start(settings)
+  const client = await oracle.client('postgres')
+  await client.query('create table t (id int)')
+  const { rows } = await client.query('select pg_backend_pid() as pid')
+  client.on('error', () => undefined)
+  const running = client.query('update t set id = pg_sleep(100)::text::int4').catch(() => undefined)
+  const other = await oracle.client('postgres')
+  other.on('error', () => undefined)
+  await other.query('insert into t values (1)')
+  process.kill(rows[0].pid, 'SIGKILL')
+  await running
+  const stock = await toldOfDeath(() => records(oracle.dir))
+  await oracle.stop()
+
+  const directory = temporaryDirectory()
+  const reports = temporaryDirectory()
+  await using cluster = await Cluster.open(directory, {
+    create: true,
+    settings: { ...settings, autovacuum: 'off' },
+  })
+  await using session = await cluster.connect()
+  await session.createTable('t', { columns: { id: 'int4' } })
+  const member = await Member.start(directory)
+  const report = join(reports, 'stopped')
+  const stopping = member.run(({ session, stopAt }, file) => {
+    stopAt('change made', 0, file)
+    return session.table('t').insert({ id: 1 })
+  }, report)
+  stopping.catch(() => undefined)
+  await vi.waitFor(() => expect(existsSync(report)).toBe(true), { timeout: 60_000 })
+  await member.kill()
+  const ours = await toldOfDeath(() => records(directory))
+
+  // How it ended only its parent knows.
+  expect(stock[0]?.message).toMatch(/ was terminated by signal 9: Killed$/)
+  expect(ours[0]).toMatchObject({
+    message: `server process (PID ${member.pid}) ended without closing`,
+    detail: 'Failed process was running: INSERT',
+  })
+  expect(stock[0]?.detail).toMatch(/^Failed process was running: update/)
+  // What is not of the moment, or of the times of its checkpoint.
+  expect(ours.slice(1).map(kindOf)).toEqual(stock.slice(1).map(kindOf))
+  expect(ours.slice(1).map(({ error_severity }) => error_severity)).toEqual(
+    stock.slice(1).map(({ error_severity }) => error_severity),
+  )
 })
 
 test('stock goes on where our log ended', { timeout: 60_000 }, async () => {
