@@ -139,9 +139,9 @@ constexpr const char* io_counts[IOOP_NUM_TYPES] = {"evictions",  "fsyncs",  "hit
                                                    "writebacks", "extends", "reads", "writes"};
 constexpr const char* io_bytes[IOOP_NUM_TYPES] = {
     nullptr, nullptr, nullptr, nullptr, nullptr, "extend_bytes", "read_bytes", "write_bytes"};
-constexpr const char* io_times[IOOP_NUM_TYPES] = {
-    nullptr,          "fsync_time",  nullptr,     nullptr,
-    "writeback_time", "extend_time", "read_time", "write_time"};
+constexpr const char* io_times[IOOP_NUM_TYPES] = {nullptr,     "fsync_time",     nullptr,
+                                                  nullptr,     "writeback_time", "extend_time",
+                                                  "read_time", "write_time"};
 
 // Only the rows that have a count.
 Napi::Array io_rows(Napi::Env env, const PgStat_IO& io) {

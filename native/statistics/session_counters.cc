@@ -416,10 +416,14 @@ void SessionCounters::flush_io() {
   has_io_ = false;
   // What is less than a microsecond waits for the next time.
   PgStat_BktypeIO rest{};
-  for (size_t i = 0; i < sizeof(rest.times) / sizeof(int64_t); i++) {
-    int64_t& time = (&io_->times[0][0][0])[i];
-    (&rest.times[0][0][0])[i] = time % ns_per_us;
-    time /= ns_per_us;
+  for (size_t object = 0; object < IOOBJECT_NUM_TYPES; object++) {
+    for (size_t context = 0; context < IOCONTEXT_NUM_TYPES; context++) {
+      for (size_t op = 0; op < IOOP_NUM_TYPES; op++) {
+        int64_t& time = io_->times[object][context][op];
+        rest.times[object][context][op] = time % ns_per_us;
+        time /= ns_per_us;
+      }
+    }
   }
   statistics_.change_fixed([&](FixedStatistics& fixed) {
     PgStat_BktypeIO& total = fixed.io.stats[static_cast<size_t>(type_)];
