@@ -118,10 +118,13 @@ test('a recovery is told', async () => {
   const heard: string[] = []
   const cluster = await Cluster.open(directory, { onLog: ({ message }) => heard.push(message) })
   await cluster.close()
-  expect(heard.slice(1, 7)).toEqual([
+  expect(heard.slice(1, 8)).toEqual([
     expect.stringMatching(/^database system was interrupted; last known up at /),
     'database system was not properly shut down; automatic recovery in progress',
     expect.stringMatching(new RegExp(`^redo starts at ${lsn}$`)),
+    expect.stringMatching(
+      new RegExp(`^invalid record length at ${lsn}: expected at least 24, got 0$`),
+    ),
     expect.stringMatching(
       new RegExp(`^redo done at ${lsn} system usage: CPU: user: \\d+\\.\\d\\d s, system: `),
     ),
