@@ -457,7 +457,7 @@ TEST(a_lock_that_is_only_busy_is_waited_for_after_a_crash_too) {
   const Attachment attachment(*segment, shared->state, table, process);
   constexpr int threads_count = 4;
   constexpr int rounds = 5000;
-  shared->state.poison_after_death("a process died");
+  shared->state.poison_after_death("a process died", 7);
   std::vector<std::thread> threads;
   std::atomic<int> done{0};
   for (int i = 0; i < threads_count; i++) {
