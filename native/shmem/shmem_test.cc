@@ -430,7 +430,7 @@ TEST(who_must_leave_after_a_crash_does_not_need_the_lock_of_one_who_died) {
   const Attachment attachment(*segment, *state, table, process);
   // The table begins with its lock.
   reinterpret_cast<LwLock*>(segment->find("processes"))->acquire(LockMode::exclusive);
-  state->poison_after_death("a process died");
+  state->poison_after_death("a process died", 7);
   const std::vector<ProcessTable::Process> listed = table.list();
   ASSERT_EQ(listed.size(), size_t{1});
   EXPECT(table.is_listed(listed[0]));
