@@ -229,14 +229,15 @@ Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target) {
 }
 
 Status read_memory_limits(const Napi::Value& value, MemoryLimits* memory,
-                          TemporaryLimits* temporary, Oid* tablespace) {
+                          TemporaryLimits* temporary) {
   if (!value.IsObject()) return bad_argument("limits");
   Fields fields(value.As<Napi::Object>());
   memory->work_mem_bytes = fields.bytes("workMem");
+  fields.take("hashMemMultiplier", &memory->hash_mem_multiplier);
   memory->maintenance_work_mem_bytes = fields.bytes("maintenanceWorkMem");
   temporary->temp_file_limit_bytes = static_cast<int64_t>(fields.bytes("tempFileLimit"));
   temporary->log_temp_files_bytes = static_cast<int64_t>(fields.bytes("logTempFiles"));
-  *tablespace = fields.number("tablespace");
+  memory->tablespace = fields.number("tablespace");
   return fields.status();
 }
 

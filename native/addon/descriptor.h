@@ -24,7 +24,7 @@ Status read_table_definition(const Napi::Object& object, TableDefinition* defini
 // What pg_class says of the table; the table itself is the caller's.
 Status read_vacuum_target(const Napi::Value& value, VacuumTarget* target);
 Status read_memory_limits(const Napi::Value& value, MemoryLimits* memory,
-                          TemporaryLimits* temporary, Oid* tablespace);
+                          TemporaryLimits* temporary);
 // Settings that are left out keep their defaults.
 Status read_vacuum_settings(const Napi::Value& value, VacuumSettings* settings);
 Status read_cost_settings(const Napi::Value& value, CostSettings* settings);

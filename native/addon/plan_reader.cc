@@ -71,6 +71,15 @@ Status PlanReader::read_type(const Napi::Value& value, ValueType* type) {
   return fields.status();
 }
 
+Status PlanReader::read_types(const Napi::Value& value, std::vector<ValueType>* types) {
+  if (!value.IsArray()) return bad_argument("columns");
+  const auto array = value.As<Napi::Array>();
+  types->resize(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++)
+    RETURN_IF_ERROR(read_type(array.Get(i), &(*types)[i]));
+  return Status::ok;
+}
+
 Status PlanReader::read_columns(const Napi::Value& value, std::vector<OutputColumn>* columns) {
   if (!value.IsArray()) return bad_argument("columns");
   const auto array = value.As<Napi::Array>();
@@ -170,7 +179,9 @@ Status PlanReader::read_arithmetic(const Napi::Object& object, ExpressionPointer
   ExpressionPointer right;
   RETURN_IF_ERROR(read_expression(object.Get("left"), &left));
   RETURN_IF_ERROR(read_expression(object.Get("right"), &right));
-  return make_arithmetic(op, std::move(left), std::move(right), execution_.memory, made);
+  const bool is_constant = left->is_constant() && right->is_constant();
+  RETURN_IF_ERROR(make_arithmetic(op, std::move(left), std::move(right), execution_.memory, made));
+  return is_constant ? compute_constant(execution_.memory, made) : Status();
 }
 
 Status PlanReader::read_expression(const Napi::Value& value, ExpressionPointer* made) {
@@ -225,7 +236,9 @@ Status PlanReader::read_expression(const Napi::Value& value, ExpressionPointer* 
   if (kind == "cast") {
     ValueType type;
     RETURN_IF_ERROR(read_type(object.Get("type"), &type));
-    return make_cast(std::move(operand), type, memory, made);
+    const bool is_constant = operand->is_constant();
+    RETURN_IF_ERROR(make_cast(std::move(operand), type, memory, made));
+    return is_constant ? compute_constant(memory, made) : Status();
   }
   return bad_argument("kind");
 }
@@ -265,13 +278,12 @@ Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* m
   OperatorPointer right;
   RETURN_IF_ERROR(read_node(object.Get("left"), &left));
   RETURN_IF_ERROR(read_node(object.Get("right"), &right));
-  const uint32_t left_columns = fields.number("leftColumns");
-  const Napi::Array columns = fields.array("rightColumns");
   const Napi::Array array = fields.array("keys");
   RETURN_IF_ERROR(fields.status());
-  std::vector<ValueType> types(columns.Length());
-  for (uint32_t i = 0; i < columns.Length(); i++)
-    RETURN_IF_ERROR(read_type(columns.Get(i), &types[i]));
+  std::vector<ValueType> left_types;
+  std::vector<ValueType> right_types;
+  RETURN_IF_ERROR(read_types(object.Get("leftColumns"), &left_types));
+  RETURN_IF_ERROR(read_types(object.Get("rightColumns"), &right_types));
   std::vector<JoinKey> keys;
   for (uint32_t i = 0; i < array.Length(); i++) {
     const Napi::Value item = array.Get(i);
@@ -282,8 +294,8 @@ Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* m
     RETURN_IF_ERROR(read_expression(described.Get("right"), &key.right));
     keys.push_back(std::move(key));
   }
-  return HashJoin::create(execution_, type, std::move(left), std::move(right), left_columns,
-                          std::move(types), std::move(keys), made);
+  return HashJoin::create(execution_, type, std::move(left), std::move(right),
+                          std::move(left_types), std::move(right_types), std::move(keys), made);
 }
 
 Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* made) {
@@ -309,7 +321,7 @@ Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* m
       return bad_argument("argument");
     RETURN_IF_ERROR(
         make_aggregate(function, call.argument == nullptr ? boolean_type : call.argument->type(),
-                       default_collation_is_bytewise_, execution_.memory, &call.aggregate));
+                       default_collation_is_bytewise_, execution_.block_bytes(), &call.aggregate));
     calls.push_back(std::move(call));
   }
   return HashAggregate::create(execution_, std::move(child), std::move(keys), std::move(calls),
@@ -320,13 +332,11 @@ Status PlanReader::read_sort(const Napi::Object& object, OperatorPointer* made) 
   OperatorPointer child;
   RETURN_IF_ERROR(read_node(object.Get("child"), &child));
   Fields fields(object);
-  const Napi::Array columns = fields.array("columns");
   const Napi::Array array = fields.array("keys");
   const uint64_t wanted = fields.has("limit") ? fields.bytes("limit") : 0;
   RETURN_IF_ERROR(fields.status());
-  std::vector<ValueType> types(columns.Length());
-  for (uint32_t i = 0; i < columns.Length(); i++)
-    RETURN_IF_ERROR(read_type(columns.Get(i), &types[i]));
+  std::vector<ValueType> types;
+  RETURN_IF_ERROR(read_types(object.Get("columns"), &types));
   std::vector<SortKey> keys;
   for (uint32_t i = 0; i < array.Length(); i++) {
     const Napi::Value item = array.Get(i);

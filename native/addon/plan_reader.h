@@ -28,6 +28,7 @@ class PlanReader {
 
  private:
   static Status read_type(const Napi::Value& value, ValueType* type);
+  static Status read_types(const Napi::Value& value, std::vector<ValueType>* types);
   Status read_expression(const Napi::Value& value, ExpressionPointer* made);
   Status read_expressions(const Napi::Value& value, std::vector<ExpressionPointer>* made);
   Status read_comparison(const Napi::Object& object, ExpressionPointer* made);

@@ -48,11 +48,10 @@ Napi::Value SessionObject::drop_storage_at_commit(const Napi::CallbackInfo& info
 Napi::Value SessionObject::set_memory_limits(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   TemporaryLimits temporary;
-  Oid tablespace = default_tablespace_oid;
-  THROW_IF_ERROR(env, read_memory_limits(info[0], &state_->memory, &temporary, &tablespace));
+  THROW_IF_ERROR(env, read_memory_limits(info[0], &state_->memory, &temporary));
   if (state_->backend) {
     state_->backend->temporary_files().set_limits(temporary);
-    state_->backend->temporary_files().use_tablespace(tablespace);
+    state_->backend->temporary_files().use_tablespace(state_->memory.tablespace);
   }
   return env.Undefined();
 }

@@ -33,7 +33,10 @@ inline constexpr int read_lock_patience_ms = 10;
 // What one operation may take.
 struct MemoryLimits {
   uint64_t work_mem_bytes = 4ull << 20;
+  double hash_mem_multiplier = 2;
   uint64_t maintenance_work_mem_bytes = 64ull << 20;
+  // Where temporary files go.
+  Oid tablespace = default_tablespace_oid;
 };
 
 // What a session and its scans share.

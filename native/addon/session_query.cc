@@ -13,6 +13,31 @@ namespace {
 
 constexpr OperationName select_name("SELECT");
 constexpr uint32_t capacity_max = 1u << 20;
+// Of a session that cannot write files.
+constexpr uint64_t without_limit = 1ull << 40;
+
+ExecutionLimits limits_of(const SessionState& state) {
+  if (state.backend == nullptr) return {without_limit, without_limit};
+  const auto work_mem = static_cast<double>(state.memory.work_mem_bytes);
+  return {state.memory.work_mem_bytes,
+          static_cast<uint64_t>(work_mem * state.memory.hash_mem_multiplier)};
+}
+
+std::unique_ptr<Execution> begin_execution(const SessionState& state, const ReadView& view) {
+  const ExecutionLimits limits = limits_of(state);
+  if (state.backend != nullptr && state.explicit_transaction)
+    return std::make_unique<Execution>(view.context, *view.snapshot, limits,
+                                       state.backend->temporary_files());
+  // Outside a transaction the query outlives those that begin and end beside it, and its files go with it.
+  const StorageServices& services = state.core->engine().services();
+  SessionCounters* const counters = state.backend == nullptr ? nullptr : state.backend->counters();
+  auto space =
+      std::make_unique<TemporarySpace>(services.storage, services.state, counters, services.log);
+  if (state.backend != nullptr) space->set_limits(state.backend->temporary_files().limits());
+  space->use_tablespace(state.memory.tablespace);
+  TemporarySpace& used = *space;
+  return std::make_unique<Execution>(view.context, *view.snapshot, limits, used, std::move(space));
+}
 
 }  // namespace
 
@@ -46,7 +71,7 @@ Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
       lanes.push_back(column.lane);
     }
     const auto layout = std::make_shared<const RowLayout>(lanes, attributes, capacity, false);
-    auto execution = std::make_unique<Execution>(view.context, *view.snapshot);
+    std::unique_ptr<Execution> execution = begin_execution(*state_, view);
     OperatorPointer root;
     {
       PlanReader reader(*execution, std::move(tables), is_bytewise);

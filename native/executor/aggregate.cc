@@ -21,7 +21,10 @@ template <typename State>
 class Grouped : public Aggregate {
  public:
   void resize(size_t groups) override { states_.resize(groups); }
+  void reserve(size_t groups) override { states_.reserve(groups); }
+  void clear() override { states_.clear(); }
   size_t bytes() const override { return states_.capacity() * sizeof(State); }
+  size_t state_bytes() const override { return sizeof(State); }
 
  protected:
   State& state(size_t group) { return states_[group]; }
@@ -102,11 +105,17 @@ class SumOfNumerics final : public Grouped<NumericSum> {
 
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
     for (uint32_t i = 0; i < rows; i++) {
-      if (argument->nulls[i] == 0)
-        RETURN_IF_ERROR(state(groups[i]).add(varlena_content(argument->values[i])));
+      if (argument->nulls[i] != 0) continue;
+      RETURN_IF_ERROR(Numeric::from_content(varlena_content(argument->values[i]), &value_));
+      digit_bytes_ += state(groups[i]).add(value_);
     }
     return Status::ok;
   }
+  void clear() override {
+    Grouped::clear();
+    digit_bytes_ = 0;
+  }
+  size_t bytes() const override { return Grouped::bytes() + digit_bytes_; }
   Status result(size_t group, Arena& arena, Datum* value, bool* is_null) override {
     const NumericSum& of = state(group);
     *is_null = of.count() == 0;
@@ -117,6 +126,8 @@ class SumOfNumerics final : public Grouped<NumericSum> {
 
  private:
   bool is_average_;
+  Numeric value_;
+  size_t digit_bytes_ = 0;
 };
 
 template <typename T>
@@ -207,13 +218,18 @@ struct Extreme {
 
 class Extremes final : public Grouped<Extreme> {
  public:
-  Extremes(bool is_max, const ValueType& type, const KeyColumn& order, MemoryAccount& account)
+  Extremes(bool is_max, const ValueType& type, const KeyColumn& order, size_t block_bytes)
       : is_max_(is_max),
         keeps_first_(type.oid == type_oid::bpchar),
         type_(type),
         order_(order),
-        arena_(account) {}
+        arena_(account_, block_bytes) {}
 
+  void clear() override {
+    Grouped::clear();
+    arena_.reset();
+  }
+  size_t bytes() const override { return Grouped::bytes() + arena_.held(); }
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
     for (uint32_t i = 0; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
@@ -255,6 +271,8 @@ class Extremes final : public Grouped<Extreme> {
   bool keeps_first_;
   ValueType type_;
   KeyColumn order_;
+  // Whoever has the states charges for `bytes`.
+  MemoryAccount account_;
   Arena arena_;
 };
 
@@ -282,7 +300,7 @@ std::unique_ptr<Aggregate> make_sum(bool is_average, Oid type) {
 }  // namespace
 
 Status make_aggregate(AggregateFunction function, const ValueType& type,
-                      bool default_collation_is_bytewise, MemoryAccount& account,
+                      bool default_collation_is_bytewise, size_t block_bytes,
                       std::unique_ptr<Aggregate>* made) {
   switch (function) {
     case AggregateFunction::count_rows:
@@ -295,7 +313,8 @@ Status make_aggregate(AggregateFunction function, const ValueType& type,
     case AggregateFunction::max: {
       KeyColumn order;
       RETURN_IF_ERROR(order_of_type(type, default_collation_is_bytewise, &order));
-      *made = std::make_unique<Extremes>(function == AggregateFunction::max, type, order, account);
+      *made =
+          std::make_unique<Extremes>(function == AggregateFunction::max, type, order, block_bytes);
       return Status::ok;
     }
     default:

@@ -22,13 +22,18 @@ class Aggregate {
   virtual Status add(const Column* argument, uint32_t rows, const uint32_t* groups) = 0;
   // Of one group; by-reference values in the arena. numeric_value_out_of_range.
   virtual Status result(size_t group, Arena& arena, Datum* value, bool* is_null) = 0;
-  // What the states of so many groups take.
+  // There will be so many.
+  virtual void reserve(size_t groups) = 0;
+  // There are none again.
+  virtual void clear() = 0;
+  // What the states take, and what one more does at least.
   virtual size_t bytes() const = 0;
+  virtual size_t state_bytes() const = 0;
 };
 
-// `type`: the argument's. feature_not_supported for what there is no such function of.
+// `type`: the argument's. Values that are kept are in blocks of at most `block_bytes`. feature_not_supported for what there is no such function of.
 Status make_aggregate(AggregateFunction function, const ValueType& type,
-                      bool default_collation_is_bytewise, MemoryAccount& account,
+                      bool default_collation_is_bytewise, size_t block_bytes,
                       std::unique_ptr<Aggregate>* made);
 
 }  // namespace pgdata

@@ -7,7 +7,7 @@ namespace pgdata {
 
 void Arena::add_block(size_t needed) {
   const size_t usual =
-      blocks_.empty() ? first_block_bytes : std::min(blocks_.back().size * 2, block_bytes_max);
+      blocks_.empty() ? block_bytes_min : std::min(blocks_.back().size * 2, block_bytes_);
   const size_t size = std::max(usual, needed);
   blocks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[size]), size});
   held_ += size;

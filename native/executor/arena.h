@@ -39,8 +39,12 @@ class MemoryAccount {
 
 class Arena {
  public:
-  // The account must outlive the arena.
-  explicit Arena(MemoryAccount& account) : account_(account) {}
+  static constexpr size_t block_bytes_min = 8 * 1024;
+  static constexpr size_t block_bytes_max = 1024 * 1024;
+
+  // The account must outlive the arena. Blocks grow up to `block_bytes`: so much is held at most that is not used.
+  explicit Arena(MemoryAccount& account, size_t block_bytes = block_bytes_max)
+      : account_(account), block_bytes_(block_bytes) {}
   Arena(const Arena&) = delete;
   ~Arena() { account_.give(held_); }
 
@@ -68,8 +72,6 @@ class Arena {
   size_t held() const { return held_; }
 
  private:
-  static constexpr size_t first_block_bytes = 8 * 1024;
-  static constexpr size_t block_bytes_max = 1024 * 1024;
   struct Block {
     std::unique_ptr<std::byte[]> bytes;
     size_t size;
@@ -77,6 +79,7 @@ class Arena {
   void add_block(size_t needed);
 
   MemoryAccount& account_;
+  const size_t block_bytes_;
   std::vector<Block> blocks_;
   std::byte* next_ = nullptr;
   size_t room_ = 0;

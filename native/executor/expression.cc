@@ -35,6 +35,7 @@ class Constant final : public Computed {
     *result = column();
     return Status::ok;
   }
+  bool is_constant() const override { return true; }
 
  private:
   Arena arena_;
@@ -133,6 +134,18 @@ ExpressionPointer make_column(const ValueType& type, size_t index) {
 
 ExpressionPointer make_constant(const ValueType& type, const Datum* value, MemoryAccount& account) {
   return std::make_unique<Constant>(type, value, account);
+}
+
+Status compute_constant(MemoryAccount& account, ExpressionPointer* expression) {
+  Batch batch;
+  batch.rows = 1;
+  Arena scratch(account);
+  const Column* column = nullptr;
+  RETURN_IF_ERROR((*expression)->evaluate(batch, Selection{nullptr, 1}, scratch, &column));
+  const bool is_null = column->nulls[0] != 0;
+  *expression =
+      make_constant((*expression)->type(), is_null ? nullptr : &column->values[0], account);
+  return Status::ok;
 }
 
 ExpressionPointer make_and(std::vector<ExpressionPointer> operands, MemoryAccount& account) {

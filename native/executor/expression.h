@@ -21,6 +21,7 @@ class Expression {
   Expression(const Expression&) = delete;
 
   const ValueType& type() const { return type_; }
+  virtual bool is_constant() const { return false; }
   // `*result` has a value or a null at each selected row.
   virtual Status evaluate(const Batch& batch, const Selection& rows, Arena& scratch,
                           const Column** result) = 0;
@@ -52,6 +53,8 @@ Status make_comparison(Comparison op, ExpressionPointer left, ExpressionPointer 
 // Equal to one of `list`, of the operand's type; `has_null`: the list has a null, too.
 Status make_in_list(ExpressionPointer operand, const std::vector<Datum>& list, bool has_null,
                     MemoryAccount& account, ExpressionPointer* made);
+// Puts a constant in the place of an expression without columns: what computing it raises does not wait for rows.
+Status compute_constant(MemoryAccount& account, ExpressionPointer* expression);
 ExpressionPointer make_and(std::vector<ExpressionPointer> operands, MemoryAccount& account);
 ExpressionPointer make_or(std::vector<ExpressionPointer> operands, MemoryAccount& account);
 ExpressionPointer make_not(ExpressionPointer operand, MemoryAccount& account);

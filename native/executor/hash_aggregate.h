@@ -1,4 +1,8 @@
-// HashAggregate: GROUP BY, DISTINCT, and aggregates over all rows.
+// HashAggregate: GROUP BY, DISTINCT, and aggregates over all rows, within work_mem times hash_mem_multiplier.
+//
+// When there is no memory for further groups, rows of those that are there are still added up; all others go to temporary
+// files, in parts by their hashes. Once the groups in memory were given, each part is grouped in turn, in the same way.
+// Source: src/backend/executor/nodeAgg.c, PostgreSQL 18.
 #pragma once
 
 #include <memory>
@@ -6,8 +10,9 @@
 
 #include "executor/aggregate.h"
 #include "executor/expression.h"
+#include "executor/group_table.h"
 #include "executor/operator.h"
-#include "executor/value_hash.h"
+#include "executor/spilled_rows.h"
 
 namespace pgdata {
 
@@ -25,44 +30,54 @@ class HashAggregate final : public Operator {
                        OperatorPointer* made);
   ~HashAggregate() override { account().give(charged_); }
 
+  // Of temporary files so far.
+  uint64_t spilled_bytes() const { return spilled_bytes_; }
+  // How many times rows were grouped.
+  uint32_t passes() const { return passes_; }
+
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
 
  private:
-  struct Key {
-    ExpressionPointer expression;
-    ValueType type;
-    KeyColumn equality;
-    HashFunction hash;
+  struct Pass {
+    std::unique_ptr<SpilledRows> rows;  // null: the child's
+    uint32_t level = 0;
   };
-  struct Slot {
-    uint64_t hash = 0;
-    uint32_t group = no_group;
-  };
-  static constexpr uint32_t no_group = 0xFFFFFFFF;
 
-  HashAggregate(Execution& execution, OperatorPointer child, std::vector<Key> keys,
-                std::vector<AggregateCall> calls);
-  Status add(const Batch& batch);
-  void find_groups(uint32_t rows);
-  uint32_t find_group(uint64_t hash, uint32_t row);
-  bool is_group(uint32_t group, uint32_t row) const;
-  uint32_t add_group(uint32_t row);
-  void grow();
-  Status emit(const Batch** batch, Progress* progress);
+  HashAggregate(Execution& execution, OperatorPointer child, std::vector<ExpressionPointer> keys,
+                std::vector<GroupKey> key_types, std::vector<AggregateCall> calls,
+                std::vector<ValueType> input_types);
+  // The next rows of the pass, with their keys and then the arguments; no rows: there are no more.
+  Status take_input(Progress* progress, uint32_t* rows);
+  Status find_groups(uint32_t rows, uint32_t* kept);
+  bool has_room() const;
+  void begin_spilling();
+  Status add(uint32_t rows);
+  Status end_pass();
+  void begin_pass();
+  Status emit(const Batch** batch);
 
-  std::vector<Key> keys_;
+  std::vector<ExpressionPointer> keys_;
   std::vector<AggregateCall> calls_;
-  std::vector<const Column*> key_columns_;
+  // Of keys, then of arguments.
+  std::vector<ValueType> input_types_;
+  std::vector<Column> input_;
   Arena scratch_;
-  // A power of two, at most half of them taken.
-  std::vector<Slot> slots_;
-  // Of each group: its keys, then a null byte for each.
-  Arena group_memory_;
-  std::vector<Datum*> groups_;
+  GroupTable table_;
+  const uint64_t memory_limit_;
+  const size_t parts_;
+  std::unique_ptr<SpilledParts> spilling_;
+  Pass pass_;
+  std::vector<Pass> passes_left_;
+  uint64_t spilled_bytes_ = 0;
+  uint32_t passes_ = 1;
+
   uint64_t hashes_[batch_rows_max];
   uint32_t groups_of_rows_[batch_rows_max];
-  size_t charged_ = 0;  // for slots, groups and states
+  // The rows of a batch whose groups are in memory, where not all are.
+  uint16_t kept_rows_[batch_rows_max];
+  ColumnStorage kept_argument_;
+  size_t charged_ = 0;  // for the states
   bool is_loaded_ = false;
   size_t next_group_ = 0;
   BatchStorage out_;

@@ -1,46 +1,74 @@
-// HashJoin: building the table, then probing it.
+// HashJoin: loading, dividing, probing.
 #include "executor/hash_join.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace pgdata {
 
+namespace {
+
+constexpr uint32_t no_row = 0xFFFFFFFF;
+// Between two looks at the clock.
+constexpr size_t rows_at_once = 2000;
+// Hashes that did not divide the rows by then do not.
+constexpr uint32_t levels_max = 8;
+
+bool gives_right_columns(JoinType type) { return type != JoinType::semi && type != JoinType::anti; }
+
+}  // namespace
+
 Status HashJoin::create(Execution& execution, JoinType type, OperatorPointer left,
-                        OperatorPointer right, size_t left_columns,
+                        OperatorPointer right, std::vector<ValueType> left_types,
                         std::vector<ValueType> right_types, std::vector<JoinKey> keys,
                         OperatorPointer* made) {
-  std::vector<Key> described;
-  for (JoinKey& of : keys) {
-    Key key;
+  std::vector<JoinTableKey> described;
+  for (const JoinKey& of : keys) {
+    JoinTableKey key;
     key.type = of.left->type();
     RETURN_IF_ERROR(equality_of_type(key.type, &key.equality));
     key.hash = hash_of_type(key.type);
-    key.of = std::move(of);
-    described.push_back(std::move(key));
+    described.push_back(key);
   }
   Children children;
   children.push_back(std::move(left));
   children.push_back(std::move(right));
-  made->reset(new HashJoin(execution, type, std::move(children), left_columns,
-                           std::move(right_types), std::move(described)));
+  made->reset(new HashJoin(execution, type, std::move(children), std::move(left_types),
+                           std::move(right_types), std::move(keys), std::move(described)));
   return Status::ok;
 }
 
-HashJoin::HashJoin(Execution& execution, JoinType type, Children children, size_t left_columns,
-                   std::vector<ValueType> right_types, std::vector<Key> keys)
+HashJoin::HashJoin(Execution& execution, JoinType type, Children children,
+                   std::vector<ValueType> left_types, std::vector<ValueType> right_types,
+                   std::vector<JoinKey> keys, std::vector<JoinTableKey> key_types)
     : Operator(execution, std::move(children)),
       type_(type),
-      left_columns_(left_columns),
-      packer_(std::move(right_types)),
+      keeps_left_(type == JoinType::left || type == JoinType::full),
+      keeps_right_(type == JoinType::right || type == JoinType::full),
+      left_types_(std::move(left_types)),
+      right_types_(std::move(right_types)),
       keys_(std::move(keys)),
       key_columns_(keys_.size()),
       scratch_(account()),
-      right_memory_(account()),
-      out_(account(), type == JoinType::semi || type == JoinType::anti
-                          ? left_columns
-                          : left_columns + packer_.types().size()) {}
+      table_(std::move(key_types), right_types_, execution.block_bytes(), account()),
+      memory_limit_(execution.hash_mem_bytes()),
+      parts_(SpilledParts::parts_within(memory_limit_)),
+      out_(account(), left_types_.size() + (gives_right_columns(type) ? right_types_.size() : 0)) {}
+
+Status HashJoin::take(bool is_left, const Batch** batch, Progress* progress) {
+  SpilledRows* const spilled = (is_left ? pass_.left : pass_.right).get();
+  *batch = nullptr;
+  if (spilled == nullptr) {
+    RETURN_IF_ERROR(child(is_left ? 0 : 1).next(batch, progress));
+    if (*progress != Progress::rows) *batch = nullptr;
+  } else if (execution().is_out_of_time()) {
+    *progress = Progress::paused;
+  } else {
+    RETURN_IF_ERROR(spilled->read(batch));
+    *progress = *batch == nullptr ? Progress::ended : Progress::rows;
+  }
+  return *batch == nullptr ? Status(Status::ok) : take_keys(**batch, is_left);
+}
 
 Status HashJoin::take_keys(const Batch& batch, bool is_left) {
   scratch_.reset();
@@ -48,165 +76,228 @@ Status HashJoin::take_keys(const Batch& batch, bool is_left) {
   std::fill_n(hashes_, batch.rows, uint64_t{0});
   std::fill_n(has_null_, batch.rows, uint8_t{0});
   for (size_t i = 0; i < keys_.size(); i++) {
-    const ExpressionPointer& expression = is_left ? keys_[i].of.left : keys_[i].of.right;
-    RETURN_IF_ERROR(expression->evaluate(batch, all, scratch_, &key_columns_[i]));
-    const Column& column = *key_columns_[i];
-    const HashFunction hash = keys_[i].hash;
+    const ExpressionPointer& expression = is_left ? keys_[i].left : keys_[i].right;
+    const Column* column = nullptr;
+    RETURN_IF_ERROR(expression->evaluate(batch, all, scratch_, &column));
+    key_columns_[i] = *column;
+    const HashFunction hash = table_.keys()[i].hash;
     for (uint32_t row = 0; row < batch.rows; row++) {
-      has_null_[row] |= column.nulls[row];
+      has_null_[row] |= column->nulls[row];
       if (has_null_[row] == 0)
-        hashes_[row] = combine_hashes(hashes_[row], hash(column.values[row]));
+        hashes_[row] = combine_hashes(hashes_[row], hash(column->values[row]));
     }
   }
   return Status::ok;
 }
 
 Status HashJoin::add_right(const Batch& batch) {
-  RETURN_IF_ERROR(take_keys(batch, false));
-  const bool keeps_all = type_ == JoinType::right || type_ == JoinType::full;
   for (uint32_t row = 0; row < batch.rows; row++) {
-    if (has_null_[row] != 0 && !keeps_all) continue;
-    RightRow right{};
-    right.hash = hashes_[row];
-    right.has_null = has_null_[row] != 0;
-    right.next = no_row;
-    uint32_t size = 0;
-    const std::byte* packed = packer_.pack(batch, row, &size);
-    right.packed = right_memory_.copy(packed, size);
-    auto* const keys = right_memory_.allocate_array<Datum>(keys_.size());
-    for (size_t i = 0; i < keys_.size(); i++) {
-      keys[i] =
-          right.has_null ? 0 : keys_[i].type.copy(key_columns_[i]->values[row], right_memory_);
+    const bool has_null = has_null_[row] != 0;
+    if (has_null && !keeps_right_) continue;
+    if (right_parts_ == nullptr && pass_.is_divisible && table_.bytes() > memory_limit_) {
+      TemporarySpace& space = execution().temporary_space();
+      right_parts_ =
+          std::make_unique<SpilledParts>(space, right_types_, account(), parts_, pass_.level);
+      left_parts_ =
+          std::make_unique<SpilledParts>(space, left_types_, account(), parts_, pass_.level);
     }
-    right.keys = keys;
-    right_.push_back(right);
+    if (right_parts_ != nullptr)
+      RETURN_IF_ERROR(right_parts_->write(batch.columns, row, has_null ? 0 : hashes_[row]));
+    else
+      table_.add(batch.columns, key_columns_, row, hashes_[row], has_null);
   }
-  const size_t held = right_.capacity() * sizeof(RightRow);
-  account().take(held - charged_);
-  charged_ = held;
   return Status::ok;
 }
 
-void HashJoin::make_table() {
-  heads_.assign(std::bit_ceil(std::max<size_t>(right_.size() * 2, 16)), no_row);
-  const size_t bytes = heads_.size() * sizeof(uint32_t);
-  account().take(bytes);
-  charged_ += bytes;
-  // From the last one on, so that chains are in order of arrival.
-  for (size_t i = right_.size(); i-- > 0;) {
-    if (right_[i].has_null) continue;
-    uint32_t& head = heads_[right_[i].hash & (heads_.size() - 1)];
-    right_[i].next = head;
-    head = static_cast<uint32_t>(i);
+// What was in memory before it became too much.
+Status HashJoin::move_to_files(bool* done) {
+  for (size_t i = 0; i < rows_at_once && next_row_ != nullptr; i++) {
+    const uint64_t hash = next_row_->has_null ? 0 : next_row_->hash;
+    RETURN_IF_ERROR(right_parts_->write(table_.packed(next_row_), hash));
+    next_row_ = next_row_->added_earlier;
   }
+  *done = next_row_ == nullptr;
+  if (!*done) return Status::ok;
+  table_.clear();
+  return right_parts_->end_writing();
 }
 
-bool HashJoin::is_match(uint32_t left_row, uint32_t right_row) const {
-  const RightRow& right = right_[right_row];
-  if (right.hash != hashes_[left_row]) return false;
-  for (size_t i = 0; i < keys_.size(); i++) {
-    const KeyColumn& equality = keys_[i].equality;
-    if (equality.compare(key_columns_[i]->values[left_row], right.keys[i], equality) != 0)
-      return false;
+Status HashJoin::divide_left(const Batch& batch) {
+  const bool keeps_all = keeps_left_ || type_ == JoinType::anti;
+  for (uint32_t row = 0; row < batch.rows; row++) {
+    const bool has_null = has_null_[row] != 0;
+    const uint64_t hash = has_null ? 0 : hashes_[row];
+    const bool may_match = !has_null && right_parts_->part(right_parts_->part_of(hash)).rows() > 0;
+    if (keeps_all || may_match) RETURN_IF_ERROR(left_parts_->write(batch.columns, row, hash));
   }
-  return true;
+  return Status::ok;
 }
 
-uint32_t HashJoin::first_match(uint32_t left_row) const {
-  if (has_null_[left_row] != 0) return no_row;
-  const uint32_t head = heads_[hashes_[left_row] & (heads_.size() - 1)];
-  if (head == no_row || is_match(left_row, head)) return head;
-  return next_match(left_row, head);
+void HashJoin::end_dividing() {
+  uint64_t right_rows = 0;
+  for (size_t i = 0; i < parts_; i++) right_rows += right_parts_->part(i).rows();
+  for (size_t i = 0; i < parts_; i++) {
+    Pass pass{left_parts_->take(i), right_parts_->take(i), pass_.level + 1, true};
+    if (pass.left->rows() == 0 && (!keeps_right_ || pass.right->rows() == 0)) continue;
+    spilled_bytes_ += pass.left->size_bytes() + pass.right->size_bytes();
+    pass.is_divisible = pass.level < levels_max && pass.right->rows() < right_rows;
+    passes_left_.push_back(std::move(pass));
+  }
+  left_parts_.reset();
+  right_parts_.reset();
+  begin_pass();
 }
 
-uint32_t HashJoin::next_match(uint32_t left_row, uint32_t right_row) const {
-  for (uint32_t at = right_[right_row].next; at != no_row; at = right_[at].next)
-    if (is_match(left_row, at)) return at;
-  return no_row;
+void HashJoin::begin_pass() {
+  table_.clear();
+  left_ = nullptr;
+  left_row_ = 0;
+  phase_ = Phase::ended;
+  if (passes_left_.empty()) return;
+  phase_ = Phase::loading;
+  pass_ = std::move(passes_left_.back());
+  passes_left_.pop_back();
+  passes_++;
 }
 
-void HashJoin::emit(uint32_t left_row, uint32_t right_row) {
+void HashJoin::emit(uint32_t left_row, const JoinRow* right_row) {
   Batch& out = out_.batch();
   const uint32_t to = out.rows++;
-  for (size_t i = 0; i < left_columns_; i++) {
+  const size_t left_columns = left_types_.size();
+  for (size_t i = 0; i < left_columns; i++) {
     const bool is_null = left_row == no_row || left_->columns[i].nulls[left_row] != 0;
     out.columns[i].nulls[to] = is_null ? 1 : 0;
     out.columns[i].values[to] = is_null ? 0 : left_->columns[i].values[left_row];
   }
-  for (size_t i = left_columns_; i < out.columns.size(); i++) {
-    const size_t column = i - left_columns_;
-    const bool is_null = right_row == no_row || packer_.is_null(right_[right_row].packed, column);
+  const RowPacker& packer = table_.packer();
+  const std::byte* const packed = right_row == nullptr ? nullptr : table_.packed(right_row);
+  for (size_t i = left_columns; i < out.columns.size(); i++) {
+    const bool is_null = packed == nullptr || packer.is_null(packed, i - left_columns);
     out.columns[i].nulls[to] = is_null ? 1 : 0;
-    out.columns[i].values[to] = is_null ? 0 : packer_.value(right_[right_row].packed, column);
+    out.columns[i].values[to] = is_null ? 0 : packer.value(packed, i - left_columns);
   }
 }
 
 // Goes on with the left batch until it is done or the output is full.
 void HashJoin::match_rows() {
-  const bool keeps_left = type_ == JoinType::left || type_ == JoinType::full;
+  const bool is_filter = !gives_right_columns(type_);
   const Batch& out = out_.batch();
   while (left_row_ < left_->rows && out.rows < batch_rows_max) {
     if (!is_row_begun_) {
-      right_row_ = first_match(left_row_);
+      match_ = has_null_[left_row_] != 0
+                   ? nullptr
+                   : table_.first_match(key_columns_, left_row_, hashes_[left_row_]);
       is_row_begun_ = true;
-      if (type_ == JoinType::semi || type_ == JoinType::anti) {
-        if ((right_row_ != no_row) == (type_ == JoinType::semi)) emit(left_row_, no_row);
-        right_row_ = no_row;
-      } else if (right_row_ == no_row && keeps_left) {
-        emit(left_row_, no_row);
+      if (is_filter) {
+        if ((match_ != nullptr) == (type_ == JoinType::semi)) emit(left_row_, nullptr);
+        match_ = nullptr;
+      } else if (match_ == nullptr && keeps_left_) {
+        emit(left_row_, nullptr);
       }
     }
-    while (right_row_ != no_row && out.rows < batch_rows_max) {
-      right_[right_row_].is_matched = true;
-      emit(left_row_, right_row_);
-      right_row_ = next_match(left_row_, right_row_);
+    while (match_ != nullptr && out.rows < batch_rows_max) {
+      match_->is_matched = true;
+      emit(left_row_, match_);
+      match_ = table_.next_match(match_, key_columns_, left_row_);
     }
-    if (right_row_ != no_row) return;
+    if (match_ != nullptr) return;
     left_row_++;
     is_row_begun_ = false;
   }
 }
 
 void HashJoin::emit_unmatched_right() {
-  for (; next_unmatched_ < right_.size() && out_.batch().rows < batch_rows_max; next_unmatched_++)
-    if (!right_[next_unmatched_].is_matched) emit(no_row, static_cast<uint32_t>(next_unmatched_));
+  for (; next_row_ != nullptr && out_.batch().rows < batch_rows_max;
+       next_row_ = next_row_->added_earlier)
+    if (!next_row_->is_matched) emit(no_row, next_row_);
+}
+
+Status HashJoin::load(Progress* progress) {
+  for (;;) {
+    const Batch* from = nullptr;
+    RETURN_IF_ERROR(take(false, &from, progress));
+    if (*progress == Progress::paused) return Status::ok;
+    if (*progress == Progress::ended) break;
+    RETURN_IF_ERROR(add_right(*from));
+  }
+  phase_ = right_parts_ == nullptr ? Phase::hashing : Phase::moving;
+  next_row_ = table_.last();
+  return Status::ok;
+}
+
+Status HashJoin::divide(Progress* progress) {
+  for (;;) {
+    const Batch* from = nullptr;
+    RETURN_IF_ERROR(take(true, &from, progress));
+    if (*progress == Progress::paused) return Status::ok;
+    if (*progress == Progress::ended) break;
+    RETURN_IF_ERROR(divide_left(*from));
+  }
+  RETURN_IF_ERROR(left_parts_->end_writing());
+  end_dividing();
+  return Status::ok;
+}
+
+// Until the output has rows that point into the left batch, or the left input has ended.
+Status HashJoin::probe(Progress* progress) {
+  for (;;) {
+    if (left_ == nullptr || left_row_ == left_->rows) {
+      if (out_.batch().rows > 0) return Status::ok;
+      left_row_ = 0;
+      RETURN_IF_ERROR(take(true, &left_, progress));
+      if (*progress == Progress::paused) return Status::ok;
+      if (*progress == Progress::ended) break;
+    }
+    match_rows();
+    if (out_.batch().rows == batch_rows_max) return Status::ok;
+  }
+  phase_ = Phase::unmatched;
+  next_row_ = keeps_right_ ? table_.last() : nullptr;
+  return Status::ok;
 }
 
 Status HashJoin::produce(const Batch** batch, Progress* progress) {
-  while (!is_loaded_) {
-    const Batch* from = nullptr;
-    RETURN_IF_ERROR(child(1).next(&from, progress));
-    if (*progress == Progress::paused) return Status::ok;
-    is_loaded_ = *progress == Progress::ended;
-    if (is_loaded_)
-      make_table();
-    else
-      RETURN_IF_ERROR(add_right(*from));
-  }
   out_.clear();
-  Batch& out = out_.batch();
-  *batch = &out;
-  *progress = Progress::rows;
-  while (!is_left_ended_) {
-    if (left_ == nullptr || left_row_ == left_->rows) {
-      // What was emitted points into the batch before.
-      if (out.rows > 0) return Status::ok;
-      left_row_ = 0;
-      RETURN_IF_ERROR(child(0).next(&left_, progress));
-      if (*progress == Progress::paused) {
-        left_ = nullptr;
-        return Status::ok;
-      }
-      is_left_ended_ = *progress == Progress::ended;
-      if (is_left_ended_) break;
-      RETURN_IF_ERROR(take_keys(*left_, true));
+  *batch = &out_.batch();
+  while (phase_ != Phase::ended) {
+    *progress = Progress::rows;
+    bool done = true;
+    switch (phase_) {
+      case Phase::loading:
+        RETURN_IF_ERROR(load(progress));
+        break;
+      case Phase::moving:
+        RETURN_IF_ERROR(move_to_files(&done));
+        if (done) phase_ = Phase::dividing;
+        break;
+      case Phase::dividing:
+        RETURN_IF_ERROR(divide(progress));
+        break;
+      case Phase::hashing:
+        table_.hash_rows(rows_at_once, &done);
+        if (done) phase_ = Phase::probing;
+        break;
+      case Phase::probing:
+        RETURN_IF_ERROR(probe(progress));
+        break;
+      case Phase::unmatched:
+        emit_unmatched_right();
+        if (out_.batch().rows == 0) begin_pass();
+        break;
+      case Phase::ended:
+        break;
     }
-    match_rows();
-    if (out.rows == batch_rows_max) return Status::ok;
+    if (out_.batch().rows > 0) {
+      *progress = Progress::rows;
+      return Status::ok;
+    }
+    if (*progress == Progress::paused) return Status::ok;
+    if (!done && execution().is_out_of_time()) {
+      *progress = Progress::paused;
+      return Status::ok;
+    }
   }
-  left_ = nullptr;
-  if (type_ == JoinType::right || type_ == JoinType::full) emit_unmatched_right();
-  *progress = out.rows > 0 ? Progress::rows : Progress::ended;
+  *progress = Progress::ended;
   return Status::ok;
 }
 

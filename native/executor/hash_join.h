@@ -1,16 +1,19 @@
-// HashJoin: rows of two inputs whose keys are equal, and, as the type of join wants it, those that have no partner.
+// HashJoin: rows of two inputs whose keys are equal, and, as the type of join wants it, those that have no partner. Within
+// work_mem times hash_mem_multiplier.
 //
 // The right input is kept in memory, by the hashes of its keys; the left one passes by. Rows with a null key have no
-// partner.
+// partner. When the right input does not fit, both go to temporary files, in parts by their hashes; each pair of parts is
+// joined in turn, in the same way. A part that hashes do not divide is kept in memory whatever it takes.
+// Source: src/backend/executor/nodeHashjoin.c, PostgreSQL 18.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "executor/expression.h"
+#include "executor/join_table.h"
 #include "executor/operator.h"
-#include "executor/packed_row.h"
-#include "executor/value_hash.h"
+#include "executor/spilled_rows.h"
 
 namespace pgdata {
 
@@ -26,67 +29,80 @@ struct JoinKey {
 class HashJoin final : public Operator {
  public:
   static Status create(Execution& execution, JoinType type, OperatorPointer left,
-                       OperatorPointer right, size_t left_columns,
+                       OperatorPointer right, std::vector<ValueType> left_types,
                        std::vector<ValueType> right_types, std::vector<JoinKey> keys,
                        OperatorPointer* made);
-  ~HashJoin() override { account().give(charged_); }
+
+  // Of temporary files so far.
+  uint64_t spilled_bytes() const { return spilled_bytes_; }
+  // How many pairs of parts were joined.
+  uint32_t passes() const { return passes_; }
 
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
 
  private:
-  struct Key {
-    JoinKey of;
-    KeyColumn equality;
-    HashFunction hash;
-    ValueType type;
-  };
-  static constexpr uint32_t no_row = 0xFFFFFFFF;
+  // loading: the right input comes. moving: it was too large, and what was in memory of it follows the rest to files.
+  // dividing: so does the left input. hashing: what is in memory is put where it is found. probing: the left input comes.
+  // unmatched: rows of the right one that nothing met are given.
+  enum class Phase : uint8_t { loading, moving, dividing, hashing, probing, unmatched, ended };
 
-  HashJoin(Execution& execution, JoinType type, Operator::Children children, size_t left_columns,
-           std::vector<ValueType> right_types, std::vector<Key> keys);
+  struct Pass {
+    std::unique_ptr<SpilledRows> left;  // null: the child's
+    std::unique_ptr<SpilledRows> right;
+    uint32_t level = 0;
+    bool is_divisible = true;
+  };
+
+  HashJoin(Execution& execution, JoinType type, Operator::Children children,
+           std::vector<ValueType> left_types, std::vector<ValueType> right_types,
+           std::vector<JoinKey> keys, std::vector<JoinTableKey> key_types);
+  // The next batch of an input; null with Progress::ended or paused.
+  Status take(bool is_left, const Batch** batch, Progress* progress);
   // The keys of a batch's rows, their hashes, and which of them have a null among them.
   Status take_keys(const Batch& batch, bool is_left);
   Status add_right(const Batch& batch);
-  void make_table();
-  bool is_match(uint32_t left_row, uint32_t right_row) const;
-  uint32_t first_match(uint32_t left_row) const;
-  uint32_t next_match(uint32_t left_row, uint32_t right_row) const;
+  Status divide_left(const Batch& batch);
+  Status move_to_files(bool* done);
+  void end_dividing();
+  void begin_pass();
   void match_rows();
-  void emit(uint32_t left_row, uint32_t right_row);
+  void emit(uint32_t left_row, const JoinRow* right_row);
   void emit_unmatched_right();
 
+  Status load(Progress* progress);
+  Status divide(Progress* progress);
+  Status probe(Progress* progress);
+
   const JoinType type_;
-  const size_t left_columns_;
-  RowPacker packer_;
-  std::vector<Key> keys_;
-  std::vector<const Column*> key_columns_;
+  const bool keeps_left_;
+  const bool keeps_right_;
+  const std::vector<ValueType> left_types_;
+  const std::vector<ValueType> right_types_;
+  std::vector<JoinKey> keys_;
+  std::vector<Column> key_columns_;
   Arena scratch_;
   uint64_t hashes_[batch_rows_max];
   uint8_t has_null_[batch_rows_max];
 
-  // Of each row of the right input.
-  Arena right_memory_;
-  struct RightRow {
-    const std::byte* packed;
-    const Datum* keys;
-    uint64_t hash;
-    uint32_t next = no_row;
-    bool has_null = false;
-    bool is_matched = false;
-  };
-  std::vector<RightRow> right_;
-  std::vector<uint32_t> heads_;
-  size_t charged_ = 0;
-  bool is_loaded_ = false;
+  JoinTable table_;
+  const uint64_t memory_limit_;
+  const size_t parts_;
+  std::unique_ptr<SpilledParts> left_parts_;
+  std::unique_ptr<SpilledParts> right_parts_;
+  Phase phase_ = Phase::loading;
+  Pass pass_;
+  std::vector<Pass> passes_left_;
+  uint64_t spilled_bytes_ = 0;
+  uint32_t passes_ = 1;
 
-  // Where it is in the left input, and in the chain of the row there.
+  // Where it is in the left input, and among the matches of the row there.
   const Batch* left_ = nullptr;
   uint32_t left_row_ = 0;
-  uint32_t right_row_ = no_row;
+  JoinRow* match_ = nullptr;
   bool is_row_begun_ = false;
-  bool is_left_ended_ = false;
-  size_t next_unmatched_ = 0;
+  // Which row of the table is moved or given next.
+  JoinRow* next_row_ = nullptr;
   BatchStorage out_;
 };
 

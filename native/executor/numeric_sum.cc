@@ -19,33 +19,33 @@ void NumericSum::make_room(int top, int bottom) {
   if (count > static_cast<int>(digits_.size())) digits_.resize(static_cast<size_t>(count));
 }
 
-Status NumericSum::add(std::string_view content) {
-  RETURN_IF_ERROR(Numeric::from_content(content, &value_));
+size_t NumericSum::add(const Numeric& value) {
   count_++;
-  switch (value_.kind_) {
+  switch (value.kind_) {
     case Numeric::Kind::nan:
       nans_++;
-      return Status::ok;
+      return 0;
     case Numeric::Kind::infinity:
       infinities_++;
-      return Status::ok;
+      return 0;
     case Numeric::Kind::minus_infinity:
       minus_infinities_++;
-      return Status::ok;
+      return 0;
     case Numeric::Kind::finite:
       break;
   }
-  scale_ = std::max(scale_, value_.scale_);
-  if (value_.digits_.empty()) return Status::ok;
-  const auto size = static_cast<int>(value_.digits_.size());
-  make_room(value_.weight_, value_.weight_ - size + 1);
-  int64_t* to = digits_.data() + (top_ - value_.weight_);
-  if (value_.negative_) {
-    for (const int16_t digit : value_.digits_) *to++ -= digit;
+  scale_ = std::max(scale_, value.scale_);
+  if (value.digits_.empty()) return 0;
+  const auto size = static_cast<int>(value.digits_.size());
+  const size_t before = digits_.capacity();
+  make_room(value.weight_, value.weight_ - size + 1);
+  int64_t* to = digits_.data() + (top_ - value.weight_);
+  if (value.negative_) {
+    for (const int16_t digit : value.digits_) *to++ -= digit;
   } else {
-    for (const int16_t digit : value_.digits_) *to++ += digit;
+    for (const int16_t digit : value.digits_) *to++ += digit;
   }
-  return Status::ok;
+  return (digits_.capacity() - before) * sizeof(int64_t);
 }
 
 Numeric NumericSum::total() const {

@@ -4,6 +4,11 @@
 namespace pgdata {
 
 Status Operator::next(const Batch** batch, Progress* progress) {
+  // Whoever drops what it gets asks again and again.
+  if (execution_.is_out_of_time()) {
+    *progress = Progress::paused;
+    return Status::ok;
+  }
   const auto begun = std::chrono::steady_clock::now();
   Status status = produce(batch, progress);
   const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begun;

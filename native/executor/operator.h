@@ -4,29 +4,54 @@
 // is pinned or locked.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "executor/batch.h"
 #include "table/table_read.h"
+#include "temp/temporary_space.h"
 #include "xact/snapshot.h"
 
 namespace pgdata {
 
 enum class Progress : uint8_t { rows, paused, ended };
 
+struct ExecutionLimits {
+  // What a sort may take.
+  uint64_t work_mem_bytes = 4ull << 20;
+  // What a table of hashes may take: work_mem times hash_mem_multiplier.
+  uint64_t hash_mem_bytes = 8ull << 20;
+};
+
 // What the operators of a running plan share.
 class Execution {
  public:
-  Execution(const ReadContext& read_context, const Snapshot& taken)
-      : context(read_context), snapshot(taken) {}
+  // `space` is where temporary files go; it must outlive this, or be given to it.
+  Execution(const ReadContext& read_context, const Snapshot& taken, const ExecutionLimits& limits,
+            TemporarySpace& space, std::unique_ptr<TemporarySpace> own_space = nullptr)
+      : context(read_context),
+        snapshot(taken),
+        limits_(limits),
+        own_space_(std::move(own_space)),
+        space_(space) {}
 
   const ReadContext context;
   const Snapshot snapshot;
   MemoryAccount memory;
+
+  uint64_t work_mem_bytes() const { return limits_.work_mem_bytes; }
+  uint64_t hash_mem_bytes() const { return limits_.hash_mem_bytes; }
+  // Blocks of an arena that has to stay within hash_mem_bytes.
+  size_t block_bytes() const {
+    return static_cast<size_t>(std::clamp<uint64_t>(
+        limits_.hash_mem_bytes / 16, Arena::block_bytes_min, Arena::block_bytes_max));
+  }
+  TemporarySpace& temporary_space() { return space_; }
 
   // Until when the call may go on.
   void begin_call() { deadline_ = Clock::now() + turn; }
@@ -36,6 +61,9 @@ class Execution {
   using Clock = std::chrono::steady_clock;
   // Short beside what people notice, long beside a call across the boundary.
   static constexpr std::chrono::milliseconds turn{5};
+  const ExecutionLimits limits_;
+  std::unique_ptr<TemporarySpace> own_space_;
+  TemporarySpace& space_;
   Clock::time_point deadline_;
 };
 
@@ -57,7 +85,7 @@ class Operator {
   virtual ~Operator() = default;
   Operator(const Operator&) = delete;
 
-  // With Progress::rows, `*batch` has at least one.
+  // With Progress::rows, `*batch` has at least one. Nothing but Progress::paused once the time is up.
   Status next(const Batch** batch, Progress* progress);
   // Lets go of pins; the next call takes them again.
   virtual void pause() {

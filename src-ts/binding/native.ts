@@ -316,8 +316,8 @@ export type NativePlanNode =
       type: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
       left: NativePlanNode
       right: NativePlanNode
-      /** How many columns the left batches have, and of which types those of the right ones are. */
-      leftColumns: number
+      /** Of which types the columns of the batches on both sides are. */
+      leftColumns: NativeType[]
       rightColumns: NativeType[]
       keys: { left: NativeExpression; right: NativeExpression }[]
     }
@@ -440,6 +440,7 @@ export interface NativeActivity {
 /** What the operations of a session may take. In bytes; -1: no limit, no file. */
 export interface MemoryLimits {
   workMem: number
+  hashMemMultiplier: number
   maintenanceWorkMem: number
   tempFileLimit: number
   /** Temporary files from this size on are told to the server log. */

@@ -18,6 +18,7 @@ const meanings = {
   shared_buffers: 'bytes',
   wal_buffers: 'bytes',
   work_mem: 'bytes',
+  hash_mem_multiplier: 'number',
   maintenance_work_mem: 'bytes',
   /** -1: none. */
   temp_file_limit: 'bytes',

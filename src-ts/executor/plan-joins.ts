@@ -116,6 +116,7 @@ export function planTables(
       columns,
     }
   }
+  const typeOf = (column: ColumnReference) => nativeType(scope.typeOf(column))
   let stage = scan(0)
   joins.forEach(({ type, keys }, i) => {
     const right = scan(i + 1)
@@ -128,8 +129,8 @@ export function planTables(
         type,
         left: left.node,
         right: right.node,
-        leftColumns: left.columns.length,
-        rightColumns: right.columns.map((column) => nativeType(scope.typeOf(column))),
+        leftColumns: left.columns.map(typeOf),
+        rightColumns: right.columns.map(typeOf),
         keys: keys.map((key) => ({ left: left.place(key.left), right: right.place(key.right) })),
       },
       place: placing(columns),

@@ -32,6 +32,7 @@ export function memoryLimits(settings: SessionSettings, tablespace: number): Mem
   }
   return {
     workMem: bytes('work_mem'),
+    hashMemMultiplier: Number(settings.get('hash_mem_multiplier')),
     maintenanceWorkMem: bytes('maintenance_work_mem'),
     tempFileLimit: bytes('temp_file_limit'),
     logTempFiles: bytes('log_temp_files'),

@@ -1,8 +1,10 @@
 // Queries against PostgreSQL.
-// Goal: a query of ours gives the rows, the types and the errors that stock PostgreSQL gives.
+// Goal: a query of ours gives the rows, the types and the errors that stock PostgreSQL gives, whatever memory it may take.
 // Method: stock makes tables of all ordinary types from a seed; each of some hundred random queries is run by stock as
-// SQL and by us as an object, on a copy of the directory, and the results are compared as texts.
-import { cpSync } from 'node:fs'
+// SQL and by us as an object, on a copy of the directory, with little, ordinary and much work_mem; the results are compared
+// as texts.
+import { cpSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { Cluster, PgError, type Session } from '../../src-ts/index.ts'
@@ -15,6 +17,7 @@ import { temporaryPath } from '../support/temporary-directory.ts'
 
 const seed = Number(process.env.PGDATA_SEED ?? 18)
 const queries = process.env.PGDATA_TEST_FULL ? 5000 : 400
+const memories = ['64kB', '4MB', '256MB']
 const openOptions = { int8: 'bigint', json: 'text' } as const
 const asText = { getTypeParser: () => (value: unknown) => value }
 const javascriptTypes: Record<number, string> = {
@@ -100,18 +103,26 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
   await oracle.start()
   client = await oracle.client()
   await using cluster = await Cluster.open(copy, { ...openOptions, settings: { fsync: false } })
-  await using session = await cluster.connect()
+  const bySize: [string, Session][] = []
+  for (const memory of memories) {
+    const session = await cluster.connect()
+    session.set('work_mem', memory)
+    bySize.push([memory, session])
+  }
   const generator = new QueryGenerator(random, tables)
   const counts = { rows: 0, errors: 0 }
   for (let i = 0; i < queries; i++) {
     const generated = generator.next()
     const stock = await stockOutcome(client, generated)
-    const ours = await ourOutcome(session, generated, stock.fields)
     const what = `query ${i}: ${generated.sql}\n${JSON.stringify(generated.query)}`
-    expect(ours, what).toEqual(stock.outcome)
+    for (const [memory, session] of bySize) {
+      const ours = await ourOutcome(session, generated, stock.fields)
+      expect(ours, `work_mem ${memory}, ${what}`).toEqual(stock.outcome)
+    }
     if (stock.outcome.error === undefined) counts.rows++
     else counts.errors++
   }
   expect(counts.rows).toBeGreaterThan(queries / 2)
+  expect(readdirSync(join(copy, 'base', 'pgsql_tmp'))).toEqual([])
   await client.end()
 })

@@ -1,7 +1,7 @@
 // Deaths with temporary files.
-// Goal: what a killed process had on disk for a sort is gone: removed by who cleans up after it, by who opens the cluster again
-// because of it, or by who opens the directory next. Method: a member builds an index with little memory; it is killed when
-// a run is written, inside the engine, or between two steps, outside.
+// Goal: what a killed process had on disk for a sort or a query is gone: removed by who cleans up after it, by who opens the cluster again
+// because of it, or by who opens the directory next. Method: a member builds an index, or runs a query, with little memory; it
+// is killed when a run is written, inside the engine, or between two steps, outside.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -72,6 +72,16 @@ async function stopBetween(
   await done
 }
 
+// Its event loop stops after the first row of a join, most of which is still on disk.
+async function stopInQuery({ session }: MemberContext, report: string): Promise<void> {
+  session.set('work_mem', '64kB')
+  const join = [{ table: 'items', as: 'other', on: { 'items.k': 'other.k' } }]
+  const columns = ['items.id', { as: 'other', column: 'other.id' }]
+  await session.query({ from: 'items', join, columns })[Symbol.asyncIterator]().next()
+  process.getBuiltinModule('node:fs').writeFileSync(report, '')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+}
+
 async function count({ session }: MemberContext): Promise<number> {
   const table = session.table<{ id: number; k: number }>('items')
   return [...table.scan()].length
@@ -134,4 +144,16 @@ test('killed when nobody else is there', async () => {
   await using session = await cluster.connect()
   await session.createIndex('items', { name: 'items_k', columns: ['k'] })
   expect([...session.table('items').range({ index: 'items_k' })]).toHaveLength(rowCount)
+})
+
+test('killed in the middle of a query', async () => {
+  const survivor = await startMember()
+  const victim = await startMember()
+  const report = join(temporaryDirectory('stops'), 'report')
+  victim.run(stopInQuery, report).catch(() => undefined)
+  await until(() => existsSync(report))
+  expect(temporaryFiles().length).toBeGreaterThan(1)
+  await victim.kill()
+  await until(() => temporaryFiles().length === 0)
+  expect(await survivor.run(count)).toBe(rowCount)
 })
