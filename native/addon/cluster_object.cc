@@ -292,6 +292,7 @@ Napi::Value ClusterObject::id_bounds(const Napi::CallbackInfo& info) {
     object.Set("oldestXidDatabase", Napi::Number::New(env, of_xid));
     object.Set("oldestMultiDatabase", Napi::Number::New(env, of_multi));
     object.Set("isVacuumDue", Napi::Boolean::New(env, transactions.is_vacuum_due()));
+    object.Set("areScarce", Napi::Boolean::New(env, transactions.are_ids_scarce()));
     return object;
   });
 }

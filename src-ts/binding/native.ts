@@ -968,6 +968,8 @@ export interface NativeIdBounds {
   oldestMultiDatabase: number
   /** Ids are due to be frozen. */
   isVacuumDue: boolean
+  /** Xids or multixacts are so old that messages may soon name the databases that hold them. */
+  areScarce: boolean
 }
 
 export interface NativeCommitTimestamp {

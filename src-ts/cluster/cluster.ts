@@ -225,7 +225,7 @@ async function attachOrOpen(
   given: OpenOptions,
   log: ServerLog,
 ): Promise<NativeCluster> {
-  const deadline = performance.now() + attachTimeoutMs
+  let deadline: number | undefined
   let gone: number | undefined
   let unseenSince: number | undefined
   for (;;) {
@@ -246,6 +246,7 @@ async function attachOrOpen(
     }
     if (given.signal?.aborted) throw canceled()
     const now = performance.now()
+    deadline ??= now + attachTimeoutMs
     const isUnseen = !(taken instanceof LockFile) && taken.isUnseen === true
     unseenSince = isUnseen ? (unseenSince ?? now) : undefined
     if (unseenSince !== undefined && now > unseenSince + unseenHolderMs) throw notSeen(directory)
@@ -308,6 +309,16 @@ const openForWriting = new Set<Cluster>()
 process.on('exit', () => {
   for (const cluster of openForWriting) cluster.closeAtExit()
 })
+
+// Of pg_database.
+const columnsToConnect = [
+  'oid',
+  'datallowconn',
+  'datconnlimit',
+  'dattablespace',
+  'datlocprovider',
+  'datcollate',
+] as const
 
 function sharedCatalogs(native: NativeCluster, dataDirectory: string): CatalogStore {
   return new CatalogStore(native, dataDirectory, { oid: 0, tablespace: 1664, directory: 'global' })
@@ -904,11 +915,26 @@ export class Cluster {
 
   #listenToNotices(): void {
     this.#native.onNotice((notice) => this.#notice(notice))
+    // No message names them while ids are plenty: then it can wait until nobody waits for the cluster to be open.
+    if (this.#native.idBounds().areScarce) return this.#nameOldestDatabases()
+    setImmediate(() => {
+      if (this.#closed !== undefined || this.#restart !== undefined) return
+      try {
+        this.#nameOldestDatabases()
+      } catch (error) {
+        // A cluster that has just crashed tells so by itself.
+        if (!(error instanceof PgError)) throw error
+      }
+    })
+  }
+
+  #nameOldestDatabases(): void {
     const { oldestXidDatabase, oldestMultiDatabase } = this.#native.idBounds()
     const probe = this.#native.session(0)
     try {
       const nameOf = (oid: number) =>
-        this.#shared.findOne(probe, pgDatabase, 'pg_database_oid_index', [oid])?.datname ?? ''
+        this.#shared.findOne(probe, pgDatabase, 'pg_database_oid_index', [oid], ['datname'])
+          ?.datname ?? ''
       this.#native.nameOldestDatabases(
         oldestXidDatabase,
         nameOf(oldestXidDatabase),
@@ -953,7 +979,13 @@ export class Cluster {
   ): DatabaseServices {
     const probe = reader ?? this.#native.session(0)
     try {
-      const row = this.#shared.findOne(probe, pgDatabase, 'pg_database_datname_index', [name])
+      const row = this.#shared.findOne(
+        probe,
+        pgDatabase,
+        'pg_database_datname_index',
+        [name],
+        columnsToConnect,
+      )
       if (row === undefined) throw new PgError('3D000', `database "${name}" does not exist`)
       if (!row.datallowconn && !forUpkeep) {
         throw new PgError('55000', `database "${name}" is not currently accepting connections`)

@@ -29,6 +29,7 @@ export function storedSettings(
   session: NativeSession,
   database: number,
 ): StoredSettings[] {
+  if (shared.isWithoutPages(session, pgDbRoleSetting)) return []
   const rows = [...shared.scan(session, pgDbRoleSetting)]
   if (rows.length === 0) return []
   const places: [number, number, SettingSource][] = [

@@ -6,6 +6,7 @@
 // Source: src/include/utils/pidfile.h, src/backend/utils/init/miscinit.c, PostgreSQL 18.
 import {
   closeSync,
+  fdatasyncSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -22,6 +23,9 @@ const fileName = 'postmaster.pid'
 const linesOfPostgres = 8
 const segmentLine = 6
 const statusLine = 7
+const starting = 'starting'
+const ready = 'ready   '
+const segmentWidth = 20
 
 interface Holder {
   pid: number
@@ -76,12 +80,14 @@ function parseHolder(contents: string): Holder | undefined {
   // A standalone backend writes its pid negated.
   const pid = Math.abs(Number.parseInt(lines[0] ?? '', 10))
   if (!Number.isInteger(pid) || pid === 0) return undefined
+  const isStarting = lines[statusLine]?.trim() === starting
   return {
     pid,
     bootId: lines[linesOfPostgres] || undefined,
     startTime: lines[linesOfPostgres + 1] || undefined,
-    segment: segmentOf(lines[segmentLine] ?? ''),
-    isStarting: lines[statusLine]?.trim() === 'starting',
+    // While it starts, it may just be writing it.
+    segment: isStarting ? undefined : segmentOf(lines[segmentLine] ?? ''),
+    isStarting,
   }
 }
 
@@ -108,6 +114,8 @@ export interface Held {
 export class LockFile {
   readonly #path: string
   readonly #directory: string
+  /** In seconds. */
+  readonly #started = Math.floor(Date.now() / 1000)
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -123,7 +131,7 @@ export class LockFile {
     const lock = new LockFile(directory)
     // The complete file is linked into place, so that nobody ever reads a half of it.
     const temporary = join(directory, `${fileName}.${process.pid}.${chance()}`)
-    writeDurably(temporary, lock.#contents('starting', ''))
+    writeDurably(temporary, lock.#contents())
     try {
       for (let attempt = 0; attempt < 3; attempt++) {
         try {
@@ -176,12 +184,21 @@ export class LockFile {
     }
   }
 
-  /** The cluster is open; others can attach to the segment, unless its number is negative. */
+  /**
+   * The cluster is open; others can attach to the segment, unless its number is negative. Written in place, as PostgreSQL
+   * does: a new file would wait for the file system's journal. The status comes last, and only then does the number count.
+   */
   publish(segment: number): void {
     const keyAndId = segment < 0 ? '' : `${'0'.padStart(9)} ${`${segment}`.padStart(9)}`
-    const temporary = join(this.#directory, `${fileName}.${process.pid}.${chance()}`)
-    writeDurably(temporary, this.#contents('ready   ', keyAndId))
-    renameSync(temporary, this.#path)
+    const segmentAt = Buffer.byteLength(`${this.#firstLines().join('\n')}\n`)
+    const file = openSync(this.#path, 'r+')
+    try {
+      writeSync(file, keyAndId.padEnd(segmentWidth), segmentAt)
+      writeSync(file, ready, segmentAt + segmentWidth + 1)
+      fdatasyncSync(file)
+    } finally {
+      closeSync(file)
+    }
   }
 
   /** Throws F0001 when a running process has the directory; takes nothing, changes nothing. */
@@ -198,9 +215,13 @@ export class LockFile {
     if (holder?.pid === process.pid) unlinkSync(path)
   }
 
-  #contents(status: string, segment: string): string {
-    const started = Math.floor(Date.now() / 1000)
-    const lines = [process.pid, this.#directory, started, 0, '', '', segment, status]
+  /** Those before the segment's. */
+  #firstLines(): string[] {
+    return [`${process.pid}`, this.#directory, `${this.#started}`, '0', '', '']
+  }
+
+  #contents(): string {
+    const lines = [...this.#firstLines(), ' '.repeat(segmentWidth), starting]
     return `${[...lines, bootId() ?? '', processStartTime(process.pid) ?? ''].join('\n')}\n`
   }
 

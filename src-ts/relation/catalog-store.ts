@@ -96,15 +96,24 @@ export class CatalogStore {
       .toArray()
   }
 
-  /** As `find`, for at most one row. */
-  findOne<C extends AnyCatalog>(
+  /** As `find`, for at most one row; with these columns alone, if they are given. */
+  findOne<
+    C extends AnyCatalog,
+    K extends keyof CatalogRow<C> & string = keyof CatalogRow<C> & string,
+  >(
     session: NativeSession,
     catalog: C,
     indexName: string,
     key: readonly unknown[],
-  ): CatalogRow<C> | undefined {
+    columns?: readonly K[],
+  ): Pick<CatalogRow<C>, K> | undefined {
     const access = this.access(session, catalog)
-    return access.get<CatalogRow<C>>(session, indexNumber(catalog, indexName), key)
+    return access.get(session, indexNumber(catalog, indexName), key, columns)
+  }
+
+  /** Has the catalog no page? Tells nothing of one that has. */
+  isWithoutPages(session: NativeSession, catalog: AnyCatalog): boolean {
+    return this.#cluster.blocks(this.access(session, catalog).locator, 0) === 0
   }
 
   /** As `find`, with the rows' addresses. */
@@ -271,7 +280,7 @@ export class CatalogStore {
   #fileNumber(session: NativeSession, oid: number): number {
     const known = this.#fileNumbers.get(oid)
     if (known !== undefined) return known
-    const row = this.findOne(session, pgClass, 'pg_class_oid_index', [oid])
+    const row = this.findOne(session, pgClass, 'pg_class_oid_index', [oid], ['relfilenode'])
     if (row === undefined) {
       throw new PgError('XX001', `could not find pg_class entry for relation with OID ${oid}`)
     }

@@ -52,39 +52,30 @@ export interface RelationInfo {
   access: RelationAccess
 }
 
-// The codec of a column. A type that has none travels as raw bytes and is refused when a value is read or written.
-function columnCodec(
-  type: CatalogRow<typeof pgType>,
-  typmod: number,
-  options: CodecOptions,
-): TypeCodec {
-  try {
-    return codecFor(type.oid, typmod, options)
-  } catch (error) {
-    if (!(error instanceof PgError) || error.code !== '0A000') throw error
-    const refuse = (): never => {
-      throw new PgError('0A000', `type ${type.typname} is not supported`, {
-        dataType: type.typname,
-      })
-    }
-    return {
-      oid: type.oid,
-      name: type.typname,
-      typarray: type.typarray,
-      typlen: type.typlen,
-      typbyval: type.typbyval,
-      typalign: type.typalign as TypeCodec['typalign'],
-      typstorage: type.typstorage as TypeCodec['typstorage'],
-      typelem: type.typelem,
-      typdelim: type.typdelim,
-      typmod,
-      lane: laneOfStorage(type.typlen, type.typbyval),
-      isIdentity: false,
-      fromLane: refuse,
-      toLane: refuse,
-      toText: refuse,
-      fromText: refuse,
-    }
+// A type that has no codec travels as raw bytes and is refused when a value is read or written.
+function refusingCodec(type: CatalogRow<typeof pgType>, typmod: number): TypeCodec {
+  const refuse = (): never => {
+    throw new PgError('0A000', `type ${type.typname} is not supported`, {
+      dataType: type.typname,
+    })
+  }
+  return {
+    oid: type.oid,
+    name: type.typname,
+    typarray: type.typarray,
+    typlen: type.typlen,
+    typbyval: type.typbyval,
+    typalign: type.typalign as TypeCodec['typalign'],
+    typstorage: type.typstorage as TypeCodec['typstorage'],
+    typelem: type.typelem,
+    typdelim: type.typdelim,
+    typmod,
+    lane: laneOfStorage(type.typlen, type.typbyval),
+    isIdentity: false,
+    fromLane: refuse,
+    toLane: refuse,
+    toText: refuse,
+    fromText: refuse,
   }
 }
 
@@ -210,6 +201,16 @@ export class RelationCache {
     return row
   }
 
+  // What is in the library of a built-in type is not read.
+  #columnCodec(session: NativeSession, type: number, typmod: number): TypeCodec {
+    try {
+      return codecFor(type, typmod, this.#options)
+    } catch (error) {
+      if (!(error instanceof PgError) || error.code !== '0A000') throw error
+      return refusingCodec(this.#type(session, type), typmod)
+    }
+  }
+
   #opclass(session: NativeSession, oid: number): CatalogRow<typeof pgOpclass> {
     let row = this.#opclasses.get(oid)
     if (row === undefined) {
@@ -245,8 +246,7 @@ export class RelationCache {
         attributes.push(attributeFromRow(attribute, undefined))
         continue
       }
-      const type = this.#type(session, attribute.atttypid)
-      const codec = columnCodec(type, attribute.atttypmod, this.#options)
+      const codec = this.#columnCodec(session, attribute.atttypid, attribute.atttypmod)
       attributes.push(attributeFromRow(attribute, codec))
       columns.push({ name: attribute.attname, attribute: attribute.attnum, codec })
     }
