@@ -1,7 +1,6 @@
 // Finds and loads the native binary: a prebuilt one for this platform, else a local build. Fails with a
 // PgError (58P01) that says which platform this is, what was looked for, and what to do.
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PgError } from '../errors/pg-error.ts'
@@ -129,7 +128,6 @@ export function addonLoadError(
 export function loadAddon(): unknown {
   const packageRoot = findPackageRoot()
   const platform = currentPlatform()
-  const load = createRequire(import.meta.url)
   const failures: { path: string; reason: string }[] = []
   for (const path of addonCandidates(packageRoot, platform)) {
     if (!existsSync(path)) {
@@ -137,7 +135,10 @@ export function loadAddon(): unknown {
       continue
     }
     try {
-      return load(path)
+      // What require does in the end; the path needs no looking for.
+      const module = { exports: {} }
+      process.dlopen(module, path)
+      return module.exports
     } catch (error) {
       failures.push({ path, reason: error instanceof Error ? error.message : String(error) })
     }

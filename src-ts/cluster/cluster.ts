@@ -11,10 +11,14 @@ import type {
   NativeDisk,
   NativeSession,
 } from '../binding/native.ts'
+import { pgAttribute } from '../catalog/pg_attribute.ts'
 import { pgAuthid } from '../catalog/pg_authid.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
+import { pgDbRoleSetting } from '../catalog/pg_db_role_setting.ts'
+import { pgIndex } from '../catalog/pg_index.ts'
 import { pgNamespace } from '../catalog/pg_namespace.ts'
+import { pgOpclass } from '../catalog/pg_opclass.ts'
 import { invalidDatabase } from '../command/create-database.ts'
 import type { VacuumOptions, VacuumReport } from '../command/vacuum.ts'
 import { emptyAutoConfiguration, writeAutoConfiguration } from '../config/auto-configuration.ts'
@@ -35,7 +39,7 @@ import { BackgroundWorkers } from '../process/background-workers.ts'
 import type { LogRecord, LogSeverity } from '../process/log-record.ts'
 import { ServerLog } from '../process/server-log.ts'
 import type { WorkerDatabase } from '../process/worker-host.ts'
-import { CatalogStore } from '../relation/catalog-store.ts'
+import { CatalogStore, prepareCatalogs } from '../relation/catalog-store.ts'
 import { databaseDirectory } from '../relation/database-directory.ts'
 import { bytewiseCollation } from '../relation/descriptor.ts'
 import { RelationCache } from '../relation/relation-cache.ts'
@@ -288,13 +292,16 @@ async function openNative(
   const cancel = () => binding.cancelOpening(opening)
   signal?.addEventListener('abort', cancel)
   try {
-    return await binding.openCluster(
+    const opened = binding.openCluster(
       options,
       opening,
       onProgress &&
         ((replayedBytes, totalBytes, records) =>
           onProgress({ replayedBytes, totalBytes, records })),
     )
+    // While another thread is at it.
+    prepareCatalogs(catalogsOfEveryTable)
+    return await opened
   } finally {
     signal?.removeEventListener('abort', cancel)
   }
@@ -309,6 +316,17 @@ const openForWriting = new Set<Cluster>()
 process.on('exit', () => {
   for (const cluster of openForWriting) cluster.closeAtExit()
 })
+
+// Which reading any table begins with.
+const catalogsOfEveryTable = [
+  pgDatabase,
+  pgDbRoleSetting,
+  pgClass,
+  pgNamespace,
+  pgAttribute,
+  pgIndex,
+  pgOpclass,
+] as const
 
 // Of pg_database.
 const columnsToConnect = [
@@ -916,7 +934,10 @@ export class Cluster {
   #listenToNotices(): void {
     this.#native.onNotice((notice) => this.#notice(notice))
     // No message names them while ids are plenty: then it can wait until nobody waits for the cluster to be open.
-    if (this.#native.idBounds().areScarce) return this.#nameOldestDatabases()
+    if (this.#native.idBounds().areScarce) {
+      this.#nameOldestDatabases()
+      return
+    }
     setImmediate(() => {
       if (this.#closed !== undefined || this.#restart !== undefined) return
       try {

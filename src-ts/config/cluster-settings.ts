@@ -241,7 +241,7 @@ export class ClusterSettings {
     const custom = [...this.#files.keys(), ...this.#commandLine.keys(), ...others].filter(
       (name) => findSettingDefinition(name) === undefined,
     )
-    const definitions = [...settingDefinitions, ...[...new Set(custom)].map(customDefinition)]
+    const definitions = [...settingDefinitions(), ...[...new Set(custom)].map(customDefinition)]
     return definitions.map((definition) => {
       const own = this.get(definition.name) as GivenSetting
       const { now, reset } = current?.(definition.name) ?? { now: own, reset: own }
@@ -304,7 +304,7 @@ export class ClusterSettings {
     errors: ConfigurationError[],
   ): void {
     this.#pendingRestart.clear()
-    for (const { name, context, boot } of settingDefinitions) {
+    for (const { name, context, boot } of settingDefinitions()) {
       if (context !== 'postmaster') continue
       const [old, given] = [before.get(name), after.get(name)]
       if (old === undefined && given === undefined) continue

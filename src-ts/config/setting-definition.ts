@@ -1,6 +1,6 @@
 // SettingDefinition: what a setting may be and when it can change. A caller may rely on a definition for each setting that
 // PostgreSQL 18 has, whether it means something here or not, by any spelling of its name.
-import { knownSettings } from './known-settings.generated.ts'
+import { type KnownSetting, knownSettings } from './known-settings.generated.ts'
 
 export type SettingContext =
   | 'internal'
@@ -99,22 +99,19 @@ const ownSettings: readonly SettingDefinition[] = [
   },
 ]
 
-/** Of all settings, in the order of their names. */
-export const settingDefinitions: readonly SettingDefinition[] = [
-  ...knownSettings.map(([name, context, vartype, unit, min, max, choices, boot]) =>
-    differing({
-      name,
-      context: context as SettingContext,
-      vartype: vartype as SettingType,
-      unit: unit ?? undefined,
-      min: Number(min),
-      max: Number(max),
-      choices: choices ?? [],
-      boot,
-    }),
-  ),
-  ...ownSettings,
-].sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
+function definitionOf(known: KnownSetting): SettingDefinition {
+  const [name, context, vartype, unit, min, max, choices, boot] = known
+  return differing({
+    name,
+    context: context as SettingContext,
+    vartype: vartype as SettingType,
+    unit: unit ?? undefined,
+    min: Number(min),
+    max: Number(max),
+    choices: choices ?? [],
+    boot,
+  })
+}
 
 // Names that settings had in earlier releases. Source: map_old_guc_names in src/backend/utils/misc/guc.c, PostgreSQL 18.
 const formerNames: Record<string, string> = {
@@ -123,12 +120,31 @@ const formerNames: Record<string, string> = {
   ssl_ecdh_curve: 'ssl_groups',
 }
 
-const byName = new Map(settingDefinitions.map((each) => [each.name.toLowerCase(), each]))
+// Definitions are made when they are asked for: most never are, and every program that imports the package would wait.
+const knownByName = new Map(knownSettings.map((each) => [each[0].toLowerCase(), each]))
+const byName = new Map(ownSettings.map((each) => [each.name, each]))
+let all: readonly SettingDefinition[] | undefined
 
 /** Undefined for a name that PostgreSQL does not know. */
 export function findSettingDefinition(name: string): SettingDefinition | undefined {
   const lower = name.toLowerCase()
-  return byName.get(formerNames[lower] ?? lower)
+  const current = formerNames[lower] ?? lower
+  let definition = byName.get(current)
+  if (definition === undefined) {
+    const known = knownByName.get(current)
+    if (known === undefined) return undefined
+    definition = definitionOf(known)
+    byName.set(current, definition)
+  }
+  return definition
+}
+
+/** Of all settings, in the order of their names. */
+export function settingDefinitions(): readonly SettingDefinition[] {
+  all ??= [...new Set([...knownByName.keys(), ...byName.keys()])]
+    .sort()
+    .map((name) => findSettingDefinition(name) as SettingDefinition)
+  return all
 }
 
 /** May a setting that PostgreSQL does not know have the name? Each part of "class.name" is an identifier. */

@@ -1,6 +1,6 @@
 // Settings: the values that have a meaning here, typed, as the engine takes them.
 import { PgError } from '../errors/pg-error.ts'
-import { findSettingDefinition, settingDefinitions } from './setting-definition.ts'
+import { findSettingDefinition } from './setting-definition.ts'
 import { parseSetting } from './setting-value.ts'
 
 /** How the text of a setting becomes its value: times in milliseconds, memory in bytes. */
@@ -227,9 +227,8 @@ export function resolveSettings(input: SettingsInput = {}): Settings {
     }
     if (value !== undefined) given.set(definition.name, parseSetting(definition, String(value)))
   }
-  const boot = new Map(settingDefinitions.map(({ name, boot }) => [name, boot]))
   return meaningfulSettings((name) => ({
-    setting: given.get(name) ?? boot.get(name) ?? null,
+    setting: given.get(name) ?? findSettingDefinition(name)?.boot ?? null,
     isGiven: given.has(name),
   }))
 }

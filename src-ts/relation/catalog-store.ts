@@ -1,9 +1,11 @@
 // CatalogStore: the described system catalogs of one database, as relations that can be searched and changed.
 
-import { RelationAccess } from '../access/relation-access.ts'
+import { type AccessColumn, RelationAccess } from '../access/relation-access.ts'
 import type { RowIterator } from '../access/row-iterator.ts'
 import type { Tid } from '../access/tid.ts'
 import type {
+  AttributeDescriptor,
+  IndexDescriptor,
   NativeCluster,
   NativeSession,
   RelationDescriptor,
@@ -211,15 +213,7 @@ export class CatalogStore {
   }
 
   #open(session: NativeSession, catalog: AnyCatalog): RelationAccess {
-    const types = catalog.columns.map(({ type }) => builtinTypeNamed(type) as BuiltinType)
-    const columns = catalog.columns.map(({ name }, i) => ({
-      name,
-      attribute: i + 1,
-      codec: catalogCodec(types[i] as BuiltinType),
-    }))
-    const attributes = catalog.columns.map(({ name, notNull }, i) =>
-      attributeDescriptor({ name, type: types[i] as BuiltinType, notNull }),
-    )
+    const { columns, attributes, indexes } = catalogShape(catalog)
     const locate = (oid: number, mapped: boolean) => ({
       spcOid: catalog.shared ? globalTablespace : this.database.tablespace,
       dbOid: catalog.shared ? 0 : this.database.oid,
@@ -238,28 +232,7 @@ export class CatalogStore {
       // Every collatable catalog column has the collation C.
       bytewiseDefaultCollation: true,
       attributes,
-      indexes: catalog.indexes.map((index) => ({
-        oid: index.oid,
-        name: index.name,
-        locator: locate(index.oid, mapped),
-        unique: index.unique,
-        nullsNotDistinct: false,
-        keyCount: index.columns.length,
-        usable: true,
-        fillfactor: 90,
-        columns: index.columns.map((name) => {
-          const position = catalog.columns.findIndex((column) => column.name === name)
-          return {
-            attribute: position + 1,
-            family: 0,
-            operandType: (types[position] as BuiltinType).oid,
-            elementType: 0,
-            collation: attributes[position]?.collation ?? 0,
-            descending: false,
-            nullsFirst: false,
-          }
-        }),
-      })),
+      indexes: indexes.map((index) => ({ ...index, locator: locate(index.oid, mapped) })),
     }
     if (catalog.toast !== undefined) {
       const { oid, indexOid } = catalog.toast
@@ -287,6 +260,63 @@ export class CatalogStore {
     this.#fileNumbers.set(oid, row.relfilenode)
     return row.relfilenode
   }
+}
+
+// What is the same of a catalog in every database.
+interface CatalogShape {
+  columns: readonly AccessColumn[]
+  attributes: AttributeDescriptor[]
+  indexes: Omit<IndexDescriptor, 'locator'>[]
+}
+
+const shapes = new Map<number, CatalogShape>()
+
+function catalogShape(catalog: AnyCatalog): CatalogShape {
+  let shape = shapes.get(catalog.oid)
+  if (shape === undefined) {
+    shape = makeShape(catalog)
+    shapes.set(catalog.oid, shape)
+  }
+  return shape
+}
+
+function makeShape(catalog: AnyCatalog): CatalogShape {
+  const types = catalog.columns.map(({ type }) => builtinTypeNamed(type) as BuiltinType)
+  const columns = catalog.columns.map(({ name }, i) => ({
+    name,
+    attribute: i + 1,
+    codec: catalogCodec(types[i] as BuiltinType),
+  }))
+  const attributes = catalog.columns.map(({ name, notNull }, i) =>
+    attributeDescriptor({ name, type: types[i] as BuiltinType, notNull }),
+  )
+  const indexes = catalog.indexes.map((index) => ({
+    oid: index.oid,
+    name: index.name,
+    unique: index.unique,
+    nullsNotDistinct: false,
+    keyCount: index.columns.length,
+    usable: true,
+    fillfactor: 90,
+    columns: index.columns.map((name) => {
+      const position = catalog.columns.findIndex((column) => column.name === name)
+      return {
+        attribute: position + 1,
+        family: 0,
+        operandType: (types[position] as BuiltinType).oid,
+        elementType: 0,
+        collation: attributes[position]?.collation ?? 0,
+        descending: false,
+        nullsFirst: false,
+      }
+    }),
+  }))
+  return { columns, attributes, indexes }
+}
+
+/** Does what can be done, before a database is open, of what the first look at these catalogs needs. */
+export function prepareCatalogs(catalogs: readonly AnyCatalog[]): void {
+  for (const catalog of catalogs) catalogShape(catalog)
 }
 
 // Only the column that an anyarray speaks of knows how to read it, so it comes as the bytes of the array.

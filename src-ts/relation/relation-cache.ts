@@ -135,9 +135,13 @@ export class RelationCache {
   namespaceOid(session: NativeSession, schema: string): number {
     let oid = this.#namespaces.get(schema)
     if (oid === undefined) {
-      oid = this.#catalogs.findOne(session, pgNamespace, 'pg_namespace_nspname_index', [
-        schema,
-      ])?.oid
+      oid = this.#catalogs.findOne(
+        session,
+        pgNamespace,
+        'pg_namespace_nspname_index',
+        [schema],
+        ['oid'],
+      )?.oid
       if (oid === undefined)
         throw new PgError('3F000', `schema "${schema}" does not exist`, { schema })
       this.#namespaces.set(schema, oid)
