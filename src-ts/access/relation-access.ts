@@ -76,6 +76,7 @@ const pointBatchBytes = 16 * 1024
 const pointKeyBytes = 1024
 const changeBatchBytes = 64 * 1024
 const keyBatchRows = 256
+const fewBatchRows = 64
 
 type LayoutHandle = { id: number } & RowLayout
 
@@ -111,6 +112,7 @@ export class RelationAccess {
   readonly #byName: Map<string, AccessColumn>
   readonly #readers = new Map<string, Reader>()
   readonly #pointReaders = new Map<string, PointReader>()
+  #fewDecoder: RowDecoder<unknown> | undefined
   readonly #keyStagings: (Staging | undefined)[] = []
   readonly #conditionStagings = new Map<string, Staging>()
   #staging: Staging | undefined
@@ -511,6 +513,29 @@ export class RelationAccess {
   range<T>(session: NativeSession, bounds: RangeBounds, options: ReadOptions = {}): RowIterator<T> {
     const reader = this.#reader(options.columns, scanBatchRows, false)
     return this.#rows<T>(session, this.#openRange(session, bounds, options, reader), reader)
+  }
+
+  /** As `range`, all rows at once: for few of them, of which a scan would need more memory than they do. */
+  rangeOfFew<T>(session: NativeSession, bounds: RangeBounds): T[] {
+    const reader = this.#reader(undefined, fewBatchRows, false)
+    this.#fewDecoder ??= reader.newDecoder()
+    const decoder = this.#fewDecoder
+    const batch = this.#pointBatch
+    const needed = reader.layout.heap + pointBatchBytes
+    if (batch.buffer.length < needed) batch.grow(needed)
+    const scan = this.#openRange(session, bounds, {}, reader)
+    const rows: T[] = []
+    try {
+      do {
+        const count = scan.next(batch.buffer)
+        if (count > 0) decoder.attach(batch)
+        for (let row = 0; row < count; row++) rows.push(decoder.row(row) as T)
+        if (count === 0 && !batch.ended) batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
+      } while (!batch.ended)
+    } finally {
+      scan.close()
+    }
+    return rows
   }
 
   rangeWithTids<T>(

@@ -93,9 +93,7 @@ export class CatalogStore {
   ): CatalogRow<C>[] {
     const access = this.access(session, catalog)
     const index = indexNumber(catalog, indexName)
-    return access
-      .range<CatalogRow<C>>(session, { index, lower: [...key], upper: [...key] })
-      .toArray()
+    return access.rangeOfFew<CatalogRow<C>>(session, { index, lower: [...key], upper: [...key] })
   }
 
   /** As `find`, for at most one row; with these columns alone, if they are given. */
