@@ -365,17 +365,6 @@ bool TransactionSystem::is_vacuum_due() const {
   return !precedes(next_xid, shared.xid_limits.vacuum);
 }
 
-bool TransactionSystem::are_ids_scarce() const {
-  Shared& shared = *local_->shared;
-  {
-    LwLockGuard guard(shared.multi_lock, LockMode::shared);
-    if (!multixact_precedes(shared.next_multi, shared.multi_limits.vacuum)) return true;
-  }
-  LwLockGuard guard(shared.xid_lock, LockMode::shared);
-  const TransactionId next_xid = xid_of(shared.next_xid.load(std::memory_order_relaxed));
-  return !precedes(next_xid, shared.xid_limits.vacuum);
-}
-
 // Source: SetOffsetVacuumLimit.
 Status TransactionSystem::find_member_limit() {
   Shared& shared = *local_->shared;

@@ -156,8 +156,6 @@ class TransactionSystem {
   Status truncate_logs(const OldestIds& oldest, int slot);
   // Are ids due to be frozen, or is the database of the oldest one unknown? Then the limits are looked at after each vacuum.
   bool is_vacuum_due() const;
-  // Have xids or multixacts come to where an automatic vacuum freezes them whatever else is to be done?
-  bool are_ids_scarce() const;
   // The databases of the oldest ids.
   void oldest_databases(Oid* of_xid, Oid* of_multi) const;
   // Their names, for messages; warns of limits that have been reached.
