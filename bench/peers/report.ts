@@ -1,5 +1,6 @@
 // report: the figures as a table for people. Only contenders of one class of durability are compared.
 import type { Comparison, Figure } from './compare.ts'
+import { outcomes } from './goals.ts'
 import type { Limit } from './raw.ts'
 
 export interface Results extends Comparison {
@@ -80,6 +81,21 @@ function latencyRows(latencies: Results['latencies']): string[] {
   ]
 }
 
+function goalRows(figures: readonly Figure[]): string[] {
+  const main = figures.filter(({ rows }) => rows === figures[0]?.rows)
+  return [
+    row(['to reach', 'reached', 'of what is wanted']),
+    row(['---', '---', '---']),
+    ...outcomes(main).map(({ goal, reached, share }) =>
+      row([
+        goal,
+        reached === undefined ? 'not measured' : number(reached),
+        share === undefined ? '-' : `${number(share * 100)} %`,
+      ]),
+    ),
+  ]
+}
+
 export function table(results: Results): string {
   // A peer may stand there twice, with other settings.
   const peers = [...new Set(results.figures.map(({ peer }) => peer))]
@@ -92,6 +108,8 @@ export function table(results: Results): string {
     row(['work', ...peers]),
     row(['---', ...peers.map(() => '---')]),
     ...groups(results.figures).map((group) => row(section(group, peers))),
+    '',
+    ...goalRows(results.figures),
     '',
     ...sizes(results.figures),
     '',
