@@ -54,6 +54,25 @@ Napi::Value PreparedLookup::make(Napi::Env env, const std::shared_ptr<SessionSta
   return {env, function};
 }
 
+// The relation's lock for one read.
+class PreparedLookup::ReadLock {
+ public:
+  explicit ReadLock(LockSession& locks, const LockTag& tag) : locks_(locks), tag_(tag) {}
+  ~ReadLock() {
+    if (is_held_) locks_.table().end_read(locks_.slot(), tag_);
+  }
+  ReadLock(const ReadLock&) = delete;
+  bool take() {
+    is_held_ = locks_.table().fast_path().begin_read(locks_.slot(), tag_);
+    return is_held_;
+  }
+
+ private:
+  LockSession& locks_;
+  const LockTag& tag_;
+  bool is_held_ = false;
+};
+
 napi_value PreparedLookup::call(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
@@ -68,24 +87,16 @@ Napi::Value PreparedLookup::run(Napi::Env env) {
     if (session.backend == nullptr || session.lock_wait != WaitEvent::none ||
         core.has_invalidations())
       return to_value(env, Answer::not_now);
+    ReadLock lock(*session.locks, tag_);
     if (session.explicit_transaction) {
       if (!session.locks->holds(tag_)) return to_value(env, Answer::not_now);
       session.last_used_ms = coarse_milliseconds();
     } else if (core.engine().is_shared() && !session.locks->holds(tag_)) {
       session.end_read();
-      FastPathLocks& locks = session.locks->table().fast_path();
-      if (!locks.acquire(session.locks->slot(), tag_, LockLevel::access_share))
-        return to_value(env, Answer::not_now);
-      session.read_locked = tag_;
       // Whoever had it until a moment ago has told.
-      if (core.has_invalidations()) {
-        session.end_read();
-        return to_value(env, Answer::not_now);
-      }
+      if (!lock.take() || core.has_invalidations()) return to_value(env, Answer::not_now);
     }
-    const Napi::Value answer = read(env);
-    session.end_read();
-    return answer;
+    return read(env);
   });
 }
 

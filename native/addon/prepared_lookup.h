@@ -31,6 +31,7 @@ class PreparedLookup {
                           const Napi::Value& batch_buffer);
 
  private:
+  class ReadLock;
   PreparedLookup(const std::shared_ptr<SessionState>& session, const std::shared_ptr<Table>& table,
                  size_t index, const Staged& keys, const Staged& batch);
   static napi_value call(napi_env env, napi_callback_info info);

@@ -54,21 +54,57 @@ bool FastPathLocks::release(int slot, const LockTag& tag, LockLevel level) {
 bool FastPathLocks::holds(int slot, const LockTag& tag) const {
   Slot& theirs = slots_[slot];
   LwLockGuard guard(theirs.lock, LockMode::shared);
+  if (is_read(theirs, tag)) {
+    ReadState state = ReadState::ready;
+    if (!theirs.read_state.compare_exchange_strong(state, ReadState::none) &&
+        state == ReadState::reading)
+      return true;
+  }
   return find(theirs, tag) != nullptr;
 }
 
 uint32_t FastPathLocks::take(int slot, const LockTag& tag) {
   Slot& theirs = slots_[slot];
   LwLockGuard guard(theirs.lock, LockMode::exclusive);
-  Entry* const entry = find(theirs, tag);
-  if (entry == nullptr) return 0;
-  return std::exchange(entry->mask, 0);
+  uint32_t mask = 0;
+  if (Entry* const entry = find(theirs, tag)) mask = std::exchange(entry->mask, 0);
+  ReadState state = ReadState::reading;
+  if (is_read(theirs, tag) && theirs.read_state.compare_exchange_strong(state, ReadState::moved))
+    mask |= bit_of(LockLevel::access_share);
+  return mask;
+}
+
+bool FastPathLocks::begin_read(int slot, const LockTag& tag) {
+  Slot& mine = slots_[slot];
+  ReadState state = ReadState::ready;
+  // Whoever wanted the relation strongly since the last read has taken that away.
+  if (is_read(mine, tag) && mine.read_state.compare_exchange_strong(state, ReadState::reading))
+    return true;
+  LwLockGuard guard(mine.lock, LockMode::exclusive);
+  if (strong_[group_of(tag)].load(std::memory_order_seq_cst) != 0) return false;
+  state = mine.read_state.load();
+  INVARIANT(state == ReadState::none || state == ReadState::ready);
+  mine.read_state.store(ReadState::none);
+  mine.read_database = tag.field1;
+  mine.read_relation = tag.field2;
+  mine.read_state.store(ReadState::reading);
+  return true;
+}
+
+bool FastPathLocks::end_read(int slot) {
+  Slot& mine = slots_[slot];
+  ReadState state = ReadState::reading;
+  if (mine.read_state.compare_exchange_strong(state, ReadState::ready)) return true;
+  INVARIANT(state == ReadState::moved);
+  mine.read_state.store(ReadState::none);
+  return false;
 }
 
 void FastPathLocks::release_all(int slot) {
   Slot& mine = slots_[slot];
   LwLockGuard guard(mine.lock, LockMode::exclusive);
   for (Entry& entry : mine.entries) entry.mask = 0;
+  mine.read_state.store(ReadState::none);
 }
 
 void FastPathLocks::collect(int slot, std::vector<Held>* held) const {
@@ -78,6 +114,9 @@ void FastPathLocks::collect(int slot, std::vector<Held>* held) const {
     if (entry.mask != 0)
       held->push_back({LockTag::relation(entry.database, entry.relation), entry.mask});
   }
+  if (theirs.read_state.load() == ReadState::reading)
+    held->push_back({LockTag::relation(theirs.read_database, theirs.read_relation),
+                     uint32_t{bit_of(LockLevel::access_share)}});
 }
 
 }  // namespace pgdata

@@ -41,9 +41,16 @@ class FastPathLocks {
   bool acquire(int slot, const LockTag& tag, LockLevel level);
   // False when it is not held here: it never was, or has been moved into the table.
   bool release(int slot, const LockTag& tag, LockLevel level);
+  // For whoever wants it strongly: what the slot only keeps ready for its next read goes.
   bool holds(int slot, const LockTag& tag) const;
   // The levels that the slot holds here, which it then holds no more.
   uint32_t take(int slot, const LockTag& tag);
+
+  // ACCESS SHARE for one read by a slot that does not hold the relation otherwise, one after the other: it is kept ready
+  // for the next one, which then costs one exchange at its beginning and one at its end. False as `acquire`.
+  bool begin_read(int slot, const LockTag& tag);
+  // False when it has been moved into the table, where the slot must release it.
+  bool end_read(int slot);
   void release_all(int slot);
   // All that a slot holds.
   void collect(int slot, std::vector<Held>* held) const;
@@ -62,9 +69,15 @@ class FastPathLocks {
     uint32_t relation;
     uint32_t mask;  // 0: free
   };
+  // Of the lock that is taken for single reads: of none; kept ready; held; held, but moved into the table.
+  enum class ReadState : uint32_t { none = 0, ready = 1, reading = 2, moved = 3 };
   struct Slot {
     alignas(64) LwLock lock;
     Entry entries[entries_per_slot];
+    // Changed by the slot while it is `none`, under the lock.
+    uint32_t read_database;
+    uint32_t read_relation;
+    std::atomic<ReadState> read_state;
   };
 
   static bool is_local_relation(const LockTag& tag) {
@@ -72,6 +85,10 @@ class FastPathLocks {
   }
   static uint32_t group_of(const LockTag& tag) { return tag.hash() / 16 % groups; }
   static Entry* find(Slot& slot, const LockTag& tag);
+  static bool is_read(const Slot& slot, const LockTag& tag) {
+    return slot.read_relation == tag.field2 && slot.read_database == tag.field1 &&
+           is_local_relation(tag);
+  }
 
   Slot* slots_;
   std::atomic<uint32_t>* strong_;

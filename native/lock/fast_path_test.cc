@@ -152,6 +152,96 @@ TEST(a_lock_for_a_moment_can_become_one_of_the_transaction) {
   EXPECT_EQ(fixture.table().entries().size(), 0u);
 }
 
+TEST(a_lock_kept_ready_for_reading_is_in_nobodys_way) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  auto two = fixture.session();
+  FastPathLocks& fast = fixture.table().fast_path();
+  const int slot = one.locks->slot();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT(fast.begin_read(slot, table_a));
+    EXPECT_EQ(places_of(fixture).fast, 1u);
+    fixture.table().end_read(slot, table_a);
+    EXPECT_EQ(fixture.table().entries().size(), 0u);
+  }
+  EXPECT(fixture.acquire(two, table_a, access_exclusive) == LockOutcome::granted);
+  EXPECT(!fast.begin_read(slot, table_a));
+  two.locks->end_transaction();
+  EXPECT(fast.begin_read(slot, table_a));
+  fixture.table().end_read(slot, table_a);
+  // Another relation takes its place.
+  EXPECT(fast.begin_read(slot, LockTag::relation(5, 16385)));
+  EXPECT(fixture.acquire(two, table_a, access_exclusive) == LockOutcome::granted);
+  fixture.table().end_read(slot, LockTag::relation(5, 16385));
+  two.locks->end_transaction();
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+}
+
+TEST(a_strong_lock_waits_for_the_read_that_goes_on) {
+  LockFixture fixture;
+  auto one = fixture.session();
+  auto two = fixture.session();
+  const int slot = one.locks->slot();
+  EXPECT(fixture.table().fast_path().begin_read(slot, table_a));
+  LockOutcome outcome{};
+  ASSERT_OK(two.locks->acquire(table_a, access_exclusive, LockScope::transaction, true, &outcome));
+  EXPECT(outcome == LockOutcome::waiting);
+  EXPECT_EQ(places_of(fixture).fast, 0u);
+  fixture.table().end_read(slot, table_a);
+  EXPECT(fixture.table().wait_state(two.locks->slot()) == LockTable::WaitState::granted);
+  two.locks->finish_wait();
+  two.locks->end_transaction();
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+  // What its owner left when it died.
+  EXPECT(fixture.table().fast_path().begin_read(slot, table_a));
+  fixture.table().release_all(slot);
+  EXPECT(fixture.acquire(two, table_a, access_exclusive) == LockOutcome::granted);
+  two.locks->end_transaction();
+  EXPECT(fixture.table().fast_path().begin_read(slot, table_a));
+  fixture.table().end_read(slot, table_a);
+}
+
+TEST(readers_and_strong_lockers_of_many_threads_never_meet) {
+  LockFixture fixture;
+  constexpr int threads = 4;
+  constexpr int rounds = 3000;
+  std::vector<decltype(fixture.session())> sessions;
+  for (int i = 0; i < threads; ++i) sessions.push_back(fixture.session());
+  std::atomic<int> readers{0};
+  std::atomic<int> met{0};
+  std::atomic<int> reads{0};
+  std::atomic<int> strong_grants{0};
+  std::vector<std::thread> running;
+  for (int i = 0; i < threads; ++i) {
+    running.emplace_back([&, i] {
+      LockSession& locks = *sessions[static_cast<size_t>(i)].locks;
+      for (int round = 0; round < rounds; ++round) {
+        if ((round + i) % 7 != 0) {
+          if (!fixture.table().fast_path().begin_read(locks.slot(), table_a)) continue;
+          reads.fetch_add(1);
+          readers.fetch_add(1);
+          readers.fetch_sub(1);
+          fixture.table().end_read(locks.slot(), table_a);
+          continue;
+        }
+        LockOutcome outcome{};
+        const Status status =
+            locks.acquire(table_a, access_exclusive, LockScope::transaction, false, &outcome);
+        if (!status.is_ok()) met.fetch_add(1);
+        if (outcome != LockOutcome::granted) continue;
+        strong_grants.fetch_add(1);
+        if (readers.load() != 0) met.fetch_add(1);
+        locks.end_transaction();
+      }
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  EXPECT_EQ(met.load(), 0);
+  EXPECT(reads.load() > 0);
+  EXPECT(strong_grants.load() > 0);
+  EXPECT_EQ(fixture.table().entries().size(), 0u);
+}
+
 TEST(weak_and_strong_lockers_of_many_threads_never_meet) {
   LockFixture fixture;
   constexpr int threads = 4;

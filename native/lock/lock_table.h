@@ -84,6 +84,10 @@ class LockTable {
     uint32_t proclock = none;
     release(slot, tag, LockLevel::access_share, &proclock);
   }
+  // After fast_path().begin_read.
+  void end_read(int slot, const LockTag& tag) {
+    if (!fast_path_.end_read(slot)) fast_path_release(slot, tag);
+  }
 
   enum class WaitState : uint32_t { idle = 0, waiting = 1, granted = 2 };
   WaitState wait_state(int slot) const;
