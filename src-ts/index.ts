@@ -35,6 +35,7 @@ export type {
   Query,
   QueryOptions,
 } from './executor/query.ts'
+export type { Explanation, ExplainNode, ExplainOptions } from './executor/explain.ts'
 export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'
 export type { LogRecord, LogSeverity } from './process/log-record.ts'

@@ -39,9 +39,27 @@ std::unique_ptr<Execution> begin_execution(const SessionState& state, const Read
   return std::make_unique<Execution>(view.context, *view.snapshot, limits, used, std::move(space));
 }
 
+// NativeOperatorReport of src-ts/binding/native.ts
+Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
+  const Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, auto value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("rows", report.counters.rows);
+  set("rowsRemoved", report.counters.rows_removed);
+  set("loops", report.counters.loops);
+  set("startupMs", report.counters.startup_ms);
+  set("totalMs", report.counters.total_ms);
+  set("peakBytes", report.peak_bytes);
+  set("diskBytes", report.disk_bytes);
+  set("batches", report.batches);
+  if (report.sort_method != nullptr) object.Set("sortMethod", report.sort_method);
+  return object;
+}
+
 }  // namespace
 
-// query(plan): { scan: NativeScan, layout: RowLayout }
+// query(plan): { scan: NativeScan, layout: RowLayout, reports: () => NativeOperatorReport[] }
 Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
   return read(info, 1, [&](const ReadView& view) -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -79,10 +97,16 @@ Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
     }
     const Napi::Object result = Napi::Object::New(env);
     result.Set("layout", describe_layout(env, *layout));
-    result.Set("scan",
-               ScanObject::make(env, state_, layout,
-                                std::make_unique<QueryScan>(std::move(execution), std::move(root),
-                                                            std::move(columns), layout)));
+    auto scan = std::make_unique<QueryScan>(std::move(execution), std::move(root),
+                                            std::move(columns), layout);
+    result.Set("reports", Napi::Function::New(
+                              env, [reports = scan->reports()](const Napi::CallbackInfo& call) {
+                                const Napi::Array array = Napi::Array::New(call.Env());
+                                for (uint32_t i = 0; i < reports->size(); i++)
+                                  array.Set(i, describe_report(call.Env(), (*reports)[i]));
+                                return array;
+                              }));
+    result.Set("scan", ScanObject::make(env, state_, layout, std::move(scan)));
     return result;
   });
 }

@@ -157,6 +157,8 @@ Status HashAggregate::add(uint32_t rows) {
   account().take(held);
   account().give(charged_);
   charged_ = held;
+  const size_t blocks = spilling_ == nullptr ? 0 : parts_ * SpilledRows::memory_bytes;
+  peak_bytes_ = std::max<uint64_t>(peak_bytes_, table_.bytes() + held + blocks);
   return Status::ok;
 }
 

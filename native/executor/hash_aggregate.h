@@ -30,13 +30,13 @@ class HashAggregate final : public Operator {
                        OperatorPointer* made);
   ~HashAggregate() override { account().give(charged_); }
 
-  // Of temporary files so far.
-  uint64_t spilled_bytes() const { return spilled_bytes_; }
-  // How many times rows were grouped.
-  uint32_t passes() const { return passes_; }
-
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
+  void describe(OperatorReport* report) const override {
+    report->peak_bytes = peak_bytes_;
+    report->disk_bytes = spilled_bytes_;
+    report->batches = passes_;
+  }
 
  private:
   struct Pass {
@@ -70,6 +70,7 @@ class HashAggregate final : public Operator {
   Pass pass_;
   std::vector<Pass> passes_left_;
   uint64_t spilled_bytes_ = 0;
+  uint64_t peak_bytes_ = 0;
   uint32_t passes_ = 1;
 
   uint64_t hashes_[batch_rows_max];

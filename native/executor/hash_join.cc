@@ -106,6 +106,8 @@ Status HashJoin::add_right(const Batch& batch) {
     else
       table_.add(batch.columns, key_columns_, row, hashes_[row], has_null);
   }
+  const size_t blocks = right_parts_ == nullptr ? 0 : parts_ * SpilledRows::memory_bytes;
+  peak_bytes_ = std::max<uint64_t>(peak_bytes_, table_.bytes() + blocks);
   return Status::ok;
 }
 

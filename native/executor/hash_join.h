@@ -33,13 +33,13 @@ class HashJoin final : public Operator {
                        std::vector<ValueType> right_types, std::vector<JoinKey> keys,
                        OperatorPointer* made);
 
-  // Of temporary files so far.
-  uint64_t spilled_bytes() const { return spilled_bytes_; }
-  // How many pairs of parts were joined.
-  uint32_t passes() const { return passes_; }
-
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
+  void describe(OperatorReport* report) const override {
+    report->peak_bytes = peak_bytes_;
+    report->disk_bytes = spilled_bytes_;
+    report->batches = passes_;
+  }
 
  private:
   // loading: the right input comes. moving: it was too large, and what was in memory of it follows the rest to files.
@@ -94,6 +94,7 @@ class HashJoin final : public Operator {
   Pass pass_;
   std::vector<Pass> passes_left_;
   uint64_t spilled_bytes_ = 0;
+  uint64_t peak_bytes_ = 0;
   uint32_t passes_ = 1;
 
   // Where it is in the left input, and among the matches of the row there.

@@ -18,4 +18,12 @@ Status Operator::next(const Batch** batch, Progress* progress) {
   return status;
 }
 
+void Operator::report(std::vector<OperatorReport>* reports) const {
+  OperatorReport own;
+  own.counters = counters_;
+  describe(&own);
+  reports->push_back(own);
+  for (const auto& child : children_) child->report(reports);
+}
+
 }  // namespace pgdata

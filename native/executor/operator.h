@@ -76,6 +76,14 @@ struct OperatorCounters {
   double total_ms = 0;
 };
 
+struct OperatorReport {
+  OperatorCounters counters;
+  const char* sort_method = nullptr;  // of a sort, as EXPLAIN has it
+  uint64_t peak_bytes = 0;            // of what is limited
+  uint64_t disk_bytes = 0;
+  uint32_t batches = 0;  // how many times rows were taken from files, and once for the child's
+};
+
 class Operator {
  public:
   using Children = std::vector<std::unique_ptr<Operator>>;
@@ -92,12 +100,13 @@ class Operator {
     for (const auto& child : children_) child->pause();
   }
 
-  const OperatorCounters& counters() const { return counters_; }
-  const MemoryAccount& memory() const { return memory_; }
-  const Children& children() const { return children_; }
+  // Of this one, then of those below, from the left to the right.
+  void report(std::vector<OperatorReport>* reports) const;
 
  protected:
   virtual Status produce(const Batch** batch, Progress* progress) = 0;
+  // What not all operators have.
+  virtual void describe(OperatorReport*) const {}
 
   Execution& execution() { return execution_; }
   MemoryAccount& account() { return memory_; }

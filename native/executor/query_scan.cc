@@ -45,6 +45,7 @@ Status QueryScan::fill(RowWriter* writer) {
     } else {
       progress = Progress::paused;
     }
+    if (progress == Progress::ended && reports_->empty()) root_->report(reports_.get());
     if (progress != Progress::rows) {
       writer->finish(progress == Progress::ended);
       return Status::ok;

@@ -23,7 +23,8 @@ class QueryScan final : public TableScan {
   // A batch without rows that is not the last one, and needs no larger buffer: the time was up, ask again.
   Status next(RowWriter* writer) override;
 
-  const Operator& root() const { return *root_; }
+  // What the operators did, once the last row was given.
+  std::shared_ptr<const std::vector<OperatorReport>> reports() const { return reports_; }
 
  private:
   Status fill(RowWriter* writer);
@@ -33,6 +34,8 @@ class QueryScan final : public TableScan {
   OperatorPointer root_;
   std::vector<OutputColumn> columns_;
   std::shared_ptr<const RowLayout> layout_;
+  std::shared_ptr<std::vector<OperatorReport>> reports_ =
+      std::make_shared<std::vector<OperatorReport>>();
   // What was not written yet.
   const Batch* batch_ = nullptr;
   uint32_t next_row_ = 0;

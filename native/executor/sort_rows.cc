@@ -77,6 +77,13 @@ Status SortRows::add(const Batch& batch) {
   return Status::ok;
 }
 
+void SortRows::describe(OperatorReport* report) const {
+  const SortReport sorted = sort_.report();
+  report->sort_method = name_of(sorted.method);
+  report->peak_bytes = sorted.memory_peak_bytes;
+  report->disk_bytes = sorted.is_on_disk ? sorted.space_kb * 1024 : 0;
+}
+
 Status SortRows::produce(const Batch** batch, Progress* progress) {
   while (phase_ == Phase::adding) {
     const Batch* from = nullptr;

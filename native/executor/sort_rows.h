@@ -36,11 +36,9 @@ class SortRows final : public Operator {
            std::vector<SortKey> keys, uint64_t wanted);
   ~SortRows() override { account().give(charged_); }
 
-  // Of what was sorted so far.
-  SortReport report() const { return sort_.report(); }
-
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
+  void describe(OperatorReport* report) const override;
 
  private:
   enum class Phase : uint8_t { adding, sorting, reading };

@@ -339,6 +339,22 @@ export type NativePlanNode =
   | { node: 'project'; child: NativePlanNode; expressions: NativeExpression[] }
   | { node: 'limit'; child: NativePlanNode; limit?: number; offset: number }
 
+/** What an operator of a plan did. */
+export interface NativeOperatorReport {
+  rows: number
+  /** By its conditions. */
+  rowsRemoved: number
+  loops: number
+  /** Until the first row, and in all; with what is below. */
+  startupMs: number
+  totalMs: number
+  /** Of the memory that is limited. */
+  peakBytes: number
+  diskBytes: number
+  batches: number
+  sortMethod?: string
+}
+
 export interface NativePlan {
   relations: NativeRelation[]
   root: NativePlanNode
@@ -704,7 +720,12 @@ export interface NativeSession {
    * Begins a query. `next` of its scan works for a few milliseconds: a batch without rows that has not ended and needs no
    * larger buffer means that it must be called again.
    */
-  query(plan: NativePlan): { scan: NativeScan; layout: RowLayout }
+  /** `reports`: what the operators did, once the last row was given; nothing before. */
+  query(plan: NativePlan): {
+    scan: NativeScan
+    layout: RowLayout
+    reports: () => NativeOperatorReport[]
+  }
 
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
   dropStorageAtCommit(locator: Locator): void

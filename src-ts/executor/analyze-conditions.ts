@@ -151,6 +151,10 @@ function operatorCondition(names: Names, operator: string, value: unknown): Boun
   )
 }
 
+function conjuncts(expression: BoundExpression): BoundExpression[] {
+  return expression.kind === 'and' ? expression.operands.flatMap(conjuncts) : [expression]
+}
+
 /** Conditions that must all be true. Throws 42703, 42883, 22004 for comparing with null, 42601. */
 export function analyzeConditions(
   names: Names,
@@ -158,7 +162,7 @@ export function analyzeConditions(
 ): BoundExpression[] {
   if (conditions === undefined) return []
   if (!isPlainObject(conditions)) throw malformed('conditions are an object')
-  return Object.entries(conditions).flatMap(([name, wanted]): BoundExpression[] => {
+  const analyzed = Object.entries(conditions).flatMap(([name, wanted]): BoundExpression[] => {
     if (wanted === undefined) return []
     if (name === 'and') return conditionList(names, name, wanted)
     if (name === 'or') return [{ kind: 'or', operands: conditionList(names, name, wanted) }]
@@ -168,4 +172,5 @@ export function analyzeConditions(
     if (allOperators.has(name)) return [operatorCondition(names, name, wanted)]
     return [comparison(names, names.column(name), wanted)]
   })
+  return analyzed.flatMap(conjuncts)
 }

@@ -26,6 +26,7 @@ export interface PlanContext {
 
 export interface QueryPlan {
   native: NativePlan
+  tables: readonly ScopeTable[]
   /** Names and codecs of the result's columns. */
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
 }
@@ -196,6 +197,7 @@ export function planQuery(
       capacity: outputBatchRows,
       bytewiseDefaultCollation: context.bytewiseDefaultCollation,
     },
+    tables,
     columns: output.map(({ name, type }) => ({ name, codec: type.codec })),
   }
 }

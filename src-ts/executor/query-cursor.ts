@@ -4,7 +4,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { RowBatch } from '../access/row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from '../access/row-decoder.ts'
-import type { NativeScan, RowLayout } from '../binding/native.ts'
+import type { NativeOperatorReport, NativeScan, RowLayout } from '../binding/native.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import type { QueryPlan } from './plan-query.ts'
 
@@ -13,6 +13,8 @@ export interface RunningQuery {
   plan: QueryPlan
   scan: NativeScan
   layout: RowLayout
+  /** What the operators did, once the last row was given: of the root, then of those below, from the left to the right. */
+  reports: () => NativeOperatorReport[]
 }
 
 // Variable bytes of a batch.

@@ -1,6 +1,8 @@
 // QueryResult: a query that was asked for, to be run as often as its rows are.
 import type { Commands } from '../command/commands.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
+import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
+import { explainText } from '../executor/explain-text.ts'
 import { planQuery } from '../executor/plan-query.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
 import { QueryCursor, type RunningQuery } from '../executor/query-cursor.ts'
@@ -42,6 +44,55 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
         for (const row of batch) rows.push(row)
       }
     })
+  }
+
+  /**
+   * The plan, as EXPLAIN (COSTS OFF) shows it; with `analyze`, the query runs, within `statement_timeout`, and it says what
+   * the operators did.
+   */
+  explain(options: ExplainOptions & { format: 'json' }): Promise<[Explanation]>
+  explain(options?: ExplainOptions & { format?: 'text' }): Promise<string>
+  async explain({ analyze, format }: ExplainOptions = {}): Promise<string | [Explanation]> {
+    const explanation = await (analyze ? this.#analyze() : this.#explain())
+    return format === 'json' ? [explanation] : explainText(explanation)
+  }
+
+  async #explain(): Promise<Explanation> {
+    let explanation: Explanation | undefined
+    const running = await this.#begin(() => this.#open())
+    try {
+      explanation = this.#explanation(running)
+    } finally {
+      running.scan.close()
+    }
+    return explanation
+  }
+
+  #analyze(): Promise<Explanation> {
+    const { statementTimeout } = this.#commands
+    return withinStatementTimeout(statementTimeout, this.#signal, async (signal) => {
+      let running: RunningQuery | undefined
+      let planned = 0
+      const cursor = new QueryCursor<T>(async () => {
+        const begun = performance.now()
+        running = await this.#begin(() => this.#open())
+        planned = performance.now() - begun
+        return running
+      }, signal)
+      const begun = performance.now()
+      while ((await cursor.nextBatch()).length > 0);
+      const execution = performance.now() - begun - planned
+      const explained = this.#explanation(running as unknown as RunningQuery)
+      return { ...explained, 'Planning Time': planned, 'Execution Time': execution }
+    })
+  }
+
+  #explanation({ plan, reports }: RunningQuery): Explanation {
+    const done = reports()
+    const { relations } = this.#commands
+    const codecOf = (type: number) => relations.codec(type)
+    const explainer = new Explainer(codecOf, plan.tables, done.length === 0 ? undefined : done)
+    return { Plan: explainer.explain(plan.native.root) }
   }
 
   #cursor(signal: AbortSignal | undefined): QueryCursor<T> {

@@ -1,0 +1,111 @@
+// Expressions of a plan as text, as EXPLAIN has them.
+// Source: src/backend/utils/adt/ruleutils.c, PostgreSQL 18.
+import type { NativeExpression, NativeType } from '../binding/native.ts'
+import { DatumReader, formatType, type LaneValue } from '../types/index.ts'
+import { type CodecOf, typeOids } from './operator-types.ts'
+
+/** A column of an operator's batches. */
+export interface ColumnText {
+  text: string
+  /** Of a table, rather than computed by an operator below. */
+  isPlain: boolean
+}
+
+export function quoteIdentifier(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
+}
+
+function quoteLiteral(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
+  return text.includes('\\') ? `E${quoted}` : quoted
+}
+
+const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]
+
+function laneValue(codecOf: CodecOf, type: NativeType, bytes: Uint8Array): LaneValue {
+  const codec = codecOf(type.oid)
+  if (codec.typlen !== -1) return new DatumReader(bytes, 0, 0).read(codec)
+  return codec.lane === 'text' ? new TextDecoder().decode(bytes) : bytes
+}
+
+function constantText(codecOf: CodecOf, type: NativeType, bytes: Uint8Array | null): string {
+  const name = formatType(type.oid, -1)
+  if (bytes === null) return `NULL::${name}`
+  const text = codecOf(type.oid).toText(laneValue(codecOf, type, bytes))
+  if (type.oid === typeOids.bool) return text === 't' ? 'true' : 'false'
+  if (integers.includes(type.oid)) {
+    // As it was given, before it became what it is compared with.
+    const isInt4 = Math.abs(Number(text)) < 2 ** 31
+    if (isInt4) return text.startsWith('-') ? `'${text}'::integer` : text
+  }
+  if (type.oid === typeOids.numeric && /^[0-9].*[.]/.test(text)) return text
+  return `${quoteLiteral(text)}::${name}`
+}
+
+function arrayElement(text: string): string {
+  if (text !== '' && !/[\s{}",\\]/.test(text) && text.toLowerCase() !== 'null') return text
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+/** `columns`: of the batches that the expression is computed on. */
+export function expressionText(
+  codecOf: CodecOf,
+  expression: NativeExpression,
+  columns: readonly ColumnText[],
+): string {
+  const textOf = (one: NativeExpression): string => expressionText(codecOf, one, columns)
+  switch (expression.kind) {
+    case 'column': {
+      const { text, isPlain } = columns[expression.index] as ColumnText
+      return isPlain ? text : `(${text})`
+    }
+    case 'constant':
+      return constantText(codecOf, expression.type, expression.value)
+    case 'comparison':
+    case 'arithmetic':
+      return `(${textOf(expression.left)} ${expression.operator} ${textOf(expression.right)})`
+    case 'like':
+      return `(${textOf(expression.left)} ~~ ${textOf(expression.right)})`
+    case 'and':
+    case 'or':
+      return junctionText(expression.kind, expression.operands.map(textOf))
+    case 'not':
+      return expression.operand.kind === 'is null'
+        ? `(${textOf(expression.operand.operand)} IS NOT NULL)`
+        : `(NOT ${textOf(expression.operand)})`
+    case 'is null':
+      return `(${textOf(expression.operand)} IS NULL)`
+    case 'cast':
+      return `(${textOf(expression.operand)})::${formatType(expression.type.oid, -1)}`
+    case 'in': {
+      const type = typeOf(expression.operand)
+      const { toText } = codecOf(type.oid)
+      const elements = expression.list.map((bytes) =>
+        arrayElement(toText(laneValue(codecOf, type, bytes))),
+      )
+      if (expression.hasNull) elements.push('NULL')
+      const list = quoteLiteral(`{${elements.join(',')}}`)
+      return `(${textOf(expression.operand)} = ANY (${list}::${formatType(type.oid, -1)}[]))`
+    }
+  }
+}
+
+function typeOf(expression: NativeExpression): NativeType {
+  switch (expression.kind) {
+    case 'column':
+    case 'constant':
+    case 'cast':
+      return expression.type
+    case 'arithmetic':
+      return typeOf(expression.left)
+    default:
+      throw new RangeError('a condition is no operand')
+  }
+}
+
+/** Conditions that were turned to text, all or one of which hold. */
+export function junctionText(kind: 'and' | 'or', conditions: readonly string[]): string {
+  if (conditions.length === 0) return kind === 'and' ? 'true' : 'false'
+  if (conditions.length === 1) return conditions[0] as string
+  return `(${conditions.join(` ${kind.toUpperCase()} `)})`
+}

@@ -1,0 +1,71 @@
+// EXPLAIN (FORMAT TEXT): the nodes of a plan as an indented text.
+// Source: src/backend/commands/explain.c, PostgreSQL 18.
+
+import type { ExplainNode, Explanation } from './explain.ts'
+import { quoteIdentifier } from './explain-expression.ts'
+
+function title(node: ExplainNode): string {
+  const type = node['Node Type']
+  if (type === 'Seq Scan') {
+    const [name, alias] = [String(node['Relation Name']), String(node.Alias)]
+    const suffix = alias === name ? '' : ` ${quoteIdentifier(alias)}`
+    return `${type} on ${quoteIdentifier(name)}${suffix}`
+  }
+  if (type === 'Aggregate') return node.Strategy === 'Hashed' ? 'HashAggregate' : type
+  const join = node['Join Type']
+  if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
+  return type
+}
+
+function actual(node: ExplainNode): string {
+  if (!('Actual Loops' in node)) return ''
+  const [startup, total] = [node['Actual Startup Time'], node['Actual Total Time']].map((time) =>
+    Number(time).toFixed(3),
+  )
+  const rows = Number(node['Actual Rows']).toFixed(2)
+  return ` (actual time=${startup}..${total} rows=${rows} loops=${node['Actual Loops']})`
+}
+
+function memory(node: ExplainNode, batches: 'HashAgg Batches' | 'Hash Batches'): string[] {
+  if (!(batches in node)) return []
+  const disk = node['Disk Usage']
+  const onDisk = disk === undefined || disk === 0 ? '' : `  Disk Usage: ${disk}kB`
+  return [`Batches: ${node[batches]}  Memory Usage: ${node['Peak Memory Usage']}kB${onDisk}`]
+}
+
+function details(node: ExplainNode): string[] {
+  const lines: string[] = []
+  for (const name of ['Hash Cond', 'Sort Key', 'Group Key', 'Filter']) {
+    const value = node[name]
+    if (value !== undefined)
+      lines.push(`${name}: ${Array.isArray(value) ? value.join(', ') : value}`)
+  }
+  const removed = node['Rows Removed by Filter']
+  if (removed !== undefined && removed !== 0) lines.push(`Rows Removed by Filter: ${removed}`)
+  if ('Sort Method' in node) {
+    const space = `${node['Sort Space Type']}: ${node['Sort Space Used']}kB`
+    lines.push(`Sort Method: ${node['Sort Method']}  ${space}`)
+  }
+  return [...lines, ...memory(node, 'HashAgg Batches'), ...memory(node, 'Hash Batches')]
+}
+
+// `indent`: of the node's own line; what belongs to it is further to the right.
+function linesOf(node: ExplainNode, indent: number): string[] {
+  const isRoot = indent === 0
+  const margin = ' '.repeat(isRoot ? 2 : indent + 6)
+  const head = isRoot ? '' : `${' '.repeat(indent)}->  `
+  return [
+    `${head}${title(node)}${actual(node)}`,
+    ...details(node).map((line) => margin + line),
+    ...(node.Plans ?? []).flatMap((child) => linesOf(child, isRoot ? 2 : indent + 6)),
+  ]
+}
+
+export function explainText(explanation: Explanation): string {
+  const lines = linesOf(explanation.Plan, 0)
+  for (const name of ['Planning Time', 'Execution Time'] as const) {
+    const time = explanation[name]
+    if (time !== undefined) lines.push(`${name}: ${time.toFixed(3)} ms`)
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,276 @@
+// EXPLAIN: a plan, and what its operators did, in PostgreSQL's shape.
+//
+// There are no costs, since plans are not chosen by them: it is what EXPLAIN (COSTS OFF) shows.
+// Source: src/backend/commands/explain.c, PostgreSQL 18.
+import type {
+  NativeExpression,
+  NativeOperatorReport,
+  NativePlanNode,
+  NativeSortKey,
+} from '../binding/native.ts'
+import {
+  type ColumnText,
+  expressionText,
+  junctionText,
+  quoteIdentifier,
+} from './explain-expression.ts'
+import type { CodecOf } from './operator-types.ts'
+import type { ScopeTable } from './scope.ts'
+
+export type ExplainValue = string | number | boolean | readonly string[]
+
+/** An operator under the names that EXPLAIN (FORMAT JSON) has. */
+export interface ExplainNode {
+  'Node Type': string
+  Plans?: ExplainNode[]
+  [property: string]: ExplainValue | ExplainNode[] | undefined
+}
+
+export interface ExplainOptions {
+  /** Runs the query, and tells what its operators did. */
+  analyze?: boolean
+  format?: 'text' | 'json'
+}
+
+/** Times in milliseconds. */
+export interface Explanation {
+  Plan: ExplainNode
+  'Planning Time'?: number
+  'Execution Time'?: number
+}
+
+interface Described {
+  properties: Record<string, ExplainValue>
+  children: ExplainNode[]
+  columns: ColumnText[]
+}
+
+type NodeOf<K extends NativePlanNode['node']> = Extract<NativePlanNode, { node: K }>
+
+const joinTypes = {
+  inner: 'Inner',
+  left: 'Left',
+  right: 'Right',
+  full: 'Full',
+  semi: 'Semi',
+  anti: 'Anti',
+} as const
+
+function kilobytes(bytes: number): number {
+  return Math.ceil(bytes / 1024)
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+export class Explainer {
+  readonly #codecOf: CodecOf
+  readonly #tables: readonly ScopeTable[]
+  // Of the operators that are still to come, in order.
+  readonly #reports: NativeOperatorReport[] | undefined
+
+  /** `reports`: what a plan that ran gave. */
+  constructor(
+    codecOf: CodecOf,
+    tables: readonly ScopeTable[],
+    reports: readonly NativeOperatorReport[] | undefined,
+  ) {
+    this.#codecOf = codecOf
+    this.#tables = tables
+    this.#reports = reports && [...reports]
+  }
+
+  explain(root: NativePlanNode): ExplainNode {
+    return this.#describe(root, {}).node
+  }
+
+  #describe(
+    node: NativePlanNode,
+    placed: Record<string, ExplainValue>,
+  ): { node: ExplainNode; columns: ColumnText[] } {
+    const report = this.#reports?.shift()
+    // These are no operators of PostgreSQL's: columns are computed, and conditions tested, by what is below.
+    if (node.node === 'project') {
+      const child = this.#describe(node.child, placed)
+      const columns = node.expressions.map((one) => this.#column(one, child.columns))
+      return { node: child.node, columns }
+    }
+    if (node.node === 'filter') {
+      const child = this.#describe(node.child, placed)
+      // An aggregate is computed where it is tested.
+      const columns = child.columns.map(({ text }) => ({ text, isPlain: true }))
+      child.node.Filter = this.#conditions(node.conditions, columns)
+      if (report !== undefined) {
+        child.node['Actual Rows'] = report.rows
+        child.node['Rows Removed by Filter'] = report.rowsRemoved
+      }
+      return child
+    }
+    const { properties, children, columns } = this.#operator(node, report)
+    const { 'Node Type': type, ...rest } = properties
+    const described: ExplainNode = {
+      'Node Type': type as string,
+      ...('Strategy' in rest && { Strategy: rest.Strategy, 'Partial Mode': 'Simple' }),
+      ...placed,
+      'Parallel Aware': false,
+      'Async Capable': false,
+      ...('Relation Name' in rest && { 'Relation Name': rest['Relation Name'], Alias: rest.Alias }),
+      ...('Join Type' in rest && { 'Join Type': rest['Join Type'] }),
+      ...(report && {
+        'Actual Startup Time': rounded(report.startupMs, 3),
+        'Actual Total Time': rounded(report.totalMs, 3),
+        'Actual Rows': report.rows,
+        'Actual Loops': report.loops,
+      }),
+      Disabled: false,
+      ...rest,
+    }
+    if (children.length > 0) described.Plans = children
+    return { node: described, columns }
+  }
+
+  #operator(node: NativePlanNode, report: NativeOperatorReport | undefined): Described {
+    switch (node.node) {
+      case 'seq scan':
+        return this.#seqScan(node, report)
+      case 'hash join':
+        return this.#hashJoin(node, report)
+      case 'aggregate':
+        return this.#aggregate(node, report)
+      case 'sort':
+        return this.#sort(node, report)
+      case 'limit': {
+        const child = this.#child(node.child, 'Outer')
+        return {
+          properties: { 'Node Type': 'Limit' },
+          children: [child.node],
+          columns: child.columns,
+        }
+      }
+      default:
+        return { properties: { 'Node Type': 'Result' }, children: [], columns: [] }
+    }
+  }
+
+  #seqScan(node: NodeOf<'seq scan'>, report: NativeOperatorReport | undefined): Described {
+    const { relation, alias } = this.#tables[node.relation] as ScopeTable
+    const columns = node.attributes.map((attribute) => {
+      const { name } = relation.columns.find((one) => one.attribute === attribute) ?? { name: '?' }
+      const column = quoteIdentifier(name)
+      const text = this.#tables.length > 1 ? `${quoteIdentifier(alias)}.${column}` : column
+      return { text, isPlain: true }
+    })
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'Seq Scan',
+      'Relation Name': relation.name,
+      Alias: alias,
+    }
+    if (node.conditions.length > 0) {
+      properties.Filter = this.#conditions(node.conditions, columns)
+      if (report !== undefined) properties['Rows Removed by Filter'] = report.rowsRemoved
+    }
+    return { properties, children: [], columns }
+  }
+
+  #hashJoin(node: NodeOf<'hash join'>, report: NativeOperatorReport | undefined): Described {
+    const left = this.#child(node.left, 'Outer')
+    const right = this.#child(node.right, 'Inner')
+    const conditions = node.keys.map((key) => {
+      const one = expressionText(this.#codecOf, key.left, left.columns)
+      return `(${one} = ${expressionText(this.#codecOf, key.right, right.columns)})`
+    })
+    const { node: table, columns } = right
+    const hash: ExplainNode = {
+      'Node Type': 'Hash',
+      'Parent Relationship': 'Inner',
+      'Parallel Aware': false,
+      'Async Capable': false,
+    }
+    if (report !== undefined) {
+      hash['Actual Startup Time'] = table['Actual Total Time']
+      hash['Actual Total Time'] = table['Actual Total Time']
+      hash['Actual Rows'] = table['Actual Rows']
+      hash['Actual Loops'] = 1
+    }
+    hash.Disabled = false
+    if (report !== undefined) {
+      hash['Hash Batches'] = report.batches
+      hash['Peak Memory Usage'] = kilobytes(report.peakBytes)
+      if (report.diskBytes > 0) hash['Disk Usage'] = kilobytes(report.diskBytes)
+    }
+    table['Parent Relationship'] = 'Outer'
+    hash.Plans = [table]
+    const isFilter = node.type === 'semi' || node.type === 'anti'
+    return {
+      properties: {
+        'Node Type': 'Hash Join',
+        'Join Type': joinTypes[node.type],
+        'Hash Cond': junctionText('and', conditions),
+      },
+      children: [left.node, hash],
+      columns: isFilter ? left.columns : [...left.columns, ...columns],
+    }
+  }
+
+  #aggregate(node: NodeOf<'aggregate'>, report: NativeOperatorReport | undefined): Described {
+    const child = this.#child(node.child, 'Outer')
+    const keys = node.keys.map((key) => this.#column(key, child.columns))
+    const calls = node.calls.map(({ function: name, argument }) => {
+      if (argument === null) return { text: name, isPlain: false }
+      const text = expressionText(this.#codecOf, argument, child.columns)
+      return { text: `${name}(${text})`, isPlain: false }
+    })
+    const isHashed = keys.length > 0
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'Aggregate',
+      Strategy: isHashed ? 'Hashed' : 'Plain',
+    }
+    if (isHashed) {
+      properties['Group Key'] = node.keys.map((key) =>
+        expressionText(this.#codecOf, key, child.columns),
+      )
+      if (report !== undefined) {
+        properties['HashAgg Batches'] = report.batches
+        properties['Peak Memory Usage'] = kilobytes(report.peakBytes)
+        properties['Disk Usage'] = kilobytes(report.diskBytes)
+      }
+    }
+    return { properties, children: [child.node], columns: [...keys, ...calls] }
+  }
+
+  #sort(node: NodeOf<'sort'>, report: NativeOperatorReport | undefined): Described {
+    const child = this.#child(node.child, 'Outer')
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'Sort',
+      'Sort Key': node.keys.map((key) => this.#sortKey(key, child.columns)),
+    }
+    if (report?.sortMethod !== undefined) {
+      properties['Sort Method'] = report.sortMethod
+      const bytes = report.diskBytes > 0 ? report.diskBytes : report.peakBytes
+      properties['Sort Space Used'] = kilobytes(bytes)
+      properties['Sort Space Type'] = report.diskBytes > 0 ? 'Disk' : 'Memory'
+    }
+    return { properties, children: [child.node], columns: child.columns }
+  }
+
+  #sortKey({ index, descending, nullsFirst }: NativeSortKey, columns: ColumnText[]): string {
+    const { text, isPlain } = columns[index] as ColumnText
+    const nulls = nullsFirst === descending ? '' : ` NULLS ${nullsFirst ? 'FIRST' : 'LAST'}`
+    return `${isPlain ? text : `(${text})`}${descending ? ' DESC' : ''}${nulls}`
+  }
+
+  #child(node: NativePlanNode, relationship: 'Outer' | 'Inner') {
+    return this.#describe(node, { 'Parent Relationship': relationship })
+  }
+
+  #column(expression: NativeExpression, columns: readonly ColumnText[]): ColumnText {
+    if (expression.kind === 'column') return columns[expression.index] as ColumnText
+    return { text: expressionText(this.#codecOf, expression, columns), isPlain: false }
+  }
+
+  #conditions(conditions: readonly NativeExpression[], columns: readonly ColumnText[]): string {
+    const texts = conditions.map((one) => expressionText(this.#codecOf, one, columns))
+    return junctionText('and', texts)
+  }
+}
