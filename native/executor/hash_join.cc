@@ -91,10 +91,13 @@ Status HashJoin::take_keys(const Batch& batch, bool is_left) {
 }
 
 Status HashJoin::add_right(const Batch& batch) {
+  // While rows are divided, files take memory beside those that are still here.
+  const size_t part_bytes = parts_ * SpilledRows::memory_bytes;
   for (uint32_t row = 0; row < batch.rows; row++) {
     const bool has_null = has_null_[row] != 0;
     if (has_null && !keeps_right_) continue;
-    if (right_parts_ == nullptr && pass_.is_divisible && table_.bytes() > memory_limit_) {
+    const bool is_full = table_.bytes() + part_bytes > memory_limit_;
+    if (right_parts_ == nullptr && pass_.is_divisible && is_full) {
       TemporarySpace& space = execution().temporary_space();
       right_parts_ =
           std::make_unique<SpilledParts>(space, right_types_, account(), parts_, pass_.level);
@@ -106,7 +109,7 @@ Status HashJoin::add_right(const Batch& batch) {
     else
       table_.add(batch.columns, key_columns_, row, hashes_[row], has_null);
   }
-  const size_t blocks = right_parts_ == nullptr ? 0 : parts_ * SpilledRows::memory_bytes;
+  const size_t blocks = right_parts_ == nullptr ? 0 : part_bytes;
   peak_bytes_ = std::max<uint64_t>(peak_bytes_, table_.bytes() + blocks);
   return Status::ok;
 }

@@ -16,8 +16,7 @@ export function quoteIdentifier(name: string): string {
 }
 
 function quoteLiteral(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
-  return text.includes('\\') ? `E${quoted}` : quoted
+  return `'${text.replaceAll("'", "''")}'`
 }
 
 const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]

@@ -158,9 +158,10 @@ export class Explainer {
     const columns = node.attributes.map((attribute) => {
       const { name } = relation.columns.find((one) => one.attribute === attribute) ?? { name: '?' }
       const column = quoteIdentifier(name)
-      const text = this.#tables.length > 1 ? `${quoteIdentifier(alias)}.${column}` : column
-      return { text, isPlain: true }
+      return { text: column, isPlain: true }
     })
+    // What is above a scan of one of several tables says whose column it is.
+    const prefix = this.#tables.length > 1 ? `${quoteIdentifier(alias)}.` : ''
     const properties: Record<string, ExplainValue> = {
       'Node Type': 'Seq Scan',
       'Relation Name': relation.name,
@@ -170,7 +171,8 @@ export class Explainer {
       properties.Filter = this.#conditions(node.conditions, columns)
       if (report !== undefined) properties['Rows Removed by Filter'] = report.rowsRemoved
     }
-    return { properties, children: [], columns }
+    const above = columns.map(({ text }) => ({ text: prefix + text, isPlain: true }))
+    return { properties, children: [], columns: above }
   }
 
   #hashJoin(node: NodeOf<'hash join'>, report: NativeOperatorReport | undefined): Described {
