@@ -24,6 +24,7 @@ export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacu
 export type { SettingInfo, SettingSource } from './config/cluster-settings.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
+export type { ExplainNode, ExplainOptions, Explanation } from './executor/explain.ts'
 export type {
   AggregateCall,
   Comparison,
@@ -35,7 +36,6 @@ export type {
   Query,
   QueryOptions,
 } from './executor/query.ts'
-export type { Explanation, ExplainNode, ExplainOptions } from './executor/explain.ts'
 export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'
 export type { LogRecord, LogSeverity } from './process/log-record.ts'
