@@ -135,7 +135,13 @@ test.each<[string, Query]>([
   ['22012', { from: 't', columns: [{ as: 'x', divide: [1, 'id'] }] }],
   ['22003', { from: 't', columns: [{ as: 'x', multiply: ['id', 2_000_000] }] }],
   ['22025', { from: 't', where: { name: { like: 'name\\' } } }],
+  ['42P10', { from: 't', columns: ['id'], distinct: true, orderBy: ['k'] }],
+  ['42P18', { from: 't', columns: [{ as: 'x', value: { a: 1 } }] }],
   ['2201W', { from: 't', limit: -1 }],
+  ['2201X', { from: 't', offset: -1 }],
 ])('%s is raised by %j', async (code, query) => {
-  await expect(session.query(query).all()).rejects.toMatchObject({ code })
+  await expect(session.query(query).all()).rejects.toMatchObject({
+    code,
+    condition: expect.any(String),
+  })
 })
