@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
 #include <type_traits>
 
 namespace pgdata {
@@ -16,8 +18,11 @@ namespace {
 constexpr const char* range_name = "activity";
 constexpr auto release = std::memory_order_release;
 constexpr auto acquire = std::memory_order_acquire;
-// A writer that died in the middle leaves an odd count until its process is cleaned up after.
-constexpr int attempts_max = 1000;
+// A writer that died in the middle leaves an odd count until its process is cleaned up after; one that is merely not on a
+// processor comes back. So the later attempts are made after a nap each, some milliseconds in all.
+constexpr int attempts_at_once = 100;
+constexpr int attempts_max = 300;
+constexpr std::chrono::microseconds nap{50};
 
 constexpr const char* type_names[BACKEND_NUM_TYPES] = {"invalid",
                                                        "client backend",
@@ -151,6 +156,7 @@ bool ActivityEntry::read(Activity* activity) const {
     const uint32_t before = changes_.load(acquire);
     fields = copy();
     if ((before & 1) == 0 && changes_.load(acquire) == before) break;
+    if (attempt >= attempts_at_once) std::this_thread::sleep_for(nap);
     // After the last attempt each field by itself is right.
   }
   activity->pid = fields.pid;
