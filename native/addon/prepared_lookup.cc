@@ -57,17 +57,22 @@ Napi::Value PreparedLookup::make(Napi::Env env, const std::shared_ptr<SessionSta
 // The relation's lock for one read.
 class PreparedLookup::ReadLock {
  public:
-  explicit ReadLock(LockSession& locks, const LockTag& tag) : locks_(locks), tag_(tag) {}
+  ReadLock(ClusterState& state, LockSession& locks, const LockTag& tag)
+      : state_(state), locks_(locks), tag_(tag) {}
   ~ReadLock() {
-    if (is_held_) locks_.table().end_read(locks_.slot(), tag_);
+    if (is_held_) state_.contain([this] { end(); });
   }
   ReadLock(const ReadLock&) = delete;
   bool take() {
     is_held_ = locks_.table().fast_path().begin_read(locks_.slot(), tag_);
     return is_held_;
   }
+  void end() {
+    if (std::exchange(is_held_, false)) locks_.table().end_read(locks_.slot(), tag_);
+  }
 
  private:
+  ClusterState& state_;
   LockSession& locks_;
   const LockTag& tag_;
   bool is_held_ = false;
@@ -87,7 +92,7 @@ Napi::Value PreparedLookup::run(Napi::Env env) {
     if (session.backend == nullptr || session.lock_wait != WaitEvent::none ||
         core.has_invalidations())
       return to_value(env, Answer::not_now);
-    ReadLock lock(*session.locks, tag_);
+    ReadLock lock(core.engine().state(), *session.locks, tag_);
     if (session.explicit_transaction) {
       if (!session.locks->holds(tag_)) return to_value(env, Answer::not_now);
       session.last_used_ms = coarse_milliseconds();
@@ -96,7 +101,9 @@ Napi::Value PreparedLookup::run(Napi::Env env) {
       // Whoever had it until a moment ago has told.
       if (!lock.take() || core.has_invalidations()) return to_value(env, Answer::not_now);
     }
-    return read(env);
+    const Napi::Value answer = read(env);
+    lock.end();
+    return answer;
   });
 }
 
