@@ -59,7 +59,7 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
 
 }  // namespace
 
-// query(plan): { scan: NativeScan, layout: RowLayout, reports: () => NativeOperatorReport[] }
+// query(plan): { scan: NativeScan, layout: RowLayout, reports: () => NativeOperatorReport[], memory: () => number }
 Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
   return read(info, 1, [&](const ReadView& view) -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -106,6 +106,10 @@ Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
                                   array.Set(i, describe_report(call.Env(), (*reports)[i]));
                                 return array;
                               }));
+    result.Set("memory",
+               Napi::Function::New(env, [account = scan->memory()](const Napi::CallbackInfo& call) {
+                 return Napi::Number::New(call.Env(), static_cast<double>(account->held()));
+               }));
     result.Set("scan", ScanObject::make(env, state_, layout, std::move(scan)));
     return result;
   });

@@ -42,7 +42,9 @@ class Execution {
 
   const ReadContext context;
   const Snapshot snapshot;
-  MemoryAccount memory;
+  // What the operators hold; it may be asked when the execution is gone.
+  const std::shared_ptr<MemoryAccount> account = std::make_shared<MemoryAccount>();
+  MemoryAccount& memory = *account;
 
   uint64_t work_mem_bytes() const { return limits_.work_mem_bytes; }
   uint64_t hash_mem_bytes() const { return limits_.hash_mem_bytes; }

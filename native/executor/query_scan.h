@@ -25,6 +25,8 @@ class QueryScan final : public TableScan {
 
   // What the operators did, once the last row was given.
   std::shared_ptr<const std::vector<OperatorReport>> reports() const { return reports_; }
+  // What the operators hold.
+  std::shared_ptr<const MemoryAccount> memory() const { return execution_->account; }
 
  private:
   Status fill(RowWriter* writer);

@@ -720,11 +720,14 @@ export interface NativeSession {
    * Begins a query. `next` of its scan works for a few milliseconds: a batch without rows that has not ended and needs no
    * larger buffer means that it must be called again.
    */
-  /** `reports`: what the operators did, once the last row was given; nothing before. */
+  /**
+   * `reports`: what the operators did, once the last row was given; nothing before. `memory`: bytes that they hold now.
+   */
   query(plan: NativePlan): {
     scan: NativeScan
     layout: RowLayout
     reports: () => NativeOperatorReport[]
+    memory: () => number
   }
 
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void

@@ -12,6 +12,11 @@ import type {
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgDatabase } from '../catalog/pg_database.ts'
 import { PgError } from '../errors/pg-error.ts'
+import {
+  booleanParameter,
+  type StorageParameters,
+  storageParameters,
+} from '../relation/storage-parameters.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import { type AnalyzeReport, analyzeByOid } from './analyze.ts'
@@ -51,7 +56,7 @@ export interface VacuumProgress {
   indexes_processed: number
 }
 
-/** Options of VACUUM, and the settings it goes by, with PostgreSQL's names and defaults. */
+/** Options of VACUUM, and the settings it goes by, with PostgreSQL's names; by default as they are in the session. */
 export interface VacuumOptions {
   /** Freezes every row that all transactions see: as if the freeze ages were 0. */
   freeze?: boolean
@@ -64,9 +69,14 @@ export interface VacuumOptions {
   analyze?: boolean
   /** For `analyze`, as for AnalyzeOptions. */
   default_statistics_target?: number
-  /** Gives empty pages at the end of a table back. Default true. */
+  /** Gives empty pages at the end of a table back. Default: the table's storage parameter vacuum_truncate. */
   truncate?: boolean
-  /** Default 'auto': indexes are left alone while almost nothing is to be removed from them. */
+  /** For tables without that parameter. */
+  vacuum_truncate?: boolean
+  /**
+   * 'auto': indexes are left alone while almost nothing is to be removed from them. Default: the table's storage parameter
+   * vacuum_index_cleanup, or 'auto'.
+   */
   indexCleanup?: 'auto' | 'on' | 'off'
   /** Looks at every page, whatever the visibility map says. */
   disablePageSkipping?: boolean
@@ -74,7 +84,7 @@ export interface VacuumOptions {
   skipLocked?: boolean
   /** Vacuums the TOAST table, too. Default true. */
   processToast?: boolean
-  /** Bytes for dead line pointers; default 64 MiB. */
+  /** Bytes for dead line pointers; default: maintenance_work_mem, of autovacuum autovacuum_work_mem. */
   maintenanceWorkMem?: number
   vacuum_freeze_min_age?: number
   vacuum_freeze_table_age?: number
@@ -85,7 +95,7 @@ export interface VacuumOptions {
   autovacuum_freeze_max_age?: number
   autovacuum_multixact_freeze_max_age?: number
   vacuum_max_eager_freeze_failure_rate?: number
-  /** Milliseconds; default 0, never sleeps. */
+  /** Milliseconds; 0: never sleeps. */
   vacuum_cost_delay?: number
   vacuum_cost_limit?: number
   vacuum_cost_page_miss?: number
@@ -171,7 +181,6 @@ export async function vacuum(
   options: VacuumOptions,
 ): Promise<VacuumReport[]> {
   if (options.full) return await vacuumFully(run, name, options)
-  const settings = settingsOf(options)
   const oids = await run.step((context) =>
     name === undefined ? upkeepOids(context) : [namedOid(context, name, 'vacuum')],
   )
@@ -179,10 +188,10 @@ export async function vacuum(
   for (const oid of oids) {
     let report: VacuumReport | undefined
     await whileLocked(run, oid, 'VACUUM', options, async (target) => {
-      report = await vacuumRelation(run, target, false, settings, options)
+      report = await vacuumRelation(run, target, false, options)
       reports.push(report)
       if (target.toastOid !== 0 && options.processToast !== false)
-        reports.push(await vacuumRelation(run, target, true, settings, options))
+        reports.push(await vacuumRelation(run, target, true, options))
     })
     if (report !== undefined) await analyzeAfter(run, oid, report, options)
   }
@@ -208,10 +217,9 @@ export async function vacuumByOid(
   ofToast: boolean,
   options: VacuumOptions,
 ): Promise<VacuumReport | undefined> {
-  const settings = settingsOf(options)
   let report: VacuumReport | undefined
   await whileLocked(run, table, 'VACUUM', options, async (target) => {
-    report = await vacuumRelation(run, target, ofToast, settings, options)
+    report = await vacuumRelation(run, target, ofToast, options)
   })
   return report
 }
@@ -243,12 +251,17 @@ async function vacuumFully(
   return reports
 }
 
-function settingsOf(options: VacuumOptions): NativeVacuumSettings {
+function settingsOf(options: VacuumOptions, parameters: StorageParameters): NativeVacuumSettings {
+  const cleanup = booleanParameter(parameters, 'vacuum_index_cleanup')
   const settings: NativeVacuumSettings = {
     maintenanceWorkMem: options.maintenanceWorkMem ?? defaultMaintenanceWorkMem,
     disablePageSkipping: options.disablePageSkipping ?? false,
-    truncate: options.truncate ?? true,
-    indexCleanup: options.indexCleanup ?? 'auto',
+    truncate:
+      options.truncate ??
+      booleanParameter(parameters, 'vacuum_truncate') ??
+      options.vacuum_truncate ??
+      true,
+    indexCleanup: options.indexCleanup ?? (cleanup === undefined ? 'auto' : cleanup ? 'on' : 'off'),
   }
   for (const name of settingNames) {
     const value = options[name]
@@ -256,6 +269,8 @@ function settingsOf(options: VacuumOptions): NativeVacuumSettings {
     if (!(value >= 0)) throw new PgError('22023', `invalid value for parameter "${name}": ${value}`)
     settings[name] = value
   }
+  const eager = Number(parameters('vacuum_max_eager_freeze_failure_rate') ?? -1)
+  if (eager >= 0) settings.vacuum_max_eager_freeze_failure_rate = eager
   if (options.freeze) {
     settings.vacuum_freeze_min_age = 0
     settings.vacuum_freeze_table_age = 0
@@ -270,7 +285,6 @@ async function vacuumRelation(
   run: VacuumRun,
   target: UpkeepTarget,
   ofToast: boolean,
-  settings: NativeVacuumSettings,
   options: VacuumOptions,
 ): Promise<VacuumReport> {
   const oid = ofToast ? target.toastOid : target.oid
@@ -301,7 +315,7 @@ async function vacuumRelation(
         relpages: row.relpages,
         reltuples: row.reltuples,
       },
-      settings,
+      settingsOf(options, storageParameters(row.reloptions)),
       run.isOn('track_io_timing'),
       run.isOn('track_wal_io_timing'),
     )

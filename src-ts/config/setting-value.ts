@@ -69,7 +69,7 @@ function refuse(name: string, value: string, hint?: string): never {
 }
 
 // A beginning of the word that nothing else begins with is enough.
-function parseBoolean(text: string): boolean | undefined {
+export function parseBoolean(text: string): boolean | undefined {
   const lower = text.toLowerCase()
   if (lower === '') return undefined
   if (lower === '1' || 'true'.startsWith(lower) || 'yes'.startsWith(lower) || lower === 'on')

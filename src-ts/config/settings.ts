@@ -20,6 +20,8 @@ const meanings = {
   work_mem: 'bytes',
   hash_mem_multiplier: 'number',
   maintenance_work_mem: 'bytes',
+  /** -1: maintenance_work_mem. */
+  autovacuum_work_mem: 'bytes',
   /** -1: none. */
   temp_file_limit: 'bytes',
   /** Files from this size on are told; -1: none. */
@@ -83,6 +85,10 @@ const meanings = {
   vacuum_freeze_table_age: 'number',
   vacuum_multixact_freeze_min_age: 'number',
   vacuum_multixact_freeze_table_age: 'number',
+  vacuum_failsafe_age: 'number',
+  vacuum_multixact_failsafe_age: 'number',
+  vacuum_max_eager_freeze_failure_rate: 'number',
+  vacuum_truncate: 'boolean',
   /** -1: never, 0: always. */
   log_autovacuum_min_duration: 'milliseconds',
   /** '' when nobody has given it, where PostgreSQL writes to standard error. */

@@ -1,10 +1,15 @@
 // QueryCursor: the rows of a running query, one batch after the other.
 //
-// While native code needs more than a few milliseconds for a batch, the event loop has its turn in between.
+// While native code needs more than a few milliseconds for a batch, the event loop has its turn in between. What it holds and
+// the batch are shown below a PortalContext, which goes when the query has ended.
 import { setImmediate } from 'node:timers/promises'
 import { RowBatch } from '../access/row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from '../access/row-decoder.ts'
 import type { NativeOperatorReport, NativeScan, RowLayout } from '../binding/native.ts'
+import { AllocSet } from '../memory/alloc-set.ts'
+import { smallSizes } from '../memory/growing-context.ts'
+import type { MemoryContext } from '../memory/memory-context.ts'
+import { NativeMemory } from '../memory/native-memory.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import type { QueryPlan } from './plan-query.ts'
 
@@ -15,14 +20,22 @@ export interface RunningQuery {
   layout: RowLayout
   /** What the operators did, once the last row was given: of the root, then of those below, from the left to the right. */
   reports: () => NativeOperatorReport[]
+  /** Bytes that the operators hold. */
+  memory: () => number
 }
 
 // Variable bytes of a batch.
 const batchBytes = 256 * 1024
 
+const forgotten = new FinalizationRegistry<MemoryContext>((portal) => {
+  if (!portal.deleted) portal.delete()
+})
+
 export class QueryCursor<T> implements AsyncIterableIterator<T> {
   readonly #open: () => RunningQuery | Promise<RunningQuery>
   readonly #signal: AbortSignal | undefined
+  readonly #parent: MemoryContext
+  #portal: MemoryContext | undefined
   #running: RunningQuery | undefined
   #decoder: RowDecoder<unknown> | undefined
   #batch: RowBatch | undefined
@@ -32,9 +45,14 @@ export class QueryCursor<T> implements AsyncIterableIterator<T> {
   // Calls are answered in the order in which they were made.
   #last: Promise<unknown> | undefined
 
-  /** `open` is called when the first row is asked for. */
-  constructor(open: () => RunningQuery | Promise<RunningQuery>, signal: AbortSignal | undefined) {
+  /** `open` is called when the first row is asked for; `parent` is above the memory context of the query. */
+  constructor(
+    open: () => RunningQuery | Promise<RunningQuery>,
+    parent: MemoryContext,
+    signal: AbortSignal | undefined,
+  ) {
     this.#open = open
+    this.#parent = parent
     this.#signal = signal
     signal?.addEventListener('abort', this.#stop, { once: true })
   }
@@ -63,6 +81,7 @@ export class QueryCursor<T> implements AsyncIterableIterator<T> {
   return(): Promise<IteratorResult<T, undefined>> {
     return this.#inOrder(async () => {
       this.#end()
+      this.#release()
       return { done: true, value: undefined }
     })
   }
@@ -87,9 +106,12 @@ export class QueryCursor<T> implements AsyncIterableIterator<T> {
 
   // Gets the next batch; false at the end.
   async #fill(): Promise<boolean> {
-    this.#refuseCanceled()
-    if (this.#ended) return false
     try {
+      this.#refuseCanceled()
+      if (this.#ended) {
+        this.#release()
+        return false
+      }
       this.#running ??= await this.#begin()
       const batch = this.#batch as RowBatch
       for (;;) {
@@ -101,22 +123,28 @@ export class QueryCursor<T> implements AsyncIterableIterator<T> {
         else await setImmediate()
       }
       if (batch.ended) this.#end()
-      if (this.#rows === 0) return false
+      if (this.#rows === 0) {
+        this.#release()
+        return false
+      }
       this.#decoder?.attach(batch)
       return true
     } catch (error) {
       this.#end()
-      this.#rows = 0
-      this.#row = 0
+      this.#release()
       throw error
     }
   }
 
   async #begin(): Promise<RunningQuery> {
     const running = await this.#open()
-    const { layout, plan } = running
+    const { layout, plan, memory } = running
     this.#decoder = rowDecoderFactory(plan.columns, layout)()
-    this.#batch = new RowBatch(layout.heap + batchBytes)
+    const ident = plan.tables.map(({ alias }) => alias).join(', ')
+    this.#portal = new AllocSet(this.#parent, 'PortalContext', { ...smallSizes, ident })
+    forgotten.register(this, this.#portal, this)
+    new NativeMemory(this.#portal, 'ExecutorState', memory)
+    this.#batch = new RowBatch(layout.heap + batchBytes, this.#portal)
     return running
   }
 
@@ -133,5 +161,16 @@ export class QueryCursor<T> implements AsyncIterableIterator<T> {
     this.#ended = true
     this.#signal?.removeEventListener('abort', this.#stop)
     this.#running?.scan.close()
+  }
+
+  // Nothing is decoded from the batch any more.
+  #release(): void {
+    this.#row = 0
+    this.#rows = 0
+    this.#batch = undefined
+    if (this.#portal === undefined) return
+    forgotten.unregister(this)
+    if (!this.#portal.deleted) this.#portal.delete()
+    this.#portal = undefined
   }
 }

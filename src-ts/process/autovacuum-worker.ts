@@ -21,13 +21,8 @@ import {
   vacuumByOid,
 } from '../command/vacuum.ts'
 import { PgError } from '../errors/pg-error.ts'
-import {
-  needsAnalyze,
-  type StorageParameters,
-  storageParameters,
-  type VacuumNeed,
-  vacuumNeed,
-} from './vacuum-need.ts'
+import { type StorageParameters, storageParameters } from '../relation/storage-parameters.ts'
+import { needsAnalyze, type VacuumNeed, vacuumNeed } from './vacuum-need.ts'
 import type { WorkerDatabase, WorkerHost } from './worker-host.ts'
 
 interface Sharing {
@@ -280,18 +275,15 @@ export class AutovacuumWorker {
     const { settings } = this.#host
     const { parameters } = candidate
     const number = (name: string, setting: number) => Number(parameters(name) ?? setting)
-    const cleanup = parameters('vacuum_index_cleanup')?.toLowerCase()
-    const truncate = parameters('vacuum_truncate')?.toLowerCase()
     return {
       ...this.#costOptionsFor(candidate),
       skipLocked: !need.wraparound,
       processToast: false,
-      truncate: truncate === undefined || /^(t|true|on|yes|y|1)$/.test(truncate),
-      indexCleanup: /^(t|true|on|yes|y|1)$/.test(cleanup ?? '')
-        ? 'on'
-        : /^(f|false|off|no|n|0)$/.test(cleanup ?? '')
-          ? 'off'
-          : 'auto',
+      vacuum_truncate: settings.vacuum_truncate,
+      maintenanceWorkMem:
+        settings.autovacuum_work_mem >= 0
+          ? settings.autovacuum_work_mem
+          : settings.maintenance_work_mem,
       vacuum_freeze_min_age: number('autovacuum_freeze_min_age', settings.vacuum_freeze_min_age),
       vacuum_freeze_table_age: number(
         'autovacuum_freeze_table_age',
@@ -307,6 +299,9 @@ export class AutovacuumWorker {
       ),
       autovacuum_freeze_max_age: settings.autovacuum_freeze_max_age,
       autovacuum_multixact_freeze_max_age: settings.autovacuum_multixact_freeze_max_age,
+      vacuum_failsafe_age: settings.vacuum_failsafe_age,
+      vacuum_multixact_failsafe_age: settings.vacuum_multixact_failsafe_age,
+      vacuum_max_eager_freeze_failure_rate: settings.vacuum_max_eager_freeze_failure_rate,
       vacuum_cost_page_dirty: settings.vacuum_cost_page_dirty,
       signal,
     }

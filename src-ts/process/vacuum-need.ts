@@ -3,6 +3,7 @@
 // Source: relation_needs_vacanalyze in src/backend/postmaster/autovacuum.c, PostgreSQL 18.
 import { idPrecedes } from '../command/id-order.ts'
 import type { Settings } from '../config/settings.ts'
+import { booleanParameter, type StorageParameters } from '../relation/storage-parameters.ts'
 
 /** The part of pg_class that it depends on. */
 export interface RelationSizes {
@@ -23,9 +24,6 @@ export interface VacuumNeed {
   /** Ids are about to run out: also when autovacuum is off, and without giving way. */
   wraparound: boolean
 }
-
-/** A storage parameter by its name without "toast.", as pg_class.reloptions has it; undefined when it is not set. */
-export type StorageParameters = (name: string) => string | undefined
 
 const firstNormalXid = 3
 const firstMulti = 1
@@ -63,11 +61,6 @@ export function isAutovacuuming({ autovacuum, track_counts }: Settings): boolean
   return autovacuum && track_counts
 }
 
-export function storageParameters(reloptions: readonly string[] | null): StorageParameters {
-  return (name) =>
-    reloptions?.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
-}
-
 // A parameter that is not set, or out of its range, leaves it to the setting.
 function numberOf(parameters: StorageParameters, name: string, setting: number, least = 0): number {
   const value = Number(parameters(name) ?? Number.NaN)
@@ -76,8 +69,7 @@ function numberOf(parameters: StorageParameters, name: string, setting: number, 
 
 // Not if ids are running out.
 function isEnabled(settings: Settings, parameters: StorageParameters): boolean {
-  const enabled = parameters('autovacuum_enabled') ?? 'true'
-  return isAutovacuuming(settings) && !/^(f|false|off|no|n|0)$/i.test(enabled)
+  return isAutovacuuming(settings) && booleanParameter(parameters, 'autovacuum_enabled') !== false
 }
 
 /** `changes`: rows that were changed since the last analyze; undefined when nothing was counted. */

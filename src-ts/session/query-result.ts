@@ -1,4 +1,5 @@
 // QueryResult: a query that was asked for, to be run as often as its rows are.
+import { portalParent } from '../access/session-memory.ts'
 import type { Commands } from '../command/commands.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
@@ -7,6 +8,7 @@ import { planQuery } from '../executor/plan-query.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
 import { QueryCursor, type RunningQuery } from '../executor/query-cursor.ts'
 import { tablesOfQuery } from '../executor/scope.ts'
+import type { MemoryContext } from '../memory/memory-context.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
 
@@ -73,12 +75,16 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
     return withinStatementTimeout(statementTimeout, this.#signal, async (signal) => {
       let running: RunningQuery | undefined
       let planned = 0
-      const cursor = new QueryCursor<T>(async () => {
-        const begun = performance.now()
-        running = await this.#begin(() => this.#open())
-        planned = performance.now() - begun
-        return running
-      }, signal)
+      const cursor = new QueryCursor<T>(
+        async () => {
+          const begun = performance.now()
+          running = await this.#begin(() => this.#open())
+          planned = performance.now() - begun
+          return running
+        },
+        this.#memory(),
+        signal,
+      )
       const begun = performance.now()
       while ((await cursor.nextBatch()).length > 0);
       const execution = performance.now() - begun - planned
@@ -96,7 +102,11 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   }
 
   #cursor(signal: AbortSignal | undefined): QueryCursor<T> {
-    return new QueryCursor<T>(() => this.#begin(() => this.#open()), signal)
+    return new QueryCursor<T>(() => this.#begin(() => this.#open()), this.#memory(), signal)
+  }
+
+  #memory(): MemoryContext {
+    return portalParent(this.#commands.native)
   }
 
   #open(): RunningQuery {

@@ -56,6 +56,7 @@ import {
 import { Table } from './table.ts'
 import { Transaction } from './transaction.ts'
 import { memoryLimits, transactionDefaults } from './transaction-defaults.ts'
+import { vacuumDefaults } from './vacuum-defaults.ts'
 
 // The catalogs that definitions change, whose rows others may have cached: pg_class, pg_attribute, pg_type, pg_index,
 // pg_constraint, pg_namespace, pg_attrdef. Source: src/include/catalog/*.h, PostgreSQL 18.
@@ -324,7 +325,11 @@ export class Session {
     const { statement } = this.#queue.defaults.limits
     return this.runVacuum((run) =>
       withinStatementTimeout(statement, given.signal, (signal) =>
-        vacuum(run, name, { ...this.#analyzeSettings(), ...given, ...(signal && { signal }) }),
+        vacuum(run, name, {
+          ...vacuumDefaults(this.#settings),
+          ...given,
+          ...(signal && { signal }),
+        }),
       ),
     )
   }
@@ -345,14 +350,14 @@ export class Session {
     return this.runVacuum(
       (run) =>
         withinStatementTimeout(statement, given.signal, (signal) =>
-          analyze(run, name, { ...this.#analyzeSettings(), ...given, ...(signal && { signal }) }),
+          analyze(run, name, {
+            ...vacuumDefaults(this.#settings),
+            ...given,
+            ...(signal && { signal }),
+          }),
         ),
       'ANALYZE',
     )
-  }
-
-  #analyzeSettings(): Pick<AnalyzeOptions, 'default_statistics_target'> {
-    return { default_statistics_target: Number(this.#settings.get('default_statistics_target')) }
   }
 
   /** For autovacuum: vacuums with steps in transactions of their own. Throws 25001 in a transaction. */

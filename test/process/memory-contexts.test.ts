@@ -69,6 +69,40 @@ test('a scan has a context until its last row was taken, or it is left', () => {
   expect(portals()).toEqual([])
 })
 
+test('a query has a context with what its operators hold, within work_mem', async () => {
+  session.set('work_mem', '64kB')
+  const states = () => session.memoryContexts().filter(({ name }) => name === 'ExecutorState')
+  const asked = session.query<{ id: number; note: string }>({ from: 't', orderBy: ['note', 'id'] })
+  const rows = asked[Symbol.asyncIterator]()
+  expect(states()).toEqual([])
+  const first = await rows.next()
+  expect(first.value).toEqual({ id: 0, note: '' })
+  const [portal] = portals()
+  expect(portal).toMatchObject({ ident: 't', level: 3 })
+  const [state] = states()
+  expect(state).toMatchObject({ type: 'Bump', level: 4 })
+  expect(state?.path.slice(0, -1)).toEqual(portal?.path)
+  // What is sorted, and a few batches of 2048 rows beside it, with 100 bytes each at most.
+  expect(state?.used_bytes).toBeGreaterThan(64 * 1024)
+  expect(state?.used_bytes).toBeLessThan(64 * 1024 + 3 * 2048 * 128)
+  // It is left.
+  await rows.return()
+  expect(portals()).toEqual([])
+  // Its last row is taken; it fails; it is given up.
+  expect((await asked.all()).length).toBe(2500)
+  expect(portals()).toEqual([])
+  const failing = session.query({ from: 't', where: { '>': [{ divide: [1, 'id'] }, 0] } })
+  await expect(failing.all()).rejects.toMatchObject({ code: '22012' })
+  expect(portals()).toEqual([])
+  const giveUp = new AbortController()
+  const given = session.query({ from: 't' }, { signal: giveUp.signal })[Symbol.asyncIterator]()
+  await given.nextBatch()
+  expect(portals().length).toBe(1)
+  giveUp.abort()
+  await expect(given.next()).rejects.toMatchObject({ code: '57014' })
+  expect(portals()).toEqual([])
+})
+
 test('the last rows of a scan can be taken after its session has ended', async () => {
   const rows = session.table<{ id: number }>('t').range({ from: 10, to: 19 })
   expect(rows.next().value?.id).toBe(10)

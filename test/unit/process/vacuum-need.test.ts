@@ -6,9 +6,9 @@ import { resolveSettings } from '../../../src-ts/config/settings.ts'
 import {
   needsAnalyze,
   type RelationSizes,
-  storageParameters,
   vacuumNeed,
 } from '../../../src-ts/process/vacuum-need.ts'
+import { storageParameters } from '../../../src-ts/relation/storage-parameters.ts'
 
 const sizes: RelationSizes = {
   relpages: 100,
