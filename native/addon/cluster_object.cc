@@ -31,6 +31,7 @@ Napi::Function ClusterObject::define(Napi::Env env) {
           InstanceMethod("analyze", &ClusterObject::analyze),
           InstanceMethod("newOid", &ClusterObject::new_oid),
           InstanceMethod("blocks", &ClusterObject::blocks),
+          InstanceMethod("indexHeight", &ClusterObject::index_height),
           InstanceMethod("verifyIndex", &ClusterObject::verify_index),
           InstanceMethod("checkpoint", &ClusterObject::checkpoint),
           InstanceMethod("switchSegment", &ClusterObject::switch_segment),
@@ -206,6 +207,22 @@ Napi::Value ClusterObject::blocks(const Napi::CallbackInfo& info) {
     if (exists)
       THROW_IF_ERROR(env, storage.block_count(locator, static_cast<ForkNumber>(fork), &blocks));
     return Napi::Number::New(env, blocks);
+  });
+}
+
+// indexHeight(relation, index): the level of the page where searches begin
+Napi::Value ClusterObject::index_height(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, *core_, [&]() -> Napi::Value {
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    const uint32_t number = info[1].ToNumber().Uint32Value();
+    if (table == nullptr || number >= table->indexes().size() ||
+        table->indexes()[number].btree == nullptr)
+      THROW_IF_ERROR(env, bad_argument("index"));
+    BufferRef root;
+    THROW_IF_ERROR(env, find_btree_root(core_->engine().services().pool,
+                                        *table->indexes()[number].btree, &root));
+    return Napi::Number::New(env, root.is_valid() ? view_of(root).opaque().btpo_level : 0);
   });
 }
 

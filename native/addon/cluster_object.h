@@ -24,6 +24,7 @@ class ClusterObject final : public Napi::ObjectWrap<ClusterObject> {
   Napi::Value vacuum(const Napi::CallbackInfo& info);
   Napi::Value analyze(const Napi::CallbackInfo& info);
   Napi::Value new_oid(const Napi::CallbackInfo& info);
+  Napi::Value index_height(const Napi::CallbackInfo& info);
   Napi::Value verify_index(const Napi::CallbackInfo& info);
   Napi::Value blocks(const Napi::CallbackInfo& info);
   Napi::Value checkpoint(const Napi::CallbackInfo& info);

@@ -9,6 +9,8 @@
 #include "addon/fields.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_join.h"
+#include "executor/index_join.h"
+#include "executor/index_scan.h"
 #include "executor/row_operators.h"
 #include "executor/seq_scan.h"
 #include "executor/sort_rows.h"
@@ -37,6 +39,16 @@ constexpr Named<Comparison> comparisons[] = {
     {"=", Comparison::equal},   {"<>", Comparison::not_equal},
     {"<", Comparison::less},    {"<=", Comparison::less_or_equal},
     {">", Comparison::greater}, {">=", Comparison::greater_or_equal},
+};
+
+constexpr Named<BtreeOperator> key_conditions[] = {
+    {"=", BtreeOperator::equal},
+    {"<", BtreeOperator::less},
+    {"<=", BtreeOperator::less_or_equal},
+    {">", BtreeOperator::greater},
+    {">=", BtreeOperator::greater_or_equal},
+    {"is null", BtreeOperator::is_null},
+    {"is not null", BtreeOperator::is_not_null},
 };
 
 constexpr Named<Arithmetic> calculations[] = {
@@ -270,6 +282,41 @@ Status PlanReader::read_seq_scan(const Napi::Object& object, OperatorPointer* ma
   return Status::ok;
 }
 
+Status PlanReader::read_index_search(const Napi::Object& object, IndexSearch* search) {
+  RETURN_IF_ERROR(read_table(object, &search->table, &search->attributes));
+  Fields fields(object);
+  search->index = fields.number("index");
+  search->direction = fields.boolean("backward") ? ScanDirection::backward : ScanDirection::forward;
+  const Napi::Array array = fields.array("keys");
+  RETURN_IF_ERROR(fields.status());
+  if (search->index >= search->table->indexes().size()) return bad_argument("index");
+  const BtreeIndex* const btree = search->table->indexes()[search->index].btree.get();
+  if (btree == nullptr) return bad_argument("index");
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("keys");
+    const auto described = item.As<Napi::Object>();
+    Fields of_key(described);
+    IndexKey key;
+    key.column = static_cast<int>(of_key.number("column"));
+    if (!find_named(key_conditions, of_key.text("operator"), &key.op))
+      return bad_argument("operator");
+    RETURN_IF_ERROR(of_key.status());
+    if (key.column >= btree->nkeyatts()) return bad_argument("column");
+    const bool is_test = key.op == BtreeOperator::is_null || key.op == BtreeOperator::is_not_null;
+    if (!is_test) {
+      RETURN_IF_ERROR(read_expression(described.Get("value"), &key.value));
+      const TupleDesc& columns = btree->definition().columns;
+      const Attribute& attribute = columns.attributes[static_cast<size_t>(key.column)];
+      const ValueType& type = key.value->type();
+      if (type.length != attribute.attlen || type.by_value != attribute.attbyval)
+        return bad_argument("value");
+    }
+    search->keys.push_back(std::move(key));
+  }
+  return read_expressions(object.Get("conditions"), &search->conditions);
+}
+
 Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* made) {
   Fields fields(object);
   JoinType type;
@@ -296,6 +343,28 @@ Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* m
   }
   return HashJoin::create(execution_, type, std::move(left), std::move(right),
                           std::move(left_types), std::move(right_types), std::move(keys), made);
+}
+
+Status PlanReader::read_index_join(const Napi::Object& object, OperatorPointer* made) {
+  Fields fields(object);
+  JoinType type;
+  if (!find_named(join_types, fields.text("type"), &type)) return bad_argument("type");
+  if (type == JoinType::right || type == JoinType::full) return bad_argument("type");
+  OperatorPointer left;
+  RETURN_IF_ERROR(read_node(object.Get("left"), &left));
+  const Napi::Value right = object.Get("right");
+  if (!right.IsObject()) return bad_argument("right");
+  IndexSearch search;
+  RETURN_IF_ERROR(read_index_search(right.As<Napi::Object>(), &search));
+  std::vector<ValueType> left_types;
+  std::vector<ValueType> right_types;
+  RETURN_IF_ERROR(read_types(object.Get("leftColumns"), &left_types));
+  RETURN_IF_ERROR(read_types(object.Get("rightColumns"), &right_types));
+  if (right_types.size() != search.attributes.size()) return bad_argument("rightColumns");
+  *made = IndexJoin::create(execution_, type, std::move(left),
+                            std::make_unique<IndexScan>(execution_, std::move(search)),
+                            std::move(left_types), std::move(right_types));
+  return Status::ok;
 }
 
 Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* made) {
@@ -364,6 +433,13 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   const std::string node = fields.text("node");
   RETURN_IF_ERROR(fields.status());
   if (node == "seq scan") return read_seq_scan(object, made);
+  if (node == "index scan") {
+    IndexSearch search;
+    RETURN_IF_ERROR(read_index_search(object, &search));
+    *made = std::make_unique<IndexScan>(execution_, std::move(search));
+    return Status::ok;
+  }
+  if (node == "index join") return read_index_join(object, made);
   if (node == "hash join") return read_hash_join(object, made);
   if (node == "aggregate") return read_aggregate(object, made);
   if (node == "sort") return read_sort(object, made);

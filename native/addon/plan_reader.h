@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "executor/expression.h"
+#include "executor/index_cursor.h"
 #include "executor/operator.h"
 #include "executor/query_scan.h"
 #include "table/table.h"
@@ -38,9 +39,11 @@ class PlanReader {
   Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);
 
   Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
+  Status read_index_join(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
+  Status read_index_search(const Napi::Object& object, IndexSearch* search);
   Status read_table(const Napi::Object& object, std::shared_ptr<Table>* table,
                     std::vector<int>* attributes);
 

@@ -53,6 +53,7 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
   set("peakBytes", report.peak_bytes);
   set("diskBytes", report.disk_bytes);
   set("batches", report.batches);
+  set("indexSearches", report.index_searches);
   if (report.sort_method != nullptr) object.Set("sortMethod", report.sort_method);
   return object;
 }

@@ -83,6 +83,7 @@ struct OperatorReport {
   const char* sort_method = nullptr;  // of a sort, as EXPLAIN has it
   uint64_t peak_bytes = 0;            // of what is limited
   uint64_t disk_bytes = 0;
+  uint64_t index_searches = 0;
   uint32_t batches = 0;  // how many times rows were taken from files, and once for the child's
 };
 

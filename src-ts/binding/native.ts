@@ -301,12 +301,32 @@ export interface NativeSortKey {
   nullsFirst: boolean
 }
 
+export type NativeIndexOperator = Exclude<ComparisonOperator, '<>'> | 'is null' | 'is not null'
+
+/** What an index tests of a key column, numbered from 0. */
+export interface NativeIndexKey {
+  column: number
+  operator: NativeIndexOperator
+  /** Of the column's type; not for the tests for null. */
+  value?: NativeExpression
+}
+
 /** An operator of a plan. `relation`: of the plan's; attributes are numbered from 1. */
 export type NativePlanNode =
   | { node: 'one row' }
   | {
       node: 'seq scan'
       relation: number
+      attributes: number[]
+      conditions: NativeExpression[]
+    }
+  | {
+      node: 'index scan'
+      relation: number
+      /** Of the relation's indexes. */
+      index: number
+      backward: boolean
+      keys: NativeIndexKey[]
       attributes: number[]
       conditions: NativeExpression[]
     }
@@ -320,6 +340,15 @@ export type NativePlanNode =
       leftColumns: NativeType[]
       rightColumns: NativeType[]
       keys: { left: NativeExpression; right: NativeExpression }[]
+    }
+  | {
+      node: 'index join'
+      type: 'inner' | 'left' | 'semi' | 'anti'
+      left: NativePlanNode
+      /** The keys' values are of the left columns. */
+      right: Extract<NativePlanNode, { node: 'index scan' }>
+      leftColumns: NativeType[]
+      rightColumns: NativeType[]
     }
   | {
       node: 'aggregate'
@@ -352,6 +381,7 @@ export interface NativeOperatorReport {
   peakBytes: number
   diskBytes: number
   batches: number
+  indexSearches: number
   sortMethod?: string
 }
 
@@ -1049,6 +1079,8 @@ export interface NativeCluster {
   relation(descriptor: RelationDescriptor): NativeRelation
   newOid(): number
   blocks(locator: Locator, fork: 0 | 1 | 2 | 3): number
+  /** Levels above the leaves of a relation's index, from where searches begin. */
+  indexHeight(relation: NativeRelation, index: number): number
   /**
    * Checks a B-tree. `existing` marks the heap's line pointers, `itemsPerPage` bits a block; `met` gets those that
    * the index points to.

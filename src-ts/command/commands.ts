@@ -3,6 +3,7 @@
 // While a transaction changes relations it has a relation cache of its own, so that no other session sees what may
 // yet be rolled back; when it ends, the shared one forgets what it knew.
 import type { NativeCluster, NativeSession } from '../binding/native.ts'
+import type { KnownSetting } from '../config/session-settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
@@ -35,6 +36,8 @@ export interface CommandServices {
   dataDirectory: string
   /** Forgets what other processes have defined anew. */
   acceptInvalidations: () => Invalidated
+  /** The value of a setting, in its unit. */
+  setting: (name: KnownSetting) => string
   /** Called when catalogs may have new files. */
   onCatalogsReplaced: () => void
 }
@@ -68,6 +71,16 @@ export class Commands {
   /** The session, for what only reads. */
   get native(): NativeSession {
     return this.#services.native
+  }
+
+  setting(name: KnownSetting): string {
+    return this.#services.setting(name)
+  }
+
+  /** Where relations are, and what catalogs say of them. */
+  get storage(): { cluster: NativeCluster; catalogs: CatalogStore } {
+    const { cluster, catalogs } = this.#services
+    return { cluster, catalogs: this.#ownCatalogs ?? catalogs }
   }
 
   /** Milliseconds; 0: without limit. */

@@ -9,6 +9,7 @@ import {
   type SettingInfo,
   type SettingSource,
 } from './cluster-settings.ts'
+import type { PlannerSetting } from './planner-settings.ts'
 import {
   findSettingDefinition,
   type SettingContext,
@@ -69,6 +70,13 @@ export function refuseUnlessSettable(
       hint: 'Use the options of connect or of transaction.',
     })
 }
+
+/** Settings that are read here and there, beside those of all of the cluster. */
+export type KnownSetting =
+  | SettingName
+  | PlannerSetting
+  | 'default_transaction_isolation'
+  | 'default_transaction_read_only'
 
 export class SessionSettings {
   readonly #cluster: ClusterSettings
@@ -136,9 +144,7 @@ export class SessionSettings {
   }
 
   /** The text of a setting that PostgreSQL knows. */
-  get(
-    name: SettingName | 'default_transaction_isolation' | 'default_transaction_read_only',
-  ): string {
+  get(name: KnownSetting): string {
     return this.#now(name)?.setting ?? ''
   }
 

@@ -17,6 +17,20 @@ function conjunction(operands: readonly BoundExpression[]): BoundExpression {
   return operands.length === 0 ? isTrue : { kind: 'and', operands: [...operands] }
 }
 
+const negated: Record<ComparisonOperator, ComparisonOperator> = {
+  '=': '<>',
+  '<>': '=',
+  '<': '>=',
+  '<=': '>',
+  '>': '<=',
+  '>=': '<',
+}
+
+function not(operand: BoundExpression): BoundExpression {
+  if (operand.kind !== 'comparison') return { kind: 'not', operand }
+  return { ...operand, operator: negated[operand.operator] }
+}
+
 // An object whose members are all operators; any other object is a constant (a json document, say).
 function isComparison(value: unknown): value is Record<string, unknown> {
   if (!isPlainObject(value)) return false
@@ -121,7 +135,7 @@ function comparison(names: Names, left: Analyzed, wanted: unknown): BoundExpress
       .filter(([, value]) => value !== undefined)
       .map(([operator, value]) =>
         operator === 'not'
-          ? { kind: 'not', operand: comparison(names, left, value) }
+          ? not(comparison(names, left, value))
           : applyOperator(names, operator, left, value, analyzeComparand),
       ),
   )
@@ -167,7 +181,7 @@ export function analyzeConditions(
     if (name === 'and') return conditionList(names, name, wanted)
     if (name === 'or') return [{ kind: 'or', operands: conditionList(names, name, wanted) }]
     if (name === 'not') {
-      return [{ kind: 'not', operand: conjunction(analyzeConditions(names, wanted as Conditions)) }]
+      return [not(conjunction(analyzeConditions(names, wanted as Conditions)))]
     }
     if (allOperators.has(name)) return [operatorCondition(names, name, wanted)]
     return [comparison(names, names.column(name), wanted)]

@@ -21,7 +21,7 @@ function quoteLiteral(text: string): string {
 
 const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]
 
-function laneValue(codecOf: CodecOf, type: NativeType, bytes: Uint8Array): LaneValue {
+export function laneValue(codecOf: CodecOf, type: NativeType, bytes: Uint8Array): LaneValue {
   const codec = codecOf(type.oid)
   if (codec.typlen !== -1) return new DatumReader(bytes, 0, 0).read(codec)
   return codec.lane === 'text' ? new TextDecoder().decode(bytes) : bytes

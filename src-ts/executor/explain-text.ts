@@ -6,15 +6,27 @@ import { quoteIdentifier } from './explain-expression.ts'
 
 function title(node: ExplainNode): string {
   const type = node['Node Type']
-  if (type === 'Seq Scan') {
+  if ('Relation Name' in node) {
     const [name, alias] = [String(node['Relation Name']), String(node.Alias)]
+    const direction = node['Scan Direction'] === 'Backward' ? ' Backward' : ''
+    const index = node['Index Name']
+    const using = index === undefined ? '' : `${direction} using ${quoteIdentifier(String(index))}`
     const suffix = alias === name ? '' : ` ${quoteIdentifier(alias)}`
-    return `${type} on ${quoteIdentifier(name)}${suffix}`
+    return `${type}${using} on ${quoteIdentifier(name)}${suffix}`
   }
   if (type === 'Aggregate') return node.Strategy === 'Hashed' ? 'HashAggregate' : type
   const join = node['Join Type']
   if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
+  if (type === 'Nested Loop' && join !== 'Inner') return `${type} ${join} Join`
   return type
+}
+
+function cost(node: ExplainNode): string {
+  if (!('Total Cost' in node)) return ''
+  const [startup, total] = [node['Startup Cost'], node['Total Cost']].map((one) =>
+    Number(one).toFixed(2),
+  )
+  return `  (cost=${startup}..${total} rows=${node['Plan Rows']} width=${node['Plan Width']})`
 }
 
 function actual(node: ExplainNode): string {
@@ -35,13 +47,14 @@ function memory(node: ExplainNode, batches: 'HashAgg Batches' | 'Hash Batches'):
 
 function details(node: ExplainNode): string[] {
   const lines: string[] = []
-  for (const name of ['Hash Cond', 'Sort Key', 'Group Key', 'Filter']) {
+  for (const name of ['Index Cond', 'Hash Cond', 'Sort Key', 'Group Key', 'Filter']) {
     const value = node[name]
     if (value !== undefined)
       lines.push(`${name}: ${Array.isArray(value) ? value.join(', ') : value}`)
   }
   const removed = node['Rows Removed by Filter']
   if (removed !== undefined && removed !== 0) lines.push(`Rows Removed by Filter: ${removed}`)
+  if ('Index Searches' in node) lines.push(`Index Searches: ${node['Index Searches']}`)
   if ('Sort Method' in node) {
     const space = `${node['Sort Space Type']}: ${node['Sort Space Used']}kB`
     lines.push(`Sort Method: ${node['Sort Method']}  ${space}`)
@@ -55,7 +68,7 @@ function linesOf(node: ExplainNode, indent: number): string[] {
   const margin = ' '.repeat(isRoot ? 2 : indent + 6)
   const head = isRoot ? '' : `${' '.repeat(indent)}->  `
   return [
-    `${head}${title(node)}${actual(node)}`,
+    `${head}${title(node)}${cost(node)}${actual(node)}`,
     ...details(node).map((line) => margin + line),
     ...(node.Plans ?? []).flatMap((child) => linesOf(child, isRoot ? 2 : indent + 6)),
   ]

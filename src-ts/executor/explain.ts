@@ -1,8 +1,7 @@
 // EXPLAIN: a plan, and what its operators did, in PostgreSQL's shape.
-//
-// There are no costs, since plans are not chosen by them: it is what EXPLAIN (COSTS OFF) shows.
 // Source: src/backend/commands/explain.c, PostgreSQL 18.
 import type {
+  IndexDescriptor,
   NativeExpression,
   NativeOperatorReport,
   NativePlanNode,
@@ -15,6 +14,8 @@ import {
   quoteIdentifier,
 } from './explain-expression.ts'
 import type { CodecOf } from './operator-types.ts'
+import type { PlanCosts } from './plan-costs.ts'
+import type { QueryPlan } from './plan-query.ts'
 import type { ScopeTable } from './scope.ts'
 
 export type ExplainValue = string | number | boolean | readonly string[]
@@ -29,6 +30,8 @@ export interface ExplainNode {
 export interface ExplainOptions {
   /** Runs the query, and tells what its operators did. */
   analyze?: boolean
+  /** What the nodes are expected to cost. By default it does. */
+  costs?: boolean
   format?: 'text' | 'json'
 }
 
@@ -67,17 +70,22 @@ function rounded(value: number, digits: number): number {
 export class Explainer {
   readonly #codecOf: CodecOf
   readonly #tables: readonly ScopeTable[]
+  readonly #costs: PlanCosts | undefined
   // Of the operators that are still to come, in order.
   readonly #reports: NativeOperatorReport[] | undefined
+  // Of the rows that an index is searched for.
+  #outer: readonly ColumnText[] = []
 
   /** `reports`: what a plan that ran gave. */
   constructor(
     codecOf: CodecOf,
-    tables: readonly ScopeTable[],
+    plan: Pick<QueryPlan, 'tables' | 'costs'>,
     reports: readonly NativeOperatorReport[] | undefined,
+    hasCosts: boolean,
   ) {
     this.#codecOf = codecOf
-    this.#tables = tables
+    this.#tables = plan.tables
+    this.#costs = hasCosts ? plan.costs : undefined
     this.#reports = reports && [...reports]
   }
 
@@ -94,6 +102,7 @@ export class Explainer {
     if (node.node === 'project') {
       const child = this.#describe(node.child, placed)
       const columns = node.expressions.map((one) => this.#column(one, child.columns))
+      Object.assign(child.node, this.#estimate(node))
       return { node: child.node, columns }
     }
     if (node.node === 'filter') {
@@ -101,6 +110,7 @@ export class Explainer {
       // An aggregate is computed where it is tested.
       const columns = child.columns.map(({ text }) => ({ text, isPlain: true }))
       child.node.Filter = this.#conditions(node.conditions, columns)
+      Object.assign(child.node, this.#estimate(node))
       if (report !== undefined) {
         child.node['Actual Rows'] = report.rows
         child.node['Rows Removed by Filter'] = report.rowsRemoved
@@ -115,12 +125,17 @@ export class Explainer {
       ...placed,
       'Parallel Aware': false,
       'Async Capable': false,
+      ...('Index Name' in rest && {
+        'Scan Direction': rest['Scan Direction'],
+        'Index Name': rest['Index Name'],
+      }),
       ...('Relation Name' in rest && { 'Relation Name': rest['Relation Name'], Alias: rest.Alias }),
       ...('Join Type' in rest && { 'Join Type': rest['Join Type'] }),
+      ...this.#estimate(node),
       ...(report && {
-        'Actual Startup Time': rounded(report.startupMs, 3),
-        'Actual Total Time': rounded(report.totalMs, 3),
-        'Actual Rows': report.rows,
+        'Actual Startup Time': rounded(report.startupMs / report.loops, 3),
+        'Actual Total Time': rounded(report.totalMs / report.loops, 3),
+        'Actual Rows': rounded(report.rows / report.loops, 2),
         'Actual Loops': report.loops,
       }),
       Disabled: false,
@@ -134,6 +149,10 @@ export class Explainer {
     switch (node.node) {
       case 'seq scan':
         return this.#seqScan(node, report)
+      case 'index scan':
+        return this.#indexScan(node, report)
+      case 'index join':
+        return this.#indexJoin(node)
       case 'hash join':
         return this.#hashJoin(node, report)
       case 'aggregate':
@@ -153,26 +172,84 @@ export class Explainer {
     }
   }
 
+  #estimate(node: NativePlanNode): Record<string, number> {
+    if (this.#costs === undefined) return {}
+    const { startup, total, rows, width } = this.#costs.of(node)
+    return {
+      'Startup Cost': rounded(startup, 2),
+      'Total Cost': rounded(total, 2),
+      'Plan Rows': Math.round(rows),
+      'Plan Width': width,
+    }
+  }
+
   #seqScan(node: NodeOf<'seq scan'>, report: NativeOperatorReport | undefined): Described {
-    const { relation, alias } = this.#tables[node.relation] as ScopeTable
-    const columns = node.attributes.map((attribute) => {
-      const { name } = relation.columns.find((one) => one.attribute === attribute) ?? { name: '?' }
-      const column = quoteIdentifier(name)
-      return { text: column, isPlain: true }
+    return this.#scan(node, report, { 'Node Type': 'Seq Scan' })
+  }
+
+  #indexScan(node: NodeOf<'index scan'>, report: NativeOperatorReport | undefined): Described {
+    const { relation } = this.#tables[node.relation] as ScopeTable
+    const { name, columns } = relation.access.descriptor.indexes[node.index] as IndexDescriptor
+    const conditions = node.keys.map(({ column, operator, value }) => {
+      const attribute = columns[column]?.attribute as number
+      const key = this.#columnName(node.relation, attribute)
+      if (value === undefined) return `(${key} ${operator.toUpperCase()})`
+      return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer)})`
     })
+    return this.#scan(node, report, {
+      'Node Type': 'Index Scan',
+      'Scan Direction': node.backward ? 'Backward' : 'Forward',
+      'Index Name': name,
+      ...(conditions.length > 0 && { 'Index Cond': junctionText('and', conditions) }),
+      ...(report !== undefined && { 'Index Searches': report.indexSearches }),
+    })
+  }
+
+  #columnName(table: number, attribute: number): string {
+    const { relation } = this.#tables[table] as ScopeTable
+    const column = relation.columns.find((one) => one.attribute === attribute)
+    return quoteIdentifier(column?.name ?? '?')
+  }
+
+  #scan(
+    node: NodeOf<'seq scan' | 'index scan'>,
+    report: NativeOperatorReport | undefined,
+    own: Record<string, ExplainValue>,
+  ): Described {
+    const { relation, alias } = this.#tables[node.relation] as ScopeTable
+    const columns = node.attributes.map((attribute) => ({
+      text: this.#columnName(node.relation, attribute),
+      isPlain: true,
+    }))
     // What is above a scan of one of several tables says whose column it is.
     const prefix = this.#tables.length > 1 ? `${quoteIdentifier(alias)}.` : ''
     const properties: Record<string, ExplainValue> = {
-      'Node Type': 'Seq Scan',
+      ...own,
       'Relation Name': relation.name,
       Alias: alias,
     }
     if (node.conditions.length > 0) {
       properties.Filter = this.#conditions(node.conditions, columns)
-      if (report !== undefined) properties['Rows Removed by Filter'] = report.rowsRemoved
+      if (report !== undefined) {
+        const removed = Math.round(report.rowsRemoved / report.loops)
+        properties['Rows Removed by Filter'] = removed
+      }
     }
     const above = columns.map(({ text }) => ({ text: prefix + text, isPlain: true }))
     return { properties, children: [], columns: above }
+  }
+
+  #indexJoin(node: NodeOf<'index join'>): Described {
+    const left = this.#child(node.left, 'Outer')
+    this.#outer = left.columns
+    const right = this.#child(node.right, 'Inner')
+    this.#outer = []
+    const isFilter = node.type === 'semi' || node.type === 'anti'
+    return {
+      properties: { 'Node Type': 'Nested Loop', 'Join Type': joinTypes[node.type] },
+      children: [left.node, right.node],
+      columns: isFilter ? left.columns : [...left.columns, ...right.columns],
+    }
   }
 
   #hashJoin(node: NodeOf<'hash join'>, report: NativeOperatorReport | undefined): Described {
@@ -188,6 +265,12 @@ export class Explainer {
       'Parent Relationship': 'Inner',
       'Parallel Aware': false,
       'Async Capable': false,
+    }
+    if (this.#costs !== undefined) {
+      hash['Startup Cost'] = table['Total Cost']
+      hash['Total Cost'] = table['Total Cost']
+      hash['Plan Rows'] = table['Plan Rows']
+      hash['Plan Width'] = table['Plan Width']
     }
     if (report !== undefined) {
       hash['Actual Startup Time'] = table['Actual Total Time']

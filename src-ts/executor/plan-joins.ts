@@ -1,36 +1,17 @@
 // Planning of what a query reads: scans of its tables, and their joins.
-import type { NativeExpression, NativePlanNode } from '../binding/native.ts'
 import type { Names } from './analyze-expression.ts'
-import {
-  type BoundExpression,
-  type ColumnReference,
-  malformed,
-  nativeType,
-  place,
-  visitColumns,
-} from './expression.ts'
+import { type BoundExpression, malformed, visitColumns } from './expression.ts'
+import { type ColumnOrder, tablesOf } from './index-match.ts'
+import { type AnalyzedJoin, JoinPlanner } from './join-planner.ts'
 import { comparable } from './operator-types.ts'
+import type { PlanCosts } from './plan-costs.ts'
+import { type Candidate, ScanPlanner, type Wanted } from './plan-scans.ts'
 import type { Join, Query } from './query.ts'
 import type { Scope } from './scope.ts'
 
-/** Operators with what their batches' columns are. */
-export interface Stage {
-  node: NativePlanNode
-  place: (expression: BoundExpression) => NativeExpression
-}
-
-interface AnalyzedJoin {
-  type: NonNullable<Join['type']>
-  keys: { left: BoundExpression; right: BoundExpression }[]
-}
+export type Stage = Pick<Candidate, 'node' | 'place'>
 
 const joinTypes: readonly string[] = ['inner', 'left', 'right', 'full', 'semi', 'anti']
-
-function tablesOf(expression: BoundExpression): Set<number> {
-  const tables = new Set<number>()
-  visitColumns(expression, ({ table }) => tables.add(table))
-  return tables
-}
 
 function analyzeJoin(names: Names, join: Join, table: number): AnalyzedJoin {
   const { type = 'inner', on } = join
@@ -61,17 +42,13 @@ function nullableTables(joins: readonly AnalyzedJoin[]): Set<number> {
   return nullable
 }
 
-/** Where a column is in batches with these columns. */
-function placing(columns: readonly ColumnReference[]): Stage['place'] {
-  return (expression) =>
-    place(expression, ({ table, attribute }) =>
-      columns.findIndex((one) => one.table === table && one.attribute === attribute),
-    )
+function keysOf({ keys }: AnalyzedJoin): BoundExpression[] {
+  return keys.flatMap(({ left, right }) => [left, right])
 }
 
 /**
- * The rows of a query's tables that meet the conditions, with the columns that `read` needs. `names` are those of all tables,
- * of semi and anti joins, too.
+ * The ways to get the rows of a query's tables that meet the conditions, with the columns that `read` needs; one of them may
+ * have them in the order that is wanted. `names` are those of all tables, of semi and anti joins, too.
  */
 export function planTables(
   names: Names,
@@ -79,7 +56,9 @@ export function planTables(
   query: Query,
   conditions: readonly BoundExpression[],
   read: readonly BoundExpression[],
-): Stage {
+  costs: PlanCosts,
+  order: readonly ColumnOrder[],
+): Candidate[] {
   const joins = (query.join ?? []).map((join, i) => analyzeJoin(names, join, i + 1))
   const nullable = nullableTables(joins)
   // A condition on one table is tested by its scan, unless its columns are null after a join where they were not.
@@ -89,63 +68,37 @@ export function planTables(
     return table ?? (joins.length === 0 ? 0 : undefined)
   }
   const late = conditions.filter((condition) => ofScan(condition) === undefined)
-  const needed = [
-    ...read,
-    ...late,
-    ...joins.flatMap(({ keys }) => keys.flatMap(({ left, right }) => [left, right])),
-  ]
-  const scan = (table: number): Stage & { columns: ColumnReference[] } => {
+  const needed = [...read, ...late, ...joins.flatMap(keysOf)]
+  const planner = new ScanPlanner(scope, costs)
+  const wanted = (table: number): Wanted => {
     const early = conditions.filter((condition) => ofScan(condition) === table)
-    const attributes = new Set<number>()
-    for (const expression of [...needed, ...early]) {
-      visitColumns(expression, (column) => {
-        if (column.table === table) attributes.add(column.attribute)
-      })
+    const attributesOf = (expressions: readonly BoundExpression[]) => {
+      const attributes = new Set<number>()
+      for (const expression of expressions) {
+        visitColumns(expression, (column) => {
+          if (column.table === table) attributes.add(column.attribute)
+        })
+      }
+      return [...attributes].sort((a, b) => a - b)
     }
-    const sorted = [...attributes].sort((a, b) => a - b)
-    const columns = sorted.map((attribute) => ({ table, attribute }))
-    const placed = placing(columns)
-    return {
-      node: {
-        node: 'seq scan',
-        relation: table,
-        attributes: sorted,
-        conditions: early.map(placed),
-      },
-      place: placed,
-      columns,
-    }
+    const attributes = attributesOf([...needed, ...early])
+    const kept = attributesOf(needed)
+    return { table, conditions: early, attributes, kept, order }
   }
-  const typeOf = (column: ColumnReference) => nativeType(scope.typeOf(column))
-  let stage = scan(0)
-  joins.forEach(({ type, keys }, i) => {
-    const right = scan(i + 1)
-    const left = stage
-    const isFilter = type === 'semi' || type === 'anti'
-    const columns = isFilter ? left.columns : [...left.columns, ...right.columns]
-    stage = {
-      node: {
-        node: 'hash join',
-        type,
-        left: left.node,
-        right: right.node,
-        leftColumns: left.columns.map(typeOf),
-        rightColumns: right.columns.map(typeOf),
-        keys: keys.map((key) => ({ left: left.place(key.left), right: right.place(key.right) })),
-      },
-      place: placing(columns),
-      columns,
-    }
+  const joinPlanner = new JoinPlanner(scope, costs, planner)
+  let candidates = planner.scans(wanted(0))
+  joins.forEach((join, i) => {
+    const later = joins.slice(i + 1).flatMap(keysOf)
+    candidates = joinPlanner.joins(candidates, join, wanted(i + 1), [...read, ...late, ...later])
   })
-  if (late.length === 0) return stage
-  const { columns, place: placed } = stage
-  return {
+  if (late.length === 0) return candidates
+  return candidates.map((candidate) => ({
+    ...candidate,
     node: {
       node: 'filter',
-      child: stage.node,
-      columns: columns.length,
-      conditions: late.map(placed),
+      child: candidate.node,
+      columns: candidate.columns.length,
+      conditions: late.map(candidate.place),
     },
-    place: placed,
-  }
+  }))
 }

@@ -6,26 +6,34 @@ import type {
   NativePlanNode,
   NativeSortKey,
 } from '../binding/native.ts'
+import type { PlannerSettings } from '../config/planner-settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { nativeLane } from '../relation/descriptor.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
 import { analyzeGrouping, type Grouping } from './analyze-aggregates.ts'
 import { analyzeConditions } from './analyze-conditions.ts'
 import { analyzeTyped, type Names } from './analyze-expression.ts'
+import { choosePlan, columnOrder, neededOrder } from './choose-plan.ts'
 import { type BoundExpression, malformed, nativeType, place, type Typed } from './expression.ts'
 import { type CodecOf, comparable } from './operator-types.ts'
 import { type NamedTyped, outputColumn, refuseDuplicates } from './output-columns.ts'
+import { PlanCosts } from './plan-costs.ts'
 import { planTables, type Stage } from './plan-joins.ts'
 import type { OrderBy, Query } from './query.ts'
 import { Scope, type ScopeTable } from './scope.ts'
+import type { TableStatistics } from './table-statistics.ts'
 
 /** What planning needs to know of the database. */
 export interface PlanContext {
   codecOf: CodecOf
   bytewiseDefaultCollation: boolean
+  settings: PlannerSettings
+  statisticsOf: (relation: RelationInfo) => TableStatistics
 }
 
 export interface QueryPlan {
   native: NativePlan
+  costs: PlanCosts
   tables: readonly ScopeTable[]
   /** Names and codecs of the result's columns. */
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
@@ -127,7 +135,10 @@ export function planQuery(
   const having = analyzeConditions(names, query.having)
   const output = outputColumns(names, scope, query, grouping)
   refuseDuplicates(output)
-  const order = (query.orderBy ?? []).map((given) => sortKey(names, output, given))
+  const isDistinct = query.distinct === true
+  const isOfRows = grouping === undefined && !isDistinct
+  const given = (query.orderBy ?? []).map((one) => sortKey(names, output, one))
+  const order = isOfRows ? neededOrder(given, conditions) : given
   const limit = count('limit', query.limit)
   const offset = count('offset', query.offset) ?? 0
 
@@ -140,15 +151,32 @@ export function planQuery(
     codecOf: context.codecOf,
     column: (name) => scope.column(name, true),
   }
-  let stage = planTables(allNames, scope, query, conditions, ofGroups ?? ofRows)
+  const statistics = tables.map(({ relation }) => context.statisticsOf(relation))
+  const costs = new PlanCosts(context.settings, statistics, context.codecOf)
+  const wish = isOfRows
+    ? { order, rows: limit === undefined ? undefined : limit + offset }
+    : { order: [], rows: undefined }
+  const { stage: chosen, isOrdered } = choosePlan(
+    costs,
+    planTables(
+      allNames,
+      scope,
+      query,
+      conditions,
+      ofGroups ?? ofRows,
+      costs,
+      columnOrder(wish.order),
+    ),
+    wish,
+  )
+  let stage: Stage = chosen
   if (grouping !== undefined) stage = groupStage(stage, grouping, having)
 
   const limited = (child: NativePlanNode): NativePlanNode =>
     limit === undefined && offset === 0
       ? child
       : { node: 'limit', child, ...(limit !== undefined && { limit }), offset }
-  const isSorted = order.length > 0
-  const isDistinct = query.distinct === true
+  const isSorted = order.length > 0 && !isOrdered
   let root: NativePlanNode
   if (isSorted || isDistinct) {
     // Sort keys that are no columns of the result come after them.
@@ -197,6 +225,7 @@ export function planQuery(
       capacity: outputBatchRows,
       bytewiseDefaultCollation: context.bytewiseDefaultCollation,
     },
+    costs,
     tables,
     columns: output.map(({ name, type }) => ({ name, codec: type.codec })),
   }

@@ -2,13 +2,16 @@
 import { portalParent } from '../access/session-memory.ts'
 import type { Commands } from '../command/commands.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
+import { plannerSettings } from '../config/planner-settings.ts'
 import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
 import { explainText } from '../executor/explain-text.ts'
 import { planQuery } from '../executor/plan-query.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
 import { QueryCursor, type RunningQuery } from '../executor/query-cursor.ts'
 import { tablesOfQuery } from '../executor/scope.ts'
+import { TableStatistics } from '../executor/table-statistics.ts'
 import type { MemoryContext } from '../memory/memory-context.ts'
+import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
 
@@ -49,28 +52,29 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   }
 
   /**
-   * The plan, as EXPLAIN (COSTS OFF) shows it; with `analyze`, the query runs, within `statement_timeout`, and it says what
+   * The plan, as EXPLAIN shows it; with `analyze`, the query runs, within `statement_timeout`, and it says what
    * the operators did.
    */
   explain(options: ExplainOptions & { format: 'json' }): Promise<[Explanation]>
   explain(options?: ExplainOptions & { format?: 'text' }): Promise<string>
-  async explain({ analyze, format }: ExplainOptions = {}): Promise<string | [Explanation]> {
-    const explanation = await (analyze ? this.#analyze() : this.#explain())
+  async explain(options: ExplainOptions = {}): Promise<string | [Explanation]> {
+    const { analyze, costs = true, format } = options
+    const explanation = await (analyze ? this.#analyze(costs) : this.#explain(costs))
     return format === 'json' ? [explanation] : explainText(explanation)
   }
 
-  async #explain(): Promise<Explanation> {
+  async #explain(costs: boolean): Promise<Explanation> {
     let explanation: Explanation | undefined
     const running = await this.#begin(() => this.#open())
     try {
-      explanation = this.#explanation(running)
+      explanation = this.#explanation(running, costs)
     } finally {
       running.scan.close()
     }
     return explanation
   }
 
-  #analyze(): Promise<Explanation> {
+  #analyze(costs: boolean): Promise<Explanation> {
     const { statementTimeout } = this.#commands
     return withinStatementTimeout(statementTimeout, this.#signal, async (signal) => {
       let running: RunningQuery | undefined
@@ -88,16 +92,16 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
       const begun = performance.now()
       while ((await cursor.nextBatch()).length > 0);
       const execution = performance.now() - begun - planned
-      const explained = this.#explanation(running as unknown as RunningQuery)
+      const explained = this.#explanation(running as unknown as RunningQuery, costs)
       return { ...explained, 'Planning Time': planned, 'Execution Time': execution }
     })
   }
 
-  #explanation({ plan, reports }: RunningQuery): Explanation {
+  #explanation({ plan, reports }: RunningQuery, costs: boolean): Explanation {
     const done = reports()
     const { relations } = this.#commands
     const codecOf = (type: number) => relations.codec(type)
-    const explainer = new Explainer(codecOf, plan.tables, done.length === 0 ? undefined : done)
+    const explainer = new Explainer(codecOf, plan, done.length === 0 ? undefined : done, costs)
     return { Plan: explainer.explain(plan.native.root) }
   }
 
@@ -133,9 +137,13 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
         alias,
         isHidden,
       }))
+      const codecOf = (type: number) => relations.codec(type)
+      const source = { session: native, codecOf, ...commands.storage }
       const context = {
-        codecOf: (type: number) => relations.codec(type),
+        codecOf,
         bytewiseDefaultCollation: relations.bytewiseDefaultCollation,
+        settings: plannerSettings((name) => commands.setting(name)),
+        statisticsOf: (relation: RelationInfo) => new TableStatistics(source, relation),
       }
       const plan = planQuery(context, this.#query, tables)
       return { plan, ...native.query(plan.native) }

@@ -164,6 +164,7 @@ export class Session {
       catalogs,
       relations,
       dataDirectory,
+      setting: (name) => this.#settings.get(name),
       onCatalogsReplaced: events.onCatalogsReplaced,
     })
   }

@@ -1,0 +1,104 @@
+// IndexCursor: entry after entry, row after row.
+#include "executor/index_cursor.h"
+
+#include <utility>
+
+namespace pgdata {
+namespace {
+
+SessionCounters* counters_of(const Execution& execution) {
+  Backend* const backend = execution.context.backend;
+  return backend == nullptr ? nullptr : backend->counters();
+}
+
+}  // namespace
+
+IndexCursor::IndexCursor(Execution& execution, IndexSearch search, MemoryAccount& account)
+    : execution_(execution),
+      search_(std::move(search)),
+      btree_(*search_.table->indexes()[search_.index].btree),
+      conditions_(std::move(search_.conditions), account),
+      copier_(*search_.table, search_.attributes, account),
+      visibility_(execution.context, &execution.snapshot),
+      scratch_(account, Arena::block_bytes_min) {}
+
+Status IndexCursor::begin(const Batch& outer, uint32_t row) {
+  scratch_.reset();
+  btree_conditions_.clear();
+  const auto listed = static_cast<uint16_t>(row);
+  const Selection selected{&listed, 1};
+  for (const IndexKey& key : search_.keys) {
+    BtreeCondition condition{key.column, key.op, 0, false};
+    if (key.value != nullptr) {
+      const Column* column = nullptr;
+      RETURN_IF_ERROR(key.value->evaluate(outer, selected, scratch_, &column));
+      condition.is_null = column->nulls[row] != 0;
+      if (!condition.is_null) condition.value = column->values[row];
+    }
+    btree_conditions_.push_back(condition);
+  }
+  searches_++;
+  count_scan();
+  scan_ = std::make_unique<BtreeScan>(execution_.context.pool, btree_, btree_conditions_,
+                                      search_.direction, execution_.snapshot.serializable);
+  return Status::ok;
+}
+
+// Tests the rows at hand and copies those that pass.
+Status IndexCursor::flush() {
+  if (at_hand_ == 0) return Status::ok;
+  at_hand_ = 0;
+  uint32_t removed = 0;
+  RETURN_IF_ERROR(copier_.copy(conditions_, &removed));
+  rows_removed_ += removed;
+  return Status::ok;
+}
+
+Status IndexCursor::next_row(bool* more) {
+  ItemPointer tid;
+  RETURN_IF_ERROR(scan_->next(&tid, more));
+  if (!*more) return Status::ok;
+  if (tid.block() != block_) RETURN_IF_ERROR(flush());
+  block_ = tid.block();
+  HeapTuple tuple;
+  bool found = false;
+  bool all_dead = false;
+  RETURN_IF_ERROR(heap_hot_search(execution_.context, search_.table->heap(), tid, visibility_,
+                                  &buffer_, &tuple, &found, &all_dead));
+  count_entry(found);
+  if (all_dead) scan_->kill(tid);
+  if (!found) return Status::ok;
+  at_hand_++;
+  return copier_.add(execution_.context, tuple);
+}
+
+Status IndexCursor::fill(uint32_t rows, bool* ended) {
+  copier_.out().clear();
+  *ended = false;
+  bool more = true;
+  while (batch().rows + at_hand_ < rows) {
+    if (execution_.is_out_of_time()) break;
+    RETURN_IF_ERROR(next_row(&more));
+    if (!more) break;
+    if (batch().rows + at_hand_ == rows) RETURN_IF_ERROR(flush());
+  }
+  RETURN_IF_ERROR(flush());
+  *ended = !more;
+  // Nobody may ask for more.
+  return scan_->mark_killed();
+}
+
+void IndexCursor::count_scan() {
+  if (SessionCounters* const counters = counters_of(execution_))
+    counters->count_scan(btree_.definition().oid, btree_.relation());
+}
+
+// An entry was followed; `found`: to a row that is visible.
+void IndexCursor::count_entry(bool found) {
+  SessionCounters* const counters = counters_of(execution_);
+  if (counters == nullptr) return;
+  counters->count_returned(btree_.definition().oid, btree_.relation(), 1);
+  if (found) counters->count_fetched(btree_.definition().oid, btree_.relation());
+}
+
+}  // namespace pgdata

@@ -1,0 +1,73 @@
+// IndexCursor: the visible rows that an index leads to, for conditions on its key columns that it is given anew as often as wanted.
+//
+// Rows of neighbouring entries that lie in one page are tested and copied together. Between calls neither a page of the index
+// nor one of the table is pinned, once `pause` was called.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "btree/btree_scan.h"
+#include "executor/expression.h"
+#include "executor/operator.h"
+#include "executor/row_copier.h"
+#include "heap/heap_scan.h"
+#include "table/table.h"
+
+namespace pgdata {
+
+// What must be true of a key column.
+struct IndexKey {
+  int column = 0;  // from 0
+  BtreeOperator op = BtreeOperator::equal;
+  ExpressionPointer value;  // of the column's type; null for the tests for null
+};
+
+// What an index scan is to do.
+struct IndexSearch {
+  std::shared_ptr<Table> table;
+  size_t index = 0;  // a usable one
+  ScanDirection direction = ScanDirection::forward;
+  std::vector<IndexKey> keys;
+  // (from 0) The columns of its batches, which conditions refer to by their place.
+  std::vector<int> attributes;
+  std::vector<ExpressionPointer> conditions;
+};
+
+class IndexCursor {
+ public:
+  IndexCursor(Execution& execution, IndexSearch search, MemoryAccount& account);
+
+  // Begins a search with the values that the keys have on a row of a batch, which stays as it is until the search has ended.
+  Status begin(const Batch& outer, uint32_t row);
+  // Empties the batch and fills it again: to `rows` rows or a few more, to the end of the search, or until the time is up.
+  Status fill(uint32_t rows, bool* ended);
+  Batch& batch() { return copier_.out().batch(); }
+  void pause() { buffer_.release(); }
+
+  uint64_t rows_removed() const { return rows_removed_; }
+  uint64_t searches() const { return searches_; }
+
+ private:
+  Status next_row(bool* more);
+  Status flush();
+  void count_scan();
+  void count_entry(bool found);
+
+  Execution& execution_;
+  IndexSearch search_;
+  const BtreeIndex& btree_;
+  Conditions conditions_;
+  RowCopier copier_;
+  Visibility visibility_;
+  Arena scratch_;
+  std::vector<BtreeCondition> btree_conditions_;
+  std::unique_ptr<BtreeScan> scan_;
+  BufferRef buffer_;
+  BlockNumber block_ = invalid_block_number;  // that the rows at hand are in
+  uint32_t at_hand_ = 0;
+  uint64_t rows_removed_ = 0;
+  uint64_t searches_ = 0;
+};
+
+}  // namespace pgdata

@@ -1,0 +1,183 @@
+// Which conditions of a query an index tests, and which order its rows come in.
+//
+// Source: src/backend/optimizer/path/indxpath.c (match_clause_to_indexcol), PostgreSQL 18.
+import type {
+  ComparisonOperator,
+  ExpressionOver,
+  IndexDescriptor,
+  NativeIndexOperator,
+  NativeType,
+} from '../binding/native.ts'
+import { bareColumn } from './column-variable.ts'
+import { type BoundExpression, type ColumnReference, visitColumns } from './expression.ts'
+import { typeOids } from './operator-types.ts'
+import type { ScopeTable } from './scope.ts'
+
+/** What an index tests of a key column. */
+export interface IndexKey {
+  /** Key column, from 0. */
+  column: number
+  operator: NativeIndexOperator
+  /** Undefined for the tests for null. */
+  value: BoundExpression | undefined
+  /** What is known to hold of the rows that it leaves. */
+  condition: BoundExpression
+}
+
+/** Rows in the order of a column of a table. */
+export interface ColumnOrder {
+  column: ColumnReference
+  descending: boolean
+  nullsFirst: boolean
+}
+
+// Families whose operators are not those of ordinary comparisons: text_pattern_ops, bpchar_pattern_ops, record_image_ops.
+// Source: src/include/catalog/pg_opfamily.dat, PostgreSQL 18.
+const otherFamilies: readonly number[] = [2095, 2097, 3194]
+const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]
+
+const commuted: Record<ComparisonOperator, ComparisonOperator> = {
+  '=': '=',
+  '<>': '<>',
+  '<': '>',
+  '<=': '>=',
+  '>': '<',
+  '>=': '<=',
+}
+
+/** The indexes of a table that queries may use, by their places among its indexes. */
+export function usableIndexes({ relation }: ScopeTable): [number, IndexDescriptor][] {
+  return relation.access.descriptor.indexes.flatMap((index, i): [number, IndexDescriptor][] =>
+    relation.indexes[i]?.unusableBecause === undefined ? [[i, index]] : [],
+  )
+}
+
+function isOn(index: IndexDescriptor, column: number, type: NativeType): boolean {
+  const key = index.columns[column]
+  return (
+    key !== undefined && key.collation === type.collation && !otherFamilies.includes(key.family)
+  )
+}
+
+// A whole number in so many bytes; undefined where it has no room.
+function resized(bytes: Uint8Array, length: number): Uint8Array | undefined {
+  const sign = (bytes.at(-1) as number) >= 128 ? 255 : 0
+  const made = new Uint8Array(length).fill(sign)
+  made.set(bytes.subarray(0, length))
+  const isCut = bytes.subarray(length).some((byte) => byte !== sign)
+  const isSigned = ((made.at(-1) as number) >= 128 ? 255 : 0) === sign
+  return isCut || !isSigned ? undefined : made
+}
+
+function isText({ oid }: NativeType): boolean {
+  return oid === typeOids.text || oid === typeOids.varchar
+}
+
+// The value as the column's type has it; undefined where it does not.
+function asColumn(
+  value: BoundExpression,
+  column: ExpressionOver<ColumnReference> & { kind: 'column' },
+): BoundExpression | undefined {
+  const { type } = column
+  if (value.kind === 'constant' && value.value !== null) {
+    if (value.type.oid === type.oid) return value
+    if (integers.includes(value.type.oid) && integers.includes(type.oid)) {
+      const bytes = resized(value.value, type.length)
+      return bytes && { kind: 'constant', type, value: bytes }
+    }
+    return isText(value.type) && isText(type) ? value : undefined
+  }
+  // A value that is not known yet has the type already, as comparing it needs.
+  const given = value.kind === 'column' || value.kind === 'cast' ? value.type : undefined
+  const isSame = given?.oid === type.oid || (given !== undefined && isText(given) && isText(type))
+  return isSame ? value : undefined
+}
+
+/** The condition as the index's key column tests it; undefined if it does not. */
+export function matchKey(
+  table: number,
+  index: IndexDescriptor,
+  column: number,
+  condition: BoundExpression,
+): IndexKey | undefined {
+  const { attribute } = index.columns[column] as { attribute: number }
+  const keyOf = (operand: BoundExpression) => {
+    const bare = bareColumn(operand)
+    if (bare?.kind !== 'column') return undefined
+    const isKey = bare.table === table && bare.attribute === attribute
+    return isKey && isOn(index, column, bare.type) ? bare : undefined
+  }
+  if (condition.kind === 'is null') {
+    return keyOf(condition.operand) && { column, operator: 'is null', value: undefined, condition }
+  }
+  if (condition.kind === 'not' && condition.operand.kind === 'is null') {
+    const key = keyOf(condition.operand.operand)
+    return key && { column, operator: 'is not null', value: undefined, condition }
+  }
+  if (condition.kind !== 'comparison' || condition.operator === '<>') return undefined
+  const left = keyOf(condition.left)
+  const key = left ?? keyOf(condition.right)
+  if (key === undefined) return undefined
+  const operator = left === undefined ? commuted[condition.operator] : condition.operator
+  const other = left === undefined ? condition.left : condition.right
+  const value = tablesOf(other).has(table) ? undefined : asColumn(other, key)
+  return value && { column, operator: operator as NativeIndexOperator, value, condition }
+}
+
+/** What an index tests of conditions; nothing where it tests nothing of its leading column. */
+export function matchIndex(
+  table: number,
+  index: IndexDescriptor,
+  conditions: readonly BoundExpression[],
+): IndexKey[] {
+  const keys: IndexKey[] = []
+  for (let column = 0; column < index.keyCount; column++) {
+    const found = conditions.flatMap((condition) => matchKey(table, index, column, condition) ?? [])
+    if (found.length === 0 && column === 0) return []
+    keys.push(...found)
+  }
+  return keys
+}
+
+/** The order of an index's rows, but for columns of which all have the same value. */
+export function orderOf(
+  table: number,
+  index: IndexDescriptor,
+  keys: readonly IndexKey[],
+  isBackward: boolean,
+): ColumnOrder[] {
+  const isFixed = (column: number) =>
+    keys.some((key) => key.column === column && key.operator === '=')
+  return index.columns.slice(0, index.keyCount).flatMap((key, column): ColumnOrder[] =>
+    isFixed(column)
+      ? []
+      : [
+          {
+            column: { table, attribute: key.attribute },
+            descending: key.descending !== isBackward,
+            nullsFirst: key.nullsFirst !== isBackward,
+          },
+        ],
+  )
+}
+
+/** Are rows in the order `given` in the order `wanted`, too? */
+export function satisfies(given: readonly ColumnOrder[], wanted: readonly ColumnOrder[]): boolean {
+  return wanted.every((one, i) => {
+    const other = given[i]
+    return (
+      other !== undefined &&
+      other.column.table === one.column.table &&
+      other.column.attribute === one.column.attribute &&
+      other.descending === one.descending &&
+      other.nullsFirst === one.nullsFirst
+    )
+  })
+}
+
+/** The tables that an expression reads. */
+export function tablesOf(expression: BoundExpression): Set<number> {
+  const tables = new Set<number>()
+  visitColumns(expression, ({ table }) => tables.add(table))
+  return tables
+}

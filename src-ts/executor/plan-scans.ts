@@ -1,0 +1,215 @@
+// Ways to read a table of a query: as a whole, and by each index that is of use.
+//
+// Source: src/backend/optimizer/path/{allpaths,indxpath}.c, PostgreSQL 18.
+import type { IndexDescriptor, NativeExpression, NativePlanNode } from '../binding/native.ts'
+import { clampRows, columnVariable } from './column-variable.ts'
+import { type BoundExpression, type ColumnReference, place } from './expression.ts'
+import { addUp } from './expression-cost.ts'
+import {
+  type ColumnOrder,
+  type IndexKey,
+  matchIndex,
+  orderOf,
+  satisfies,
+  usableIndexes,
+} from './index-match.ts'
+import type { PlanCosts } from './plan-costs.ts'
+import type { Scope, ScopeTable } from './scope.ts'
+import type { TableStatistics } from './table-statistics.ts'
+
+/** Operators with what their batches' columns are, and the order of their rows. */
+export interface Candidate {
+  node: NativePlanNode
+  columns: readonly ColumnReference[]
+  place: (expression: BoundExpression) => NativeExpression
+  order: readonly ColumnOrder[]
+}
+
+/** What a query wants of a table. */
+export interface Wanted {
+  table: number
+  conditions: readonly BoundExpression[]
+  /** Columns that are read, those of conditions, too. */
+  attributes: readonly number[]
+  /** Of them, those that are needed by what is above the scan. */
+  kept: readonly number[]
+  /** An order that would be of use. */
+  order: readonly ColumnOrder[]
+}
+
+interface Search {
+  keys: readonly IndexKey[]
+  order: readonly ColumnOrder[]
+  backward?: boolean
+  loops?: number
+  placeValue?: Candidate['place']
+}
+
+type NativeIndexScan = Extract<NativePlanNode, { node: 'index scan' }>
+
+/** Where a column is in batches with these columns. */
+export function placing(columns: readonly ColumnReference[]): Candidate['place'] {
+  return (expression) =>
+    place(expression, ({ table, attribute }) =>
+      columns.findIndex((one) => one.table === table && one.attribute === attribute),
+    )
+}
+
+export class ScanPlanner {
+  readonly #scope: Scope
+  readonly #costs: PlanCosts
+
+  constructor(scope: Scope, costs: PlanCosts) {
+    this.#scope = scope
+    this.#costs = costs
+  }
+
+  /** Rows and bytes of a row that conditions leave of a table, whatever way it is read. */
+  size({ table, conditions, kept }: Pick<Wanted, 'table' | 'conditions' | 'kept'>) {
+    const { tuples } = this.#costs.tables[table] as TableStatistics
+    const width = kept.reduce((sum, one) => sum + this.#costs.columnWidth(table, one), 0)
+    return { rows: clampRows(tuples * this.#fraction(conditions)), width }
+  }
+
+  /**
+   * Searches by values of other tables' columns, which `placeValue` puts in place, done so many times: by those indexes that
+   * test all of `joined`, conditions which compare columns with such values.
+   */
+  searches(
+    wanted: Wanted,
+    joined: readonly BoundExpression[],
+    loops: number,
+    placeValue: Candidate['place'],
+  ): Candidate[] {
+    const conditions = [...wanted.conditions, ...joined]
+    const given = { ...wanted, conditions }
+    const table = this.#scope.tables[wanted.table] as ScopeTable
+    return usableIndexes(table).flatMap(([number, index]) => {
+      const keys = matchIndex(wanted.table, index, conditions)
+      const isTested = joined.every((one) => keys.some(({ condition }) => condition === one))
+      if (!isTested) return []
+      return [this.#indexScan(given, number, index, { keys, order: [], loops, placeValue })]
+    })
+  }
+
+  /** All of them, the scan of the whole table first. */
+  scans(wanted: Wanted): Candidate[] {
+    const { table, conditions, attributes, order } = wanted
+    const columns = attributes.map((attribute) => ({ table, attribute }))
+    const placed = placing(columns)
+    const statistics = this.#costs.tables[table] as TableStatistics
+    const { rows, width } = this.size(wanted)
+    const node: NativePlanNode = {
+      node: 'seq scan',
+      relation: table,
+      attributes: [...attributes],
+      conditions: conditions.map(placed),
+    }
+    this.#costs.set(node, {
+      ...this.#costs.scans.sequential(statistics, addUp(conditions)),
+      rows,
+      width,
+      disabled: this.#costs.settings.enable_seqscan ? 0 : 1,
+    })
+    const scans: Candidate[] = [{ node, columns, place: placed, order: [] }]
+    for (const [number, index] of usableIndexes(this.#scope.tables[table] as ScopeTable)) {
+      const keys = matchIndex(table, index, conditions)
+      const forward = orderOf(table, index, keys, false)
+      const isOrdered = order.length > 0 && satisfies(forward, order)
+      if (keys.length > 0 || isOrdered) {
+        scans.push(this.#indexScan(wanted, number, index, { keys, order: forward }))
+      }
+      const backward = orderOf(table, index, keys, true)
+      if (order.length > 0 && !isOrdered && satisfies(backward, order)) {
+        scans.push(
+          this.#indexScan(wanted, number, index, { keys, order: backward, backward: true }),
+        )
+      }
+    }
+    return scans
+  }
+
+  // Of a table's rows, those for which the conditions hold.
+  #fraction(conditions: readonly BoundExpression[]): number {
+    const columns: ColumnReference[] = []
+    const placed = conditions.map((condition) =>
+      place(condition, (column) => columns.push(column) - 1),
+    )
+    return this.#costs.selectivity.all(placed, columns)
+  }
+
+  #indexScan(
+    wanted: Wanted,
+    number: number,
+    index: IndexDescriptor,
+    { keys, order, backward = false, loops = 1, placeValue }: Search,
+  ): Candidate {
+    const { table, conditions, attributes } = wanted
+    const columns = attributes.map((attribute) => ({ table, attribute }))
+    const placed = placing(columns)
+    const tested = new Set(keys.map(({ condition }) => condition))
+    const rest = conditions.filter((condition) => !tested.has(condition))
+    const node: NativeIndexScan = {
+      node: 'index scan',
+      relation: table,
+      index: number,
+      backward,
+      keys: keys.map(({ column, operator, value }) => ({
+        column,
+        operator,
+        ...(value && { value: (placeValue ?? placed)(value) }),
+      })),
+      attributes: [...attributes],
+      conditions: rest.map(placed),
+    }
+    const statistics = this.#costs.tables[table] as TableStatistics
+    const use = { ...this.#use(wanted, number, index, keys), loops }
+    this.#costs.set(node, {
+      ...this.#costs.scans.byIndex(statistics, use, addUp(rest)),
+      ...this.size(wanted),
+      disabled: this.#costs.settings.enable_indexscan ? 0 : 1,
+    })
+    return { node, columns, place: placed, order }
+  }
+
+  #use({ table }: Wanted, number: number, index: IndexDescriptor, keys: readonly IndexKey[]) {
+    const { tuples } = this.#costs.tables[table] as TableStatistics
+    const fraction = (used: readonly IndexKey[]) =>
+      this.#fraction(used.map(({ condition }) => condition))
+    const bounds = boundsOf(keys)
+    const isEquality = ({ operator }: IndexKey) => operator === '='
+    const isOneRow =
+      index.unique &&
+      new Set(bounds.filter(isEquality).map(({ column }) => column)).size === index.keyCount
+    return {
+      index: number,
+      selectivity: fraction(keys),
+      entries: isOneRow ? 1 : Math.round(fraction(bounds) * tuples),
+      conditions: keys.length,
+      searches: 1,
+      correlation: this.#correlation(table, index),
+      isIndexOnly: false,
+    }
+  }
+
+  #correlation(table: number, index: IndexDescriptor): number {
+    const [first] = index.columns
+    if (first === undefined) return 0
+    const statistics = this.#costs.tables[table] as TableStatistics
+    const variable = columnVariable(statistics, { table, attribute: first.attribute })
+    const correlation = variable?.statistics?.correlation ?? 0
+    const signed = first.descending ? -correlation : correlation
+    return index.keyCount > 1 ? signed * 0.75 : signed
+  }
+}
+
+// The conditions that tell where in the index the search begins and ends.
+function boundsOf(keys: readonly IndexKey[]): IndexKey[] {
+  const bounds: IndexKey[] = []
+  for (let column = 0; ; column++) {
+    const ofColumn = keys.filter((key) => key.column === column)
+    bounds.push(...ofColumn)
+    const isFixed = ofColumn.some(({ operator }) => operator === '=' || operator === 'is null')
+    if (!isFixed) return bounds
+  }
+}

@@ -1,0 +1,164 @@
+// Plans, as they are chosen.
+// Goal: a query is planned as stock plans it, for the same costs. Method: stock makes and analyzes tables with indexes; it and we
+// explain the same queries on the same data, with costs, kept from the kinds of plans that we do not make.
+import { cpSync } from 'node:fs'
+import type pg from 'pg'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { Cluster, type Query, type Session } from '../../src-ts/index.ts'
+import { Oracle } from '../support/oracle.ts'
+import { temporaryPath } from '../support/temporary-directory.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const rowCount = 20_000
+let oracle: Oracle
+let client: pg.Client
+let cluster: Cluster
+let session: Session
+
+beforeAll(async () => {
+  oracle = await Oracle.initdb()
+  await oracle.start({ fsync: 'off' })
+  client = await oracle.client()
+  await client.query(`
+    create table t (id int4 primary key, k int4, name text, amount numeric, big int8 not null, flag bool);
+    insert into t select i, nullif(i % 97, 0), 'name ' || (i * 7919 % ${rowCount}), i * 1.5, i / 3, i % 10 = 0
+      from generate_series(1, ${rowCount}) i;
+    create index t_k on t (k);
+    create index t_name on t (name);
+    create index t_big on t (big desc, k);
+    create table u (id int4 primary key, t int4, note text);
+    insert into u select i, i * 37 % ${rowCount}, 'note ' || i % 5 from generate_series(1, 3000) i;
+    create index u_t on u (t);
+    create table small (id int4, k int4);
+    insert into small select i, i from generate_series(1, 50) i;
+    create table unknown (id int4 primary key, k int4);
+    insert into unknown select i, i from generate_series(1, 500) i`)
+  await client.query('vacuum analyze t, u, small')
+  await client.end()
+  await oracle.stop()
+  const copy = temporaryPath('explain-costs')
+  cpSync(oracle.dir, copy, { recursive: true })
+  await oracle.start()
+  client = await oracle.client()
+  await client.query(`
+    set enable_mergejoin = off; set enable_incremental_sort = off; set enable_memoize = off;
+    set max_parallel_workers_per_gather = 0; set enable_bitmapscan = off; set enable_indexonlyscan = off`)
+  cluster = await Cluster.open(copy, { settings: { fsync: false } })
+  session = await cluster.connect()
+})
+
+afterAll(async () => {
+  await client?.end()
+  await cluster?.close()
+  await oracle?.stop()
+})
+
+async function stockText(sql: string): Promise<string> {
+  const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${sql}`)
+  return rows.map((row) => row['QUERY PLAN']).join('\n')
+}
+
+const scans: [string, Query][] = [
+  ['select * from t', { from: 't' }],
+  ['select * from unknown', { from: 'unknown' }],
+  ['select * from t where id = 5', { from: 't', where: { id: 5 } }],
+  ['select name from t where id = 5', { from: 't', columns: ['name'], where: { id: 5 } }],
+  ['select * from unknown where id = 5', { from: 'unknown', where: { id: 5 } }],
+  ['select * from t where id < 100', { from: 't', where: { id: { '<': 100 } } }],
+  ['select * from t where id <= 15000', { from: 't', where: { id: { '<=': 15000 } } }],
+  [
+    'select id from t where id between 100 and 200 and k > 5',
+    { from: 't', columns: ['id'], where: { id: { between: [100, 200] }, k: { '>': 5 } } },
+  ],
+  ['select * from t where k = 5', { from: 't', where: { k: 5 } }],
+  ['select * from t where k is null', { from: 't', where: { k: null } }],
+  [`select * from t where name = 'name 77'`, { from: 't', where: { name: 'name 77' } }],
+  [`select * from t where name > 'name 9'`, { from: 't', where: { name: { '>': 'name 9' } } }],
+  ['select * from t where big = 50 and k = 5', { from: 't', where: { big: 50, k: 5 } }],
+  ['select * from t where big > 6600', { from: 't', where: { big: { '>': 6600 } } }],
+  ['select * from t where amount > 29990', { from: 't', where: { amount: { '>': 29990 } } }],
+  ['select * from t where k = 5 or id = 7', { from: 't', where: { or: [{ k: 5 }, { id: 7 }] } }],
+  ['select * from t where not (k = 5)', { from: 't', where: { not: { k: 5 } } }],
+  [
+    'select * from t where k in (1, 2, 3) and amount < 50',
+    { from: 't', where: { amount: { '<': 50 }, k: { in: [1, 2, 3] } } },
+  ],
+]
+
+const ordered: [string, Query][] = [
+  ['select * from t order by id limit 10', { from: 't', orderBy: ['id'], limit: 10 }],
+  [
+    'select * from t order by id desc limit 10 offset 5',
+    { from: 't', orderBy: [{ column: 'id', direction: 'desc' }], limit: 10, offset: 5 },
+  ],
+  ['select * from t order by id', { from: 't', orderBy: ['id'] }],
+  ['select * from t order by amount', { from: 't', orderBy: ['amount'] }],
+  ['select * from t order by amount limit 20', { from: 't', orderBy: ['amount'], limit: 20 }],
+  [
+    'select * from t where k = 5 order by k, id',
+    { from: 't', where: { k: 5 }, orderBy: ['k', 'id'] },
+  ],
+  [
+    'select * from t where k > 90 order by id limit 1',
+    { from: 't', where: { k: { '>': 90 } }, orderBy: ['id'], limit: 1 },
+  ],
+]
+
+const others: [string, Query][] = [
+  [
+    'select count(*) from t where id < 50',
+    { from: 't', where: { id: { '<': 50 } }, aggregates: { count: { count: '*' } } },
+  ],
+  [
+    'select id + 1 as next from t where id = 3',
+    { from: 't', columns: [{ as: 'next', add: ['id', 1] }], where: { id: 3 } },
+  ],
+  [
+    'select k, count(*) from t group by k',
+    { from: 't', groupBy: ['k'], aggregates: { count: { count: '*' } } },
+  ],
+]
+
+const onT = { 't.id': 'u.t' }
+const joins: [string, Query][] = [
+  [
+    'select u.id, t.name from u join t on t.id = u.t where u.id < 20',
+    {
+      from: 'u',
+      columns: ['u.id', 't.name'],
+      join: [{ table: 't', on: onT }],
+      where: { 'u.id': { '<': 20 } },
+    },
+  ],
+  [
+    'select u.id, t.name from u left join t on t.id = u.t where u.id < 20',
+    {
+      from: 'u',
+      columns: ['u.id', 't.name'],
+      join: [{ table: 't', type: 'left', on: onT }],
+      where: { 'u.id': { '<': 20 } },
+    },
+  ],
+  [
+    'select u.id, t.name from t join u on t.id = u.t where t.k = 5',
+    { from: 't', columns: ['u.id', 't.name'], join: [{ table: 'u', on: onT }], where: { k: 5 } },
+  ],
+  [
+    'select u.id, t.name from t join u on t.id = u.t',
+    { from: 't', columns: ['u.id', 't.name'], join: [{ table: 'u', on: onT }] },
+  ],
+  [
+    'select t.id from t where t.id < 3000 and exists (select from u where t.id = u.t)',
+    {
+      from: 't',
+      columns: ['t.id'],
+      join: [{ table: 'u', type: 'semi', on: onT }],
+      where: { 't.id': { '<': 3000 } },
+    },
+  ],
+]
+
+test.each([...scans, ...ordered, ...others, ...joins])('%s', async (sql, query) => {
+  expect(await session.query(query).explain()).toBe(await stockText(sql))
+})
