@@ -118,7 +118,7 @@ async function build(): Promise<void> {
   )
   const session = native.session(template1.oid)
   const catalogs = new CatalogStore(native, directory, template1)
-  const relations = new RelationCache(native, catalogs, true, {})
+  const relations = new RelationCache(native, catalogs, true, {}, Number.POSITIVE_INFINITY)
   const data = new BundleData()
   const bundled: BundleRelation[] = []
   for (const row of catalogs.scan(session, pgClass).toArray()) {

@@ -1034,6 +1034,7 @@ export class Cluster {
           catalogs,
           bytewiseCollation(row.datlocprovider, row.datcollate),
           this.#codecOptions,
+          this.#configuration.meaningful['pgdata.relation_cache_size'],
         ),
         acceptInvalidations: () => this.#acceptInvalidations(),
       }

@@ -85,8 +85,8 @@ function differing(known: SettingDefinition): SettingDefinition {
   }
 }
 
-// Whether pages also stand in the operating system's cache.
 const ownSettings: readonly SettingDefinition[] = [
+  // Whether pages also stand in the operating system's cache.
   {
     name: 'io_mode',
     context: 'postmaster',
@@ -96,6 +96,18 @@ const ownSettings: readonly SettingDefinition[] = [
     max: 0,
     choices: ['buffered', 'direct'],
     boot: 'buffered',
+  },
+  // Relations of a database that a process remembers what the catalogs say of. The name is one that stock takes as an
+  // extension's.
+  {
+    name: 'pgdata.relation_cache_size',
+    context: 'postmaster',
+    vartype: 'integer',
+    unit: undefined,
+    min: 16,
+    max: 2_147_483_647,
+    choices: [],
+    boot: '10000',
   },
 ]
 

@@ -131,6 +131,8 @@ const meanings = {
   recovery_init_sync_method: choice('fsync', 'syncfs'),
   wal_consistency_checking: 'text',
   io_mode: choice('buffered', 'direct'),
+  /** Relations of a database; what was read first is forgotten first. */
+  'pgdata.relation_cache_size': 'number',
   shared_memory_type: choice('sysv', 'private'),
 } satisfies Record<string, Meaning>
 

@@ -1,4 +1,5 @@
-// RelationCache: relations of one database by name and by OID, with all that reading and writing them needs.
+// RelationCache: relations of one database by name and by OID, with all that reading and writing them needs. Of more than
+// `sizeMax` it forgets those that it has known longest; whoever works with one keeps it.
 import { type AccessColumn, RelationAccess } from '../access/relation-access.ts'
 import type {
   AttributeDescriptor,
@@ -99,6 +100,8 @@ export class RelationCache {
   readonly #catalogs: CatalogStore
   readonly #bytewiseDefaultCollation: boolean
   readonly #options: CodecOptions
+  readonly #sizeMax: number
+  // In the order in which they were read.
   readonly #byOid = new Map<number, RelationInfo>()
   readonly #namespaces = new Map<string, number>()
   readonly #types = new Map<number, CatalogRow<typeof pgType>>()
@@ -109,16 +112,24 @@ export class RelationCache {
     catalogs: CatalogStore,
     bytewiseDefaultCollation: boolean,
     options: CodecOptions,
+    sizeMax: number,
   ) {
     this.#cluster = cluster
     this.#catalogs = catalogs
     this.#bytewiseDefaultCollation = bytewiseDefaultCollation
     this.#options = options
+    this.#sizeMax = sizeMax
   }
 
   /** An empty cache of the same database; with other catalogs, if they are given. */
   fork(catalogs: CatalogStore = this.#catalogs): RelationCache {
-    return new RelationCache(this.#cluster, catalogs, this.#bytewiseDefaultCollation, this.#options)
+    return new RelationCache(
+      this.#cluster,
+      catalogs,
+      this.#bytewiseDefaultCollation,
+      this.#options,
+      this.#sizeMax,
+    )
   }
 
   /** Does the default collation of the database order by bytes? */
@@ -280,6 +291,10 @@ export class RelationCache {
     const access = new RelationAccess(this.#cluster, descriptor, columns)
     const info = { oid: row.oid, schema, name: row.relname, row, columns, indexes, access }
     this.#byOid.set(row.oid, info)
+    if (this.#byOid.size > this.#sizeMax) {
+      const [oldest] = this.#byOid.keys()
+      this.#byOid.delete(oldest as number)
+    }
     return info
   }
 
