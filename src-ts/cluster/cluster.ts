@@ -591,7 +591,8 @@ export class Cluster {
 
   /**
    * Gives a setting a value in postgresql.auto.conf, or removes it from there; it counts after the next `reload`, or the
-   * next time the cluster is opened when its context is 'postmaster'. Throws 42704, 42602, 22023, 55P02, F0000, 25006.
+   * next time the cluster is opened when its context is 'postmaster'. Throws 42704, 42602, 22023, 55P02, F0000, 25006, and
+   * 0A000 for what PostgreSQL would not start with.
    */
   alterSystem(name: string, value: SettingInput | undefined): void {
     this.#refuseClosed()

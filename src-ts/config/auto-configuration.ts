@@ -5,7 +5,7 @@ import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { PgError } from '../errors/pg-error.ts'
 import { readConfigurationFile } from './configuration-file.ts'
-import { findSettingDefinition, isCustomName } from './setting-definition.ts'
+import { findSettingDefinition, isCustomName, isOursAlone } from './setting-definition.ts'
 import { parseSetting } from './setting-value.ts'
 
 const fileName = 'postgresql.auto.conf'
@@ -50,7 +50,7 @@ function writeAtomically(dataDirectory: string, text: string): void {
   syncPath(dataDirectory)
 }
 
-// The setting's name as PostgreSQL spells it. Throws 42704, 42602, 55P02, 22023.
+// The setting's name as PostgreSQL spells it. Throws 42704, 42602, 55P02, 22023, 0A000.
 function checked(name: string, value: string | undefined): string {
   const definition = findSettingDefinition(name)
   if (definition === undefined) {
@@ -61,13 +61,19 @@ function checked(name: string, value: string | undefined): string {
   }
   if (definition.context === 'internal' || neverWritten.includes(definition.name))
     throw new PgError('55P02', `parameter "${definition.name}" cannot be changed`)
-  if (value !== undefined) parseSetting(definition, value)
+  if (value !== undefined && isOursAlone(definition, parseSetting(definition, value))) {
+    const what = `${definition.name} = ${value}`
+    throw new PgError('0A000', `"${what}" cannot be in a file that PostgreSQL reads`, {
+      detail: 'PostgreSQL would not start on the directory any more.',
+      hint: 'Give it to Cluster.open.',
+    })
+  }
   return definition.name
 }
 
 /**
- * Gives a setting a value in the file, or, without one, removes it. Throws 42704, 42602, 55P02, 22023, and F0000 when the
- * file has errors.
+ * Gives a setting a value in the file, or, without one, removes it. Throws 42704, 42602, 55P02, 22023, 0A000, and F0000
+ * when the file has errors.
  */
 export function writeAutoConfiguration(
   dataDirectory: string,

@@ -151,6 +151,16 @@ export function findSettingDefinition(name: string): SettingDefinition | undefin
   return definition
 }
 
+/** Would PostgreSQL refuse to start with that value, as `parseSetting` gives it, in one of its files? */
+export function isOursAlone({ name, vartype }: SettingDefinition, setting: string): boolean {
+  if (name.includes('.')) return false
+  const known = knownByName.get(name.toLowerCase())
+  if (known === undefined) return true
+  return (
+    vartype === 'enum' && ![...(known[6] ?? []), ...(furtherChoices[name] ?? [])].includes(setting)
+  )
+}
+
 /** Of all settings, in the order of their names. */
 export function settingDefinitions(): readonly SettingDefinition[] {
   all ??= [...new Set([...knownByName.keys(), ...byName.keys()])]

@@ -179,6 +179,34 @@ describe('alterSystem and reload', () => {
     expect(text()).toBe(before)
   })
 
+  it('refuses what stock would not start with, and writes what it takes for an extension', async () => {
+    const own = temporaryDirectory()
+    await using cluster = await Cluster.open(own, { create: true })
+    const text = () => readFileSync(join(own, 'postgresql.auto.conf'), 'utf8')
+    const before = text()
+    for (const [name, value] of [
+      ['io_mode', 'direct'],
+      ['wal_sync_method', 'adaptive'],
+      ['wal_sync_method', 'open_datasync_direct'],
+      ['shared_memory_type', 'private'],
+    ] as const)
+      expect(() => cluster.alterSystem(name, value)).toThrow(
+        expect.objectContaining({ code: '0A000', message: expect.stringContaining(name) }),
+      )
+    expect(text()).toBe(before)
+    cluster.alterSystem('wal_sync_method', 'fdatasync')
+    cluster.alterSystem('pgdata.relation_cache_size', 100)
+    expect(text()).toContain("pgdata.relation_cache_size = '100'")
+    await cluster.close()
+    await using stock = Oracle.adopt(own)
+    await stock.start()
+    const client = await stock.client()
+    const { rows } = await client.query('show pgdata.relation_cache_size')
+    expect(rows).toEqual([{ 'pgdata.relation_cache_size': '100' }])
+    await client.end()
+    await stock.stop()
+  })
+
   it('leaves the files alone when open for reading only', async () => {
     writeFileSync(conf, `${original}work_mem = 5MB\nshared_buffers = lots\n`)
     const before = readFileSync(join(directory, 'postgresql.auto.conf'), 'utf8')
