@@ -35,7 +35,7 @@ Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> sessio
   return object;
 }
 
-// next(batch: Uint8Array): number of rows
+// next(batch: Uint8Array, rowsMax?: number): number of rows
 Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (session_ == nullptr)
@@ -49,10 +49,17 @@ Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
                                         "the transaction of the scan has ended"));
     if (scan_ == nullptr)
       THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
-    if (info.Length() != 1 || !info[0].IsTypedArray()) THROW_IF_ERROR(env, bad_argument("batch"));
+    if (info.Length() < 1 || info.Length() > 2 || !info[0].IsTypedArray())
+      THROW_IF_ERROR(env, bad_argument("batch"));
     auto batch = info[0].As<Napi::Uint8Array>();
     if (batch.ByteLength() < layout_->heap()) THROW_IF_ERROR(env, bad_argument("batch"));
-    RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength());
+    uint32_t rows_max = UINT32_MAX;
+    if (info.Length() > 1) {
+      if (!info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("number of rows"));
+      rows_max = info[1].As<Napi::Number>().Uint32Value();
+    }
+    RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength(),
+                     rows_max);
     Status status = scan_->next(&writer);
     if (!status.is_ok()) {
       // Nobody reads on after an error, and a pin that is kept would be in the way of others.

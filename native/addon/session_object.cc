@@ -111,6 +111,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("delete", &SessionObject::remove),
           InstanceMethod("lookup", &SessionObject::lookup),
           InstanceMethod("prepareLookup", &SessionObject::prepare_lookup),
+          InstanceMethod("prepareRange", &SessionObject::prepare_range),
           InstanceMethod("scan", &SessionObject::scan),
           InstanceMethod("range", &SessionObject::range),
           InstanceMethod("aggregate", &SessionObject::aggregate),

@@ -237,6 +237,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value remove(const Napi::CallbackInfo& info);
   Napi::Value lookup(const Napi::CallbackInfo& info);
   Napi::Value prepare_lookup(const Napi::CallbackInfo& info);
+  Napi::Value prepare_range(const Napi::CallbackInfo& info);
+  template <typename Read>
+  Napi::Value prepare(const Napi::CallbackInfo& info);
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value range(const Napi::CallbackInfo& info);
   Napi::Value aggregate(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "addon/prepared_lookup.h"
+#include "addon/prepared_range.h"
 #include "addon/scan_object.h"
 #include "addon/session_arguments.h"
 #include "addon/session_call.h"
@@ -44,8 +45,8 @@ Napi::Value SessionObject::lookup(const Napi::CallbackInfo& info) {
   });
 }
 
-// prepareLookup(relation, index, keyLayout, keys, layout, batch): () => number
-Napi::Value SessionObject::prepare_lookup(const Napi::CallbackInfo& info) {
+template <typename Read>
+Napi::Value SessionObject::prepare(const Napi::CallbackInfo& info) {
   return call(info, 6, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
@@ -55,11 +56,20 @@ Napi::Value SessionObject::prepare_lookup(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, staged_of(*table, info[2], info[3], &keys));
     Staged batch;
     THROW_IF_ERROR(env, staged_of(*table, info[4], info[5], &batch));
-    // Catalogs have files that change, and other locks; a session without a backend reads what cannot change.
-    if (state_->backend == nullptr || table->definition().oid < first_normal_object_id)
-      return env.Undefined();
-    return PreparedLookup::make(env, state_, table, index, keys, batch, info[3], info[5]);
+    if (!PreparedRead::is_possible(*state_, *table)) return env.Undefined();
+    return PreparedRead::make(env, std::make_unique<Read>(state_, table, index, keys, batch),
+                              info[3], info[5]);
   });
+}
+
+// prepareLookup(relation, index, keyLayout, keys, layout, batch): () => number
+Napi::Value SessionObject::prepare_lookup(const Napi::CallbackInfo& info) {
+  return prepare<PreparedLookup>(info);
+}
+
+// prepareRange(relation, index, keyLayout, keys, layout, batch): PreparedRange
+Napi::Value SessionObject::prepare_range(const Napi::CallbackInfo& info) {
+  return prepare<PreparedRange>(info);
 }
 
 // scan(relation, layout, filters, filterLayout, constants): NativeScan

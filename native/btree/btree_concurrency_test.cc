@@ -107,8 +107,14 @@ void run(bool scattered) {
       key.columns = 1;
       key.values[0] = static_cast<Datum>(key_of(number, scattered));
       key.nulls[0] = false;
+      BtreeStart start;
+      if (random() % 2 == 0) {
+        must(start_btree_lookup(*fixture.pool, *index, key, &start));
+        // The page that it begins with may be split any number of times before it goes on.
+        for (uint64_t i = random() % 3; i > 0; --i) std::this_thread::yield();
+      }
       BtreeMatches matches;
-      must(btree_lookup(*fixture.pool, *index, key, &matches));
+      must(btree_lookup(*fixture.pool, *index, key, &matches, nullptr, start));
       bool found = matches.more;
       for (int i = 0; i < matches.count; ++i) found = found || matches.tids[i] == tid_of(number);
       if (was_there) EXPECT(found);

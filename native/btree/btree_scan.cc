@@ -305,12 +305,25 @@ Status BtreeScan::next_batch(std::span<const ItemPointer>* tids) {
   return Status::ok;
 }
 
+Status BtreeScan::refill() {
+  if (next_tid_ < tid_count_) return Status::ok;
+  std::span<const ItemPointer> batch;
+  RETURN_IF_ERROR(next_batch(&batch));
+  next_tid_ = 0;
+  return Status::ok;
+}
+
+Status BtreeScan::next_run(size_t most, std::span<const ItemPointer>* tids) {
+  RETURN_IF_ERROR(refill());
+  const size_t end = std::min(tid_count_, next_tid_ + most);
+  size_t last = next_tid_;
+  while (last < end && tids_[last].block() == tids_[next_tid_].block()) ++last;
+  *tids = {tids_.data() + next_tid_, last - next_tid_};
+  return Status::ok;
+}
+
 Status BtreeScan::next(ItemPointer* tid, bool* found) {
-  if (next_tid_ == tid_count_) {
-    std::span<const ItemPointer> batch;
-    RETURN_IF_ERROR(next_batch(&batch));
-    next_tid_ = 0;
-  }
+  RETURN_IF_ERROR(refill());
   *found = next_tid_ < tid_count_;
   if (*found) *tid = tids_[next_tid_++];
   return Status::ok;

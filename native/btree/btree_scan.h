@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "base/invariant.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "btree/btree_index.h"
@@ -51,6 +52,13 @@ class BtreeScan {
   Status next_batch(std::span<const ItemPointer>* tids);
   // One at a time.
   Status next(ItemPointer* tid, bool* found);
+  // The TIDs that come next, of one heap page, at most `most`; empty at the end. They come next again but for those that are
+  // `passed`.
+  Status next_run(size_t most, std::span<const ItemPointer>* tids);
+  void pass(size_t count) {
+    INVARIANT(count <= tid_count_ - next_tid_);
+    next_tid_ += count;
+  }
   // Nobody can see any more the row at `tid`, which was given since the last page was taken: its entry is marked dead when the
   // scan leaves the page.
   void kill(ItemPointer tid) { killed_.push_back(tid); }
@@ -77,6 +85,7 @@ class BtreeScan {
   void prepare();
   Status first_page();
   Status find_first(const BtreeSearchKey& key, BufferRef* leaf);
+  Status refill();
   Status next_page_right();
   Status next_page_left();
   Status read_page(const BufferRef& leaf, OffsetNumber from);

@@ -192,10 +192,10 @@ Status search_view(const BtreeIndex& index, const BtreeSearchKey& key, const Btr
   return search_page<AnyColumn>(index, key, view, block, offset);
 }
 
-// Down the copies of upper pages as far as there are any: `*child` is the block to go on with, and `*level` its level.
+// Down the copies of upper pages as far as there are any: `*start` is where to go on.
 Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                      BlockNumber* child, uint32_t* level, bool* found) {
-  *found = false;
+                      BtreeStart* start) {
+  *start = {};
   BtreeHints::Root hint;
   BtreePageView view;
   if (!BtreeHints::root(index, &hint) || hint.level == 0 ||
@@ -209,10 +209,8 @@ Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSear
     RETURN_IF_ERROR(search_view(index, key, view, block, &offset));
     const std::byte* tuple = view.tuple(offset);
     if (tuple == nullptr) return damaged_page(index, block);
-    *child = btree_downlink(index_tuple_header(tuple));
-    *level = --here;
-    *found = true;
-    if (here == 0 || !find_upper_page(pool, index, *child, &view)) return Status::ok;
+    *start = {btree_downlink(index_tuple_header(tuple)), --here};
+    if (here == 0 || !find_upper_page(pool, index, start->block, &view)) return Status::ok;
     // One that was split or is on the way to be deleted is looked at itself.
     if (view.is_ignored() || view.is_leaf() || view.opaque().btpo_level != here) return Status::ok;
     if (!view.is_rightmost()) {
@@ -220,7 +218,7 @@ Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSear
       if (high_key == nullptr || compare_with_tuple(index, key, high_key) >= (key.next_key ? 0 : 1))
         return Status::ok;
     }
-    block = *child;
+    block = start->block;
   }
 }
 
@@ -309,21 +307,20 @@ Status move_right(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKe
   }
 }
 
-Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                         LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
-                         BufferRef* leaf) {
+namespace {
+
+// From where `start` says, or else from the root.
+Status search_leaf_from(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                        const BtreeStart& start, LockMode leaf_mode, BtreeStack* stack,
+                        SplitFinisher* finisher, BufferRef* leaf) {
   if (stack != nullptr) stack->depth = 0;
   // Who will change something must know the way back, and completes splits.
   const bool only_reads = stack == nullptr && finisher == nullptr && leaf_mode == LockMode::shared;
-  BlockNumber child{0};
-  uint32_t child_level = 0;
-  bool descended = false;
-  if (only_reads)
-    RETURN_IF_ERROR(descend_copies(pool, index, key, &child, &child_level, &descended));
-  if (descended) {
+  BlockNumber child = start.block;
+  if (child != P_NONE) {
     RETURN_IF_ERROR(read_btree_page(pool, index, child, LockMode::shared, leaf));
     const BtreePageView view = view_of(*leaf);
-    if (!view.is_ignored() && view.opaque().btpo_level != child_level)
+    if (!view.is_ignored() && view.opaque().btpo_level != start.level)
       return damaged_page(index, child);
   } else {
     RETURN_IF_ERROR(find_btree_root(pool, index, leaf));
@@ -358,6 +355,17 @@ Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeS
     if (!child_view.is_ignored() && child_view.opaque().btpo_level + 1 != level)
       return damaged_page(index, parent);
   }
+}
+
+}  // namespace
+
+Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                         LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
+                         BufferRef* leaf) {
+  BtreeStart start;
+  if (stack == nullptr && finisher == nullptr && leaf_mode == LockMode::shared)
+    RETURN_IF_ERROR(descend_copies(pool, index, key, &start));
+  return search_leaf_from(pool, index, key, start, leaf_mode, stack, finisher, leaf);
 }
 
 Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
@@ -406,13 +414,26 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
   }
 }
 
+Status start_btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                          BtreeStart* start) {
+  RETURN_IF_ERROR(descend_copies(pool, index, key, start));
+  if (start->block != P_NONE) pool.prefetch(index.relation(), ForkNumber::main, start->block);
+  return Status::ok;
+}
+
 Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches, SerializableTransaction* reader) {
+                    BtreeMatches* matches, SerializableTransaction* reader,
+                    const BtreeStart& start) {
   INVARIANT(key.columns == index.nkeyatts());
   matches->count = 0;
   matches->more = false;
   BufferRef leaf;
-  RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  if (start.block == P_NONE) {
+    RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
+  } else {
+    RETURN_IF_ERROR(
+        search_leaf_from(pool, index, key, start, LockMode::shared, nullptr, nullptr, &leaf));
+  }
   if (!leaf.is_valid() && reader != nullptr) {
     RETURN_IF_ERROR(note_empty_index(index, reader));
     RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));

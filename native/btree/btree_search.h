@@ -93,9 +93,18 @@ struct BtreeMatches {
   BlockNumber leaf = P_NONE;
   Lsn lsn = invalid_lsn;
 };
-// `reader` (may be null): the serializable transaction that looks.
+// `reader` (may be null): the serializable transaction that looks. `start`: what `start_btree_lookup` gave for the key.
+struct BtreeStart {
+  BlockNumber block = P_NONE;  // none when there was nothing to be known
+  uint32_t level = 0;
+};
 Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches, SerializableTransaction* reader = nullptr);
+                    BtreeMatches* matches, SerializableTransaction* reader = nullptr,
+                    const BtreeStart& start = {});
+// Lets the page that the key's lookup will begin with come into the processor's caches, or the pool, meanwhile. The caller's
+// snapshot, which the lookup is for, keeps a page from being used anew.
+Status start_btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                          BtreeStart* start);
 
 // Notes that `reader` (may be null) has read what is on a leaf, or would be, while the leaf is locked.
 inline Status note_leaf(const BtreeIndex& index, const BufferRef& leaf,

@@ -188,6 +188,24 @@ std::vector<ItemPointer> scan_all(BtreeFixture& fixture, const BtreeIndex& index
   }
 }
 
+// The same, as runs of at most `most` of one heap page, of which a part is passed at a time.
+std::vector<ItemPointer> scan_runs(BtreeFixture& fixture, const BtreeIndex& index,
+                                   std::span<const BtreeCondition> conditions,
+                                   ScanDirection direction, size_t most) {
+  BtreeScan scan(*fixture.pool, index, conditions, direction);
+  std::vector<ItemPointer> all;
+  for (size_t runs = 0;; ++runs) {
+    std::span<const ItemPointer> run;
+    must(scan.next_run(most, &run));
+    if (run.empty()) return all;
+    EXPECT(run.size() <= most);
+    for (const ItemPointer tid : run) EXPECT(tid.block() == run[0].block());
+    const size_t passed = runs % 3 == 0 ? (run.size() + 1) / 2 : run.size();
+    all.insert(all.end(), run.begin(), run.begin() + static_cast<std::ptrdiff_t>(passed));
+    scan.pass(passed);
+  }
+}
+
 void expect_same(const std::vector<ItemPointer>& found, const std::vector<ItemPointer>& wanted) {
   EXPECT_EQ(found.size(), wanted.size());
   EXPECT(found == wanted);
@@ -263,8 +281,11 @@ void expect_conditions(BtreeFixture& fixture, const BtreeIndex& index, const Mod
     if (meets) wanted.push_back(row.tid);
   }
   expect_same(scan_all(fixture, index, conditions, ScanDirection::forward), wanted);
+  const size_t most = 1 + random() % 70;
+  expect_same(scan_runs(fixture, index, conditions, ScanDirection::forward, most), wanted);
   std::reverse(wanted.begin(), wanted.end());
   expect_same(scan_all(fixture, index, conditions, ScanDirection::backward), wanted);
+  expect_same(scan_runs(fixture, index, conditions, ScanDirection::backward, most), wanted);
 }
 
 void insert_row(BtreeFixture& fixture, const BtreeIndex& index, const Model& model,
@@ -325,8 +346,10 @@ void exercise(std::vector<TestColumn> columns, uint32_t block_size, uint64_t spr
     key.columns = static_cast<int>(columns.size());
     std::copy_n(datums.values, columns.size(), key.values);
     std::copy_n(datums.nulls, columns.size(), key.nulls);
+    BtreeStart start;
+    if (looked_up % 2 == 0) ASSERT_OK(start_btree_lookup(*fixture.pool, *index, key, &start));
     BtreeMatches matches;
-    ASSERT_OK(btree_lookup(*fixture.pool, *index, key, &matches));
+    ASSERT_OK(btree_lookup(*fixture.pool, *index, key, &matches, nullptr, start));
     const auto first = rows.lower_bound(Row{row->values, ItemPointer(BlockNumber{0}, 0)});
     auto wanted = first;
     for (int i = 0; i < matches.count; ++i, ++wanted) {

@@ -281,6 +281,19 @@ Status walk_chain(const ReadContext& context, const HeapRelation& relation, Item
   }
 }
 
+// The member that the visibility's snapshot sees. `notes`: a serializable transaction looks.
+inline Status find_in_chain(const ReadContext& context, const HeapRelation& relation,
+                            ItemPointer tid, Visibility& visibility, bool notes, BufferRef& buffer,
+                            HeapTuple* tuple, bool* found, bool* all_dead) {
+  return walk_chain(context, relation, tid, visibility, buffer, tuple, found, all_dead,
+                    [&](HeapTupleHeader& header, ItemPointer self, bool* is_it) -> Status {
+                      RETURN_IF_ERROR(visibility.satisfies_mvcc(header, buffer, is_it));
+                      if (!notes) [[likely]]
+                        return Status::ok;
+                      return note_visit(relation, visibility, header, self, buffer, *is_it);
+                    });
+}
+
 // A page that is come to anew is pruned first, as by a sequential scan; `*buffer` still on the page of the tuple
 // that was returned last is left as it is.
 Status read_for_chain(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
@@ -303,13 +316,25 @@ Status heap_hot_search(const ReadContext& context, const HeapRelation& relation,
   RETURN_IF_ERROR(read_for_chain(context, relation, tid, buffer));
   const bool notes = notes_reads(relation, visibility.snapshot());
   Status status =
-      walk_chain(context, relation, tid, visibility, *buffer, tuple, found, all_dead,
-                 [&](HeapTupleHeader& header, ItemPointer self, bool* is_it) -> Status {
-                   RETURN_IF_ERROR(visibility.satisfies_mvcc(header, *buffer, is_it));
-                   if (!notes) [[likely]]
-                     return Status::ok;
-                   return note_visit(relation, visibility, header, self, *buffer, *is_it);
-                 });
+      find_in_chain(context, relation, tid, visibility, notes, *buffer, tuple, found, all_dead);
+  visibility.hints_done(*buffer);
+  buffer->unlock();
+  return status;
+}
+
+Status heap_hot_search_page(const ReadContext& context, const HeapRelation& relation,
+                            std::span<const ItemPointer> tids, Visibility& visibility,
+                            BufferRef* buffer, HotSearchResult* results) {
+  INVARIANT(!tids.empty());
+  RETURN_IF_ERROR(read_for_chain(context, relation, tids.front(), buffer));
+  const bool notes = notes_reads(relation, visibility.snapshot());
+  Status status;
+  for (size_t i = 0; i < tids.size() && status.is_ok(); ++i) {
+    HotSearchResult& result = results[i];
+    result.found = false;
+    status = find_in_chain(context, relation, tids[i], visibility, notes, *buffer, &result.tuple,
+                           &result.found, &result.all_dead);
+  }
   visibility.hints_done(*buffer);
   buffer->unlock();
   return status;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -99,6 +100,17 @@ Status heap_fetch_dirty(const ReadContext& context, const HeapRelation& relation
 Status heap_hot_search(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                        Visibility& visibility, BufferRef* buffer, HeapTuple* tuple, bool* found,
                        bool* all_dead);
+
+// What one of several entries leads to.
+struct HotSearchResult {
+  HeapTuple tuple;
+  bool found = false;
+  bool all_dead = false;
+};
+// As heap_hot_search for each of `tids`, which are of one page, under one lock. `results` has room for all of them.
+Status heap_hot_search_page(const ReadContext& context, const HeapRelation& relation,
+                            std::span<const ItemPointer> tids, Visibility& visibility,
+                            BufferRef* buffer, HotSearchResult* results);
 
 // The same for a unique check: the first member that is there now, or in progress as `verdict`
 // tells. `*found` false when there is none.

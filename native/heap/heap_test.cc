@@ -637,6 +637,41 @@ TEST(row_too_big_for_a_page_is_refused) {
 }
 
 // Two sessions do random things; each must see what a plain map says it sees.
+// What the line pointers of each page lead to, all at once and one by one.
+void expect_same_by_page(Backend& backend, Table& table) {
+  uint32_t blocks = 0;
+  ASSERT_OK(backend.services().pool.storage().block_count(table.relation->locator, ForkNumber::main,
+                                                          &blocks));
+  const Snapshot* snapshot = nullptr;
+  ASSERT_OK(backend.statement_snapshot(&snapshot));
+  Visibility visibility(backend, snapshot);
+  BufferRef buffer;
+  for (uint32_t block = 0; block < blocks; ++block) {
+    std::vector<ItemPointer> tids;
+    for (OffsetNumber offset = 1; offset <= 40; ++offset)
+      tids.emplace_back(BlockNumber{block}, offset);
+    std::vector<HotSearchResult> results(tids.size());
+    ASSERT_OK(
+        heap_hot_search_page(backend, *table.relation, tids, visibility, &buffer, results.data()));
+    EXPECT(!buffer.is_locked());
+    for (size_t i = 0; i < tids.size(); ++i) {
+      HeapTuple tuple;
+      bool found = false;
+      bool all_dead = false;
+      ASSERT_OK(heap_hot_search(backend, *table.relation, tids[i], visibility, &buffer, &tuple,
+                                &found, &all_dead));
+      ASSERT_EQ(results[i].found, found);
+      if (found) {
+        EXPECT(results[i].tuple.self == tuple.self);
+        EXPECT(results[i].tuple.bytes == tuple.bytes);
+        EXPECT_EQ(results[i].tuple.length, tuple.length);
+      }
+      // Hint bits that were set meanwhile tell more.
+      EXPECT(all_dead || !results[i].all_dead);
+    }
+  }
+}
+
 TEST(random_histories_agree_with_a_model) {
   std::mt19937_64 random = test::random_engine();
   for (int history = 0; history < 4; ++history) {
@@ -691,6 +726,7 @@ TEST(random_histories_agree_with_a_model) {
         ASSERT(rows.count(id) == 1);
         ASSERT(rows.at(id).first == row);
       }
+      if (step % 10 == 0) expect_same_by_page(backend, table);
       const uint64_t action = random() % 12;
       if (action == 0) {
         if (random() % 3 == 0) {

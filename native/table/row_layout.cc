@@ -48,10 +48,12 @@ RowLayout::RowLayout(const std::vector<Lane>& lanes, const std::vector<int>& att
   heap_ = static_cast<uint32_t>(end);
 }
 
-RowWriter::RowWriter(const RowLayout& layout, std::byte* buffer, size_t size_bytes)
+RowWriter::RowWriter(const RowLayout& layout, std::byte* buffer, size_t size_bytes,
+                     uint32_t rows_max)
     : layout_(layout),
       buffer_(buffer),
       size_(static_cast<uint32_t>(std::min<size_t>(size_bytes, 0xFFFFFFF8u))),
+      rows_max_(std::min(rows_max, layout.capacity())),
       text_end_(layout.heap()),
       bytes_start_(size_) {}
 
@@ -89,6 +91,7 @@ bool RowWriter::end_row() {
 }
 
 void RowWriter::finish(bool ended) {
+  ended_ = ended;
   const uint32_t text_bytes = text_end_ - layout_.heap();
   BatchHeader header{};
   header.rows = rows_;

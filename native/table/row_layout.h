@@ -75,10 +75,13 @@ struct CellBytes {
 // Writes rows into a buffer.
 class RowWriter {
  public:
-  RowWriter(const RowLayout& layout, std::byte* buffer, size_t size_bytes);
+  // At most `rows_max` rows, and no more than the layout has room for.
+  RowWriter(const RowLayout& layout, std::byte* buffer, size_t size_bytes,
+            uint32_t rows_max = UINT32_MAX);
 
-  bool is_full() const { return rows_ == layout_.capacity(); }
+  bool is_full() const { return rows_ == rows_max_; }
   uint32_t rows() const { return rows_; }
+  uint32_t rows_left() const { return rows_max_ - rows_; }
 
   // Begins a row; then one `put_*` per column in order; then `end_row`, which is false when the row's bytes
   // did not fit: the row is not in the batch, and `bytes_needed` says how large a buffer would hold it alone.
@@ -115,6 +118,8 @@ class RowWriter {
   size_t bytes_needed() const { return bytes_needed_; }
   // Writes the header. `ended`: no more rows after these.
   void finish(bool ended);
+  // As `finish` said.
+  bool has_ended() const { return ended_; }
 
  private:
   void store_u32(uint32_t offset, uint32_t value) { store<uint32_t>(buffer_ + offset, value); }
@@ -122,6 +127,7 @@ class RowWriter {
   const RowLayout& layout_;
   std::byte* buffer_;
   uint32_t size_;
+  uint32_t rows_max_;
   uint32_t rows_ = 0;
   uint32_t text_end_;     // offset in the buffer
   uint32_t bytes_start_;  // offset in the buffer
@@ -129,6 +135,7 @@ class RowWriter {
   uint32_t bytes_at_row_ = 0;
   uint64_t overflow_ = 0;
   size_t bytes_needed_ = 0;
+  bool ended_ = false;
 };
 
 // Reads rows that JavaScript staged. `check` must be ok before anything else is used.

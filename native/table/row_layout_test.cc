@@ -2,6 +2,7 @@
 // batch makes the reader look outside it. Method: random rows both ways, small buffers, damaged headers and offsets.
 #include "table/row_layout.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <string>
@@ -106,6 +107,25 @@ TEST(rows_come_back_as_they_were_written) {
       const std::string second = text_of(reader.text(columns[4], i, &cursor));
       EXPECT(second == (row.nulls[4] ? std::string() : row.second));
     }
+  }
+}
+
+TEST(a_batch_has_no_more_rows_than_are_wanted) {
+  std::mt19937_64 random = test::random_engine();
+  const RowLayout layout(lanes, {0, 1, 2, 3, 4}, 50, false);
+  std::vector<std::byte> buffer(layout.heap() + 100000);
+  for (const uint32_t wanted : {1u, 7u, 50u, 51u, UINT32_MAX}) {
+    RowWriter writer(layout, buffer.data(), buffer.size(), wanted);
+    const uint32_t most = std::min(wanted, layout.capacity());
+    for (uint32_t i = 0; i < most; ++i) {
+      EXPECT_EQ(writer.rows_left(), most - i);
+      ASSERT(!writer.is_full());
+      ASSERT(write_row(layout, random_row(random), &writer));
+    }
+    EXPECT(writer.is_full());
+    writer.finish(wanted == 7);
+    EXPECT_EQ(writer.has_ended(), wanted == 7);
+    EXPECT_EQ(RowReader(layout, buffer.data(), buffer.size()).rows(), most);
   }
 }
 

@@ -12,6 +12,8 @@
 #include "heap/serializable_read.h"
 #include "heap/visibility.h"
 #include "space/visibility_map.h"
+#include "table/filtered_output.h"
+#include "table/index_read.h"
 #include "table/row_source.h"
 #include "tuple/deform.h"
 #include "tuple/varlena.h"
@@ -19,33 +21,6 @@
 namespace pgdata {
 
 namespace {
-
-SessionCounters* counters_of(const ReadContext& context) {
-  return context.backend == nullptr ? nullptr : context.backend->counters();
-}
-
-Status check_index(const Table& table, size_t index) {
-  INVARIANT(index < table.indexes().size());
-  const Table::Index& wanted = table.indexes()[index];
-  if (wanted.btree) return Status::ok;
-  return table.with_names(Status::error(ErrorCode::feature_not_supported,
-                                        "index \"%s\" cannot be used",
-                                        wanted.definition.name.c_str())
-                              .with_detail(wanted.unusable_because));
-}
-
-// An index's entry was followed; `found`: to a row that is visible.
-void count_entry(const ReadContext& context, const BtreeIndex& btree, bool found) {
-  SessionCounters* const counters = counters_of(context);
-  if (counters == nullptr) return;
-  counters->count_returned(btree.definition().oid, btree.relation(), 1);
-  if (found) counters->count_fetched(btree.definition().oid, btree.relation());
-}
-
-void count_index_scan(const ReadContext& context, const BtreeIndex& btree) {
-  if (SessionCounters* const counters = counters_of(context))
-    counters->count_scan(btree.definition().oid, btree.relation());
-}
 
 void count_heap_scan(const ReadContext& context, const HeapRelation& heap) {
   if (SessionCounters* const counters = counters_of(context))
@@ -67,7 +42,7 @@ Status fetch_visible(const ReadView& view, const Table& table, Visibility& visib
     bool all_dead = false;
     RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), matches.tids[i], visibility, buffer,
                                     tuple, found, &all_dead));
-    count_entry(view.context, btree, *found);
+    count_entries(view.context, btree, 1, *found ? 1 : 0);
     if (all_dead) dead.push_back(matches.tids[i]);
   }
   if (dead.empty()) [[likely]]
@@ -75,18 +50,23 @@ Status fetch_visible(const ReadView& view, const Table& table, Visibility& visib
   return mark_dead_entries(view.context.pool, btree, matches.leaf, matches.lsn, &dead);
 }
 
-// The visible row with one key; `buffer` keeps its page.
-Status find_by_key(const ReadView& view, Table& table, Visibility& visibility,
-                   const BtreeIndex& btree, const BtreeSearchKey& key, BufferRef* buffer,
-                   HeapTuple* tuple, bool* found) {
-  *found = false;
+// The entries with one key.
+Status find_entries(const ReadView& view, const BtreeIndex& btree, const BtreeSearchKey& key,
+                    const BtreeStart& start, BtreeMatches* matches) {
+  matches->count = 0;
+  matches->more = false;
   // Nothing equals null.
   if (std::any_of(key.nulls, key.nulls + key.columns, [](bool null) { return null; }))
     return Status::ok;
-  BtreeMatches matches;
   count_index_scan(view.context, btree);
-  RETURN_IF_ERROR(
-      btree_lookup(view.context.pool, btree, key, &matches, view.snapshot->serializable));
+  return btree_lookup(view.context.pool, btree, key, matches, view.snapshot->serializable, start);
+}
+
+// The visible row that they lead to; `buffer` keeps its page.
+Status find_by_entries(const ReadView& view, Table& table, Visibility& visibility,
+                       const BtreeIndex& btree, const BtreeSearchKey& key,
+                       const BtreeMatches& matches, BufferRef* buffer, HeapTuple* tuple,
+                       bool* found) {
   RETURN_IF_ERROR(fetch_visible(view, table, visibility, btree, matches, buffer, tuple, found));
   if (*found || !matches.more) return Status::ok;
   // More dead versions than fit: walk them all.
@@ -103,11 +83,20 @@ Status find_by_key(const ReadView& view, Table& table, Visibility& visibility,
     bool all_dead = false;
     RETURN_IF_ERROR(heap_hot_search(view.context, table.heap(), tid, visibility, buffer, tuple,
                                     found, &all_dead));
-    count_entry(view.context, btree, *found);
+    count_entries(view.context, btree, 1, *found ? 1 : 0);
     if (all_dead) scan.kill(tid);
   }
   return scan.mark_killed();
 }
+
+// So many keys are looked up side by side: what one needs is on its way into the caches while others are dealt with.
+constexpr uint32_t keys_together = 16;
+
+struct Lookup {
+  BtreeSearchKey key;
+  BtreeStart start;
+  BtreeMatches matches;
+};
 
 }  // namespace
 
@@ -119,21 +108,39 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
   INVARIANT(static_cast<int>(key_layout.columns().size()) == btree.nkeyatts());
   RowSource source(table, key_layout, keys);
   Visibility visibility(view.context, view.snapshot);
-  BtreeSearchKey key;
-  key.columns = btree.nkeyatts();
+  Lookup lookups[keys_together];
   BufferRef buffer;
   uint32_t done = 0;
-  for (; done < keys.rows() && !writer->is_full(); done++) {
-    source.next_cells(key.values, key.nulls);
-    HeapTuple tuple;
-    bool found = false;
-    RETURN_IF_ERROR(find_by_key(view, table, visibility, btree, key, &buffer, &tuple, &found));
-    if (found) {
-      bool fits = false;
-      RETURN_IF_ERROR(output.write(view.context, tuple, writer, &fits));
-      if (!fits) break;
+  bool fits = true;
+  while (fits && done < keys.rows() && !writer->is_full()) {
+    const uint32_t count = std::min({keys_together, keys.rows() - done, writer->rows_left()});
+    for (uint32_t i = 0; i < count; i++) {
+      Lookup& each = lookups[i];
+      each.key.columns = btree.nkeyatts();
+      source.next_cells(each.key.values, each.key.nulls);
+      each.start = {};
+      if (count > 1)
+        RETURN_IF_ERROR(start_btree_lookup(view.context.pool, btree, each.key, &each.start));
     }
-    if (hits != nullptr) hits[done] = found ? 1 : 0;
+    for (uint32_t i = 0; i < count; i++) {
+      Lookup& each = lookups[i];
+      RETURN_IF_ERROR(find_entries(view, btree, each.key, each.start, &each.matches));
+      if (count > 1 && each.matches.count > 0)
+        view.context.pool.prefetch(table.heap().locator, ForkNumber::main,
+                                   each.matches.tids[0].block());
+    }
+    for (uint32_t i = 0; i < count; i++) {
+      HeapTuple tuple;
+      bool found = false;
+      RETURN_IF_ERROR(find_by_entries(view, table, visibility, btree, lookups[i].key,
+                                      lookups[i].matches, &buffer, &tuple, &found));
+      if (found) {
+        RETURN_IF_ERROR(output.write(view.context, tuple, writer, &fits));
+        if (!fits) break;
+      }
+      if (hits != nullptr) hits[done] = found ? 1 : 0;
+      done++;
+    }
   }
   *answered = done;
   writer->finish(true);
@@ -152,7 +159,10 @@ Status find_row(const ReadView& view, Table& table, size_t index, const RowLayou
   source.next_cells(key.values, key.nulls);
   BufferRef buffer;
   HeapTuple tuple;
-  RETURN_IF_ERROR(find_by_key(view, table, visibility, btree, key, &buffer, &tuple, found));
+  BtreeMatches matches;
+  RETURN_IF_ERROR(find_entries(view, btree, key, {}, &matches));
+  RETURN_IF_ERROR(
+      find_by_entries(view, table, visibility, btree, key, matches, &buffer, &tuple, found));
   if (*found) *tid = tuple.self;
   return Status::ok;
 }
@@ -170,47 +180,6 @@ Status read_row(Backend& backend, Table& table, ItemPointer tid, RowOutput& outp
 }
 
 namespace {
-
-// Writes tuples that pass a filter; keeps one that did not fit for the next batch.
-class FilteredOutput {
- public:
-  FilteredOutput(std::shared_ptr<Table> table, const RowLayout& layout,
-                 std::unique_ptr<Filter> filter)
-      : table_(std::move(table)),
-        output_(*table_, layout),
-        filter_(std::move(filter)),
-        needed_(std::max(layout.attributes_needed(), filter_->attributes_needed())),
-        values_(static_cast<size_t>(table_->natts())),
-        nulls_(new bool[static_cast<size_t>(table_->natts())]) {}
-
-  const Table& table() const { return *table_; }
-  void need(int attributes) { needed_ = std::max(needed_, attributes); }
-  const Datum* values() const { return values_.data(); }
-  const bool* nulls() const { return nulls_.get(); }
-
-  Status deform(const HeapTuple& tuple) {
-    return deform_heap_tuple(table_->layout(), tuple.bytes, tuple.length, needed_, values_.data(),
-                             nulls_.get());
-  }
-  // Of the deformed row.
-  Status write(const ReadContext& context, ItemPointer tid, RowWriter* writer, bool* fits) {
-    *fits = true;
-    if (!filter_->is_empty()) {
-      bool passes = false;
-      RETURN_IF_ERROR(filter_->matches(context, values_.data(), nulls_.get(), &passes));
-      if (!passes) return Status::ok;
-    }
-    return output_.write_values(context, values_.data(), nulls_.get(), tid, writer, fits);
-  }
-
- private:
-  std::shared_ptr<Table> table_;
-  RowOutput output_;
-  std::unique_ptr<Filter> filter_;
-  int needed_;
-  std::vector<Datum> values_;
-  std::unique_ptr<bool[]> nulls_;
-};
 
 class HeapTableScan final : public TableScan {
  public:
@@ -267,198 +236,6 @@ class HeapTableScan final : public TableScan {
   bool begun_ = false;
 };
 
-// Values of one end of an index range, in memory of their own.
-struct Bound {
-  int count = 0;
-  bool inclusive = true;
-  std::vector<Datum> values;
-  std::unique_ptr<bool[]> nulls;
-  std::vector<std::vector<std::byte>> bytes;
-};
-
-class IndexTableScan final : public TableScan {
- public:
-  IndexTableScan(const ReadContext& context, const Snapshot& snapshot, std::shared_ptr<Table> table,
-                 const RowLayout& layout, std::unique_ptr<Filter> filter, size_t index,
-                 bool backward, Bound lower, Bound upper)
-      : context_(context),
-        snapshot_(snapshot),
-        table_(table),
-        output_(table, layout, std::move(filter)),
-        btree_(*table->indexes()[index].btree),
-        columns_(table->indexes()[index].definition.columns),
-        lower_(std::move(lower)),
-        upper_(std::move(upper)),
-        visibility_(context_, &snapshot_) {
-    make_conditions();
-    scan_ = std::make_unique<BtreeScan>(context_.pool, btree_, conditions_,
-                                        backward ? ScanDirection::backward : ScanDirection::forward,
-                                        snapshot_.serializable);
-    if (needs_recheck_)
-      for (int i = 0; i < std::max(lower_.count, upper_.count); i++)
-        output_.need(columns_[static_cast<size_t>(i)].attribute + 1);
-  }
-
-  Status next(RowWriter* writer) override {
-    if (!counted_) count_index_scan(context_, btree_);
-    counted_ = true;
-    while (!writer->is_full()) {
-      bool more = true;
-      // An entry whose row did not fit into the last batch is looked up again.
-      const bool is_first_time = !std::exchange(again_, false);
-      if (is_first_time) RETURN_IF_ERROR(scan_->next(&tid_, &more));
-      if (!more) {
-        buffer_.release();
-        writer->finish(true);
-        return Status::ok;
-      }
-      bool found = false;
-      bool all_dead = false;
-      RETURN_IF_ERROR(heap_hot_search(context_, table_->heap(), tid_, visibility_, &buffer_,
-                                      &tuple_, &found, &all_dead));
-      if (is_first_time) count_entry(context_, btree_, found);
-      if (all_dead) scan_->kill(tid_);
-      if (!found) continue;
-      RETURN_IF_ERROR(output_.deform(tuple_));
-      bool fits = true;
-      bool inside = true;
-      if (needs_recheck_) RETURN_IF_ERROR(is_inside(&inside));
-      if (inside) RETURN_IF_ERROR(output_.write(context_, tuple_.self, writer, &fits));
-      again_ = !fits;
-      if (again_) break;
-    }
-    writer->finish(false);
-    buffer_.release();
-    // Nobody may ask for more.
-    return scan_->mark_killed();
-  }
-
- private:
-  // The columns on which both ends agree become equalities, the next one a range; what further columns demand
-  // is checked on the rows.
-  void make_conditions() {
-    int column = 0;
-    for (; column < std::min(lower_.count, upper_.count); column++) {
-      if (!lower_.inclusive || !upper_.inclusive || compare_bounds(column) != 0) break;
-      const auto i = static_cast<size_t>(column);
-      conditions_.push_back({column,
-                             lower_.nulls[i] ? BtreeOperator::is_null : BtreeOperator::equal,
-                             lower_.values[i], false});
-    }
-    add_range(lower_, column, true);
-    add_range(upper_, column, false);
-    if (lower_.count > column + 1 || upper_.count > column + 1) needs_recheck_ = true;
-  }
-
-  void add_range(const Bound& bound, int column, bool is_lower) {
-    if (bound.count <= column) return;
-    const auto i = static_cast<size_t>(column);
-    // A null end cannot be said as a condition; the recheck does it.
-    if (bound.nulls[i]) {
-      needs_recheck_ = true;
-      return;
-    }
-    const bool last = bound.count == column + 1;
-    const bool exclusive = last && !bound.inclusive;
-    // Larger in index order is smaller in value when the column descends.
-    const bool greater = is_lower != btree_.key(column).descending;
-    conditions_.push_back(
-        {column,
-         greater ? (exclusive ? BtreeOperator::greater : BtreeOperator::greater_or_equal)
-                 : (exclusive ? BtreeOperator::less : BtreeOperator::less_or_equal),
-         bound.values[i], false});
-  }
-
-  int compare(int column, Datum left, bool left_null, Datum right, bool right_null) const {
-    const KeyColumn& key = btree_.key(column);
-    if (left_null || right_null) {
-      if (left_null == right_null) return 0;
-      return left_null == key.nulls_first ? -1 : 1;
-    }
-    const int order = key.compare(left, right, key);
-    return key.descending ? -order : order;
-  }
-
-  int compare_bounds(int column) const {
-    const auto i = static_cast<size_t>(column);
-    return compare(column, lower_.values[i], lower_.nulls[i], upper_.values[i], upper_.nulls[i]);
-  }
-
-  // The row against a bound, column by column in index order. Whether a null is before or after a value is unknown, as in
-  // SQL, so that such a row is outside; so it is by the conditions on the column that they can be made of.
-  Status compare_row(const Bound& bound, int* order, bool* unknown) {
-    *order = 0;
-    for (int column = 0; column < bound.count && *order == 0; column++) {
-      const auto i = static_cast<size_t>(column);
-      const int attribute = columns_[i].attribute;
-      Datum plain = 0;
-      const bool is_null = output_.nulls()[attribute];
-      if (is_null && !bound.nulls[i]) {
-        *unknown = true;
-        return Status::ok;
-      }
-      if (!is_null)
-        RETURN_IF_ERROR(plain_value(context_, *table_, attribute, output_.values()[attribute],
-                                    &scratch_, &plain));
-      *order = compare(column, plain, is_null, bound.values[i], bound.nulls[i]);
-    }
-    return Status::ok;
-  }
-
-  Status is_inside(bool* inside) {
-    int order = 0;
-    bool unknown = false;
-    *inside = false;
-    RETURN_IF_ERROR(compare_row(lower_, &order, &unknown));
-    if (unknown) return Status::ok;
-    if (lower_.count > 0 && (order < 0 || (order == 0 && !lower_.inclusive))) return Status::ok;
-    RETURN_IF_ERROR(compare_row(upper_, &order, &unknown));
-    if (unknown) return Status::ok;
-    if (upper_.count > 0 && (order > 0 || (order == 0 && !upper_.inclusive))) return Status::ok;
-    *inside = true;
-    return Status::ok;
-  }
-
-  ReadContext context_;
-  Snapshot snapshot_;
-  std::shared_ptr<Table> table_;
-  FilteredOutput output_;
-  const BtreeIndex& btree_;
-  const std::vector<TableIndexColumn>& columns_;
-  Bound lower_;
-  Bound upper_;
-  Visibility visibility_;
-  std::vector<BtreeCondition> conditions_;
-  std::unique_ptr<BtreeScan> scan_;
-  bool needs_recheck_ = false;
-  bool counted_ = false;
-  BufferRef buffer_;
-  HeapTuple tuple_;
-  ItemPointer tid_;
-  bool again_ = false;
-  std::vector<std::byte> scratch_;
-};
-
-Bound copy_bound(const Table& table, const RowLayout& layout, RowSource& source, int count,
-                 bool inclusive) {
-  Bound bound;
-  bound.count = count;
-  bound.inclusive = inclusive;
-  const size_t columns = layout.columns().size();
-  bound.values.resize(columns);
-  bound.nulls.reset(new bool[columns + 1]());
-  source.next_cells(bound.values.data(), bound.nulls.get());
-  for (size_t i = 0; i < columns; i++) {
-    const Attribute& attribute =
-        table.desc().attributes[static_cast<size_t>(layout.columns()[i].attribute)];
-    if (bound.nulls[i] || attribute.attbyval) continue;
-    const std::byte* bytes = datum_pointer(bound.values[i]);
-    bound.bytes.emplace_back(bytes, bytes + datum_size(attribute.attlen, bound.values[i]));
-    bound.values[i] = pointer_datum(bound.bytes.back().data());
-  }
-  return bound;
-}
-
 }  // namespace
 
 std::unique_ptr<TableScan> scan_heap(const ReadContext& context, const Snapshot& snapshot,
@@ -466,25 +243,6 @@ std::unique_ptr<TableScan> scan_heap(const ReadContext& context, const Snapshot&
                                      std::unique_ptr<Filter> filter) {
   return std::make_unique<HeapTableScan>(context, snapshot, std::move(table), layout,
                                          std::move(filter));
-}
-
-Status scan_index(const ReadContext& context, const Snapshot& snapshot,
-                  std::shared_ptr<Table> table, const RowLayout& layout, const IndexRange& range,
-                  const RowLayout& bounds_layout, const RowReader& bounds,
-                  std::unique_ptr<Filter> filter, std::unique_ptr<TableScan>* scan) {
-  RETURN_IF_ERROR(check_index(*table, range.index));
-  const int key_columns = table->indexes()[range.index].btree->nkeyatts();
-  INVARIANT(range.lower_count <= key_columns);
-  INVARIANT(range.upper_count <= key_columns);
-  INVARIANT(static_cast<int>(bounds_layout.columns().size()) == key_columns);
-  INVARIANT(bounds.rows() == 2);
-  RowSource source(*table, bounds_layout, bounds);
-  Bound lower = copy_bound(*table, bounds_layout, source, range.lower_count, range.lower_inclusive);
-  Bound upper = copy_bound(*table, bounds_layout, source, range.upper_count, range.upper_inclusive);
-  *scan = std::make_unique<IndexTableScan>(context, snapshot, std::move(table), layout,
-                                           std::move(filter), range.index, range.backward,
-                                           std::move(lower), std::move(upper));
-  return Status::ok;
 }
 
 namespace {

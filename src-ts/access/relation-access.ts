@@ -23,6 +23,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { whenDone, withError } from '../transaction/when-done.ts'
 import type { TypeCodec } from '../types/codec.ts'
 import { PointLookup } from './point-lookup.ts'
+import { RangeLookup, rangeBatchBytes, rangeBatchRows } from './range-lookup.ts'
 import { RowBatch } from './row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from './row-decoder.ts'
 import { withRefusedRow } from './row-detail.ts'
@@ -57,9 +58,9 @@ export interface Condition {
 export interface RangeBounds {
   /** Position of the index in the descriptor. */
   index: number
-  lower?: unknown[]
+  lower?: readonly unknown[]
   lowerInclusive?: boolean
-  upper?: unknown[]
+  upper?: readonly unknown[]
   upperInclusive?: boolean
   backward?: boolean
 }
@@ -68,6 +69,8 @@ export interface ReadOptions {
   /** Columns of the rows, in this order; all when left out. */
   columns?: readonly string[]
   conditions?: readonly Condition[]
+  /** Rows at most. */
+  limit?: number
 }
 
 const stagingBatchRows = 1000
@@ -428,6 +431,34 @@ export class RelationAccess {
     })
   }
 
+  /** For a session that reads ranges of an index again and again. */
+  rangeLookup<T>(
+    session: NativeSession,
+    index: number,
+    columns: readonly string[] | undefined,
+  ): RangeLookup<T> {
+    const keyed = this.#keyNames(index).map((name) => this.column(name))
+    const reader = this.#reader(columns, rangeBatchRows, false)
+    return new RangeLookup<T>(() => {
+      const keys = this.#makeStaging(keyed, 2, pointKeyBytes, true)
+      return {
+        prepare: (staged, batch) =>
+          session.prepareRange(
+            this.native,
+            index,
+            keys.layout.id,
+            staged.buffer,
+            reader.layout.id,
+            batch.buffer,
+          ),
+        encoder: keys.encoder,
+        keys: keys.batch,
+        decoder: reader.newDecoder(),
+        batch: new RowBatch(reader.layout.heap + rangeBatchBytes),
+      }
+    })
+  }
+
   /** As `get`, with the row's address. */
   find<T>(
     session: NativeSession,
@@ -492,7 +523,7 @@ export class RelationAccess {
       staging?.layout.id ?? 0,
       staging?.batch.buffer,
     )
-    return this.#rows<T>(session, scan, reader)
+    return this.#rows<T>(session, scan, reader, options.limit)
   }
 
   /** As `scan`, with each row's address. */
@@ -512,7 +543,8 @@ export class RelationAccess {
   /** The visible rows in index order between the bounds. */
   range<T>(session: NativeSession, bounds: RangeBounds, options: ReadOptions = {}): RowIterator<T> {
     const reader = this.#reader(options.columns, scanBatchRows, false)
-    return this.#rows<T>(session, this.#openRange(session, bounds, options, reader), reader)
+    const scan = this.#openRange(session, bounds, options, reader)
+    return this.#rows<T>(session, scan, reader, options.limit)
   }
 
   /** As `range`, all rows at once: for few of them, of which a scan would need more memory than they do. */
@@ -549,9 +581,14 @@ export class RelationAccess {
     )
   }
 
-  #rows<T>(session: NativeSession, scan: NativeScan, reader: Reader): RowIterator<T> {
+  #rows<T>(
+    session: NativeSession,
+    scan: NativeScan,
+    reader: Reader,
+    limit?: number,
+  ): RowIterator<T> {
     const { schema, name } = this.descriptor
-    return new RowIterator<T>(scan, reader, portalParent(session), `${schema}.${name}`)
+    return new RowIterator<T>(scan, reader, portalParent(session), `${schema}.${name}`, limit)
   }
 
   aggregate(

@@ -35,10 +35,20 @@ export class RowIterator<T> implements IterableIterator<T> {
   #row = 0
   #rows = 0
   #ended = false
+  // Rows that are still to be fetched.
+  #left: number
 
-  /** `parent` and `ident`: of the scan's memory context. */
-  constructor(scan: NativeScan, reader: Reader, parent: MemoryContext, ident: string) {
+  /** `parent` and `ident`: of the scan's memory context. It ends after `limit` rows. */
+  constructor(
+    scan: NativeScan,
+    reader: Reader,
+    parent: MemoryContext,
+    ident: string,
+    limit = Number.POSITIVE_INFINITY,
+  ) {
     this.#scan = scan
+    this.#left = Math.ceil(limit)
+    if (!(limit > 0)) this.#close()
     this.#layout = reader.layout
     this.#decoder = reader.newDecoder()
     this.#parent = parent
@@ -88,12 +98,13 @@ export class RowIterator<T> implements IterableIterator<T> {
     this.#batch ??= this.#newBatch()
     const batch = this.#batch
     for (;;) {
-      this.#rows = this.#scan.next(batch.buffer)
+      this.#rows = this.#scan.next(batch.buffer, Math.min(this.#left, scanBatchRows))
       if (this.#rows > 0 || batch.ended) break
       batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
     }
     this.#row = 0
-    if (batch.ended) this.#close()
+    this.#left -= this.#rows
+    if (batch.ended || this.#left <= 0) this.#close()
     if (this.#rows === 0) {
       this.#release()
       return false

@@ -242,9 +242,19 @@ export interface NativeAggregate {
   attribute: number
 }
 
+/** See NativeSession.prepareRange. */
+export type NativePreparedRange = (
+  lowerCount: number,
+  upperCount: number,
+  flags: number,
+  rowsMax: number,
+) => number | NativeScan
+
+export const rangeFlags = { backward: 1, lowerInclusive: 2, upperInclusive: 4 } as const
+
 export interface NativeScan {
-  /** Fills the batch; see batchHeader. Throws what a bad page says. */
-  next(batch: Uint8Array): number
+  /** Fills the batch, with at most `rowsMax` rows; see batchHeader. Throws what a bad page says. */
+  next(batch: Uint8Array, rowsMax?: number): number
   close(): void
 }
 
@@ -722,6 +732,19 @@ export interface NativeSession {
     layout: number,
     batch: Uint8Array,
   ): (() => number) | undefined
+  /**
+   * As `prepareLookup`, a function for the rows between two keys that are staged in `keys`. Its arguments are how many
+   * columns each of them has, the sum of `rangeFlags`, and how many rows are wanted at most. Returns their number when
+   * `batch` has them all, or what goes on after those in the batch, or the negative numbers of `prepareLookup`.
+   */
+  prepareRange(
+    relation: NativeRelation,
+    index: number,
+    keyLayout: number,
+    keys: Uint8Array,
+    layout: number,
+    batch: Uint8Array,
+  ): NativePreparedRange | undefined
   scan(
     relation: NativeRelation,
     layout: number,

@@ -1,8 +1,8 @@
 // Table: a relation as a session's user reads and writes it.
 import { setImmediate } from 'node:timers/promises'
 import { notNow, type PointLookup } from '../access/point-lookup.ts'
-import type { Condition, RangeBounds } from '../access/relation-access.ts'
-import type { RowIterator } from '../access/row-iterator.ts'
+import type { RangeLookup } from '../access/range-lookup.ts'
+import type { Condition, RangeBounds, ReadOptions } from '../access/relation-access.ts'
 import type { Tid } from '../access/tid.ts'
 import type { NativeSession, NativeWait, RowLock } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
@@ -107,9 +107,22 @@ interface Prepared<T> {
   lookup: PointLookup<T>
 }
 
+// Ranges of an index, by its name as it was given, with these columns.
+interface PreparedRange<T> {
+  info: RelationInfo
+  index: number
+  name: string | undefined
+  columns: readonly string[] | undefined
+  lookup: RangeLookup<T>
+}
+
+// Kept for a table.
+const rangesMax = 8
+
 export class Table<T extends object = Record<string, unknown>> {
   readonly #context: TableContext
   #prepared: Prepared<T> | undefined
+  #ranges: PreparedRange<T>[] = []
 
   constructor(context: TableContext) {
     this.#context = context
@@ -159,25 +172,38 @@ export class Table<T extends object = Record<string, unknown>> {
   /** All rows that meet the conditions, in the order in which they are stored. */
   scan(options: ScanOptions<T> = {}): IterableIterator<T> {
     const { native, read } = this.#context
-    const rows = read(({ access }) =>
-      access.scan<T>(native, {
-        ...(options.columns && { columns: options.columns }),
-        conditions: conditionsOf(options.where),
-      }),
-    )
-    return limited(rows, options.limit)
+    return read(({ access }) => access.scan<T>(native, readOptions(options)))
   }
 
   /** The rows between two keys, in key order. */
   range(options: RangeOptions<T> = {}): IterableIterator<T> {
     const { native, read } = this.#context
-    const rows = read((info) =>
-      info.access.range<T>(native, rangeBounds(info, options), {
-        ...(options.columns && { columns: options.columns }),
-        conditions: conditionsOf(options.where),
-      }),
+    return (
+      this.#preparedRange(options) ??
+      read((info) => {
+        const bounds = rangeBounds(info, rangeIndex(info, options), options)
+        if (options.where === undefined) this.#prepareRange(info, bounds.index, options)
+        return info.access.range<T>(native, bounds, readOptions(options))
+      })
     )
-    return limited(rows, options.limit)
+  }
+
+  // Undefined when there is none yet, or when it cannot tell now.
+  #preparedRange(options: RangeOptions<T>): IterableIterator<T> | undefined {
+    const limit = options.limit ?? Number.POSITIVE_INFINITY
+    if (options.where !== undefined || !(limit >= 1)) return undefined
+    const prepared = this.#ranges.find((each) => isOf(each, options))
+    if (prepared === undefined || prepared.info !== this.#context.cached()) return undefined
+    const rows = prepared.lookup.rows(rangeBounds(prepared.info, prepared.index, options), limit)
+    return rows === notNow ? undefined : rows
+  }
+
+  #prepareRange(info: RelationInfo, index: number, options: RangeOptions<T>): void {
+    if (this.#ranges.some((each) => each.info === info && isOf(each, options))) return
+    const columns = options.columns && [...options.columns]
+    const lookup = info.access.rangeLookup<T>(this.#context.native, index, columns)
+    this.#ranges = this.#ranges.filter((each) => each.info === info).slice(1 - rangesMax)
+    this.#ranges.push({ info, index, name: options.index, columns, lookup })
   }
 
   /** Counts and sums, computed while scanning without making rows. `sum` of integers is exact. */
@@ -396,7 +422,7 @@ export class Table<T extends object = Record<string, unknown>> {
   rangeLockedNow(options: LockOptions & RangeOptions<T>): T[] | Promise<T[]> {
     return this.#locked('row share', (info, wait) => {
       const conditions = conditionsOf(options.where)
-      const bounds = rangeBounds(info, options)
+      const bounds = rangeBounds(info, rangeIndex(info, options), options)
       const found = info.access.rangeWithTids(this.#context.native, bounds, {
         columns: [],
         conditions,
@@ -518,7 +544,22 @@ function valuesOf(columns: readonly string[], key: Key): readonly unknown[] {
   return values
 }
 
-function rangeBounds<T>(info: RelationInfo, options: RangeOptions<T>): RangeBounds {
+function readOptions<T>({ columns, where, limit }: ScanOptions<T>): ReadOptions {
+  return {
+    ...(columns && { columns }),
+    ...(limit !== undefined && { limit }),
+    conditions: conditionsOf(where),
+  }
+}
+
+function isOf<T>(prepared: PreparedRange<T>, { index, columns }: RangeOptions<T>): boolean {
+  if (prepared.name !== index) return false
+  const known = prepared.columns
+  if (known === undefined || columns === undefined) return known === columns
+  return known.length === columns.length && known.every((name, i) => name === columns[i])
+}
+
+function rangeIndex<T>(info: RelationInfo, options: RangeOptions<T>): number {
   const index =
     options.index === undefined
       ? primaryIndex(info)
@@ -530,6 +571,10 @@ function rangeBounds<T>(info: RelationInfo, options: RangeOptions<T>): RangeBoun
   if (wanted.unusableBecause !== undefined) {
     throw new PgError('0A000', `index "${wanted.name}" cannot be used: ${wanted.unusableBecause}`)
   }
+  return index
+}
+
+function rangeBounds<T>(info: RelationInfo, index: number, options: RangeOptions<T>): RangeBounds {
   const { from, after, to, before } = options
   if (from !== undefined && after !== undefined)
     throw new PgError('22023', 'give either "from" or "after"')
@@ -540,9 +585,9 @@ function rangeBounds<T>(info: RelationInfo, options: RangeOptions<T>): RangeBoun
   return {
     index,
     backward: options.reverse ?? false,
-    ...(lower !== undefined && { lower: [...keyValues(info, index, lower, false)] }),
+    lower: lower === undefined ? [] : keyValues(info, index, lower, false),
     lowerInclusive: after === undefined,
-    ...(upper !== undefined && { upper: [...keyValues(info, index, upper, false)] }),
+    upper: upper === undefined ? [] : keyValues(info, index, upper, false),
     upperInclusive: before === undefined,
   }
 }
@@ -552,7 +597,7 @@ function boundConditions(info: RelationInfo, bounds: RangeBounds): Condition[] {
   const columns = info.indexes[bounds.index]?.keyColumns as string[]
   const descending = info.access.descriptor.indexes[bounds.index]?.columns.map((c) => c.descending)
   const conditions: Condition[] = []
-  const add = (values: unknown[], inclusive: boolean, isLower: boolean) => {
+  const add = (values: readonly unknown[], inclusive: boolean, isLower: boolean) => {
     values.forEach((value, i) => {
       const column = columns[i] as string
       const isLast = i === values.length - 1
@@ -582,22 +627,10 @@ function boundConditions(info: RelationInfo, bounds: RangeBounds): Condition[] {
   return conditions
 }
 
-function differsBefore(lower: unknown[], upper: unknown[], count: number): boolean {
+function differsBefore(
+  lower: readonly unknown[],
+  upper: readonly unknown[],
+  count: number,
+): boolean {
   return lower.slice(0, count).some((value, i) => value !== upper[i])
-}
-
-function limited<T>(rows: RowIterator<T>, limit: number | undefined): IterableIterator<T> {
-  return limit === undefined ? rows : take(rows, limit)
-}
-
-function* take<T>(rows: RowIterator<T>, limit: number): IterableIterator<T> {
-  let left = limit
-  if (left <= 0) {
-    rows.return()
-    return
-  }
-  for (const row of rows) {
-    yield row
-    if (--left === 0) return
-  }
 }
