@@ -115,7 +115,8 @@ export class RelationAccess {
   readonly #byName: Map<string, AccessColumn>
   readonly #readers = new Map<string, Reader>()
   readonly #pointReaders = new Map<string, PointReader>()
-  #fewDecoder: RowDecoder<unknown> | undefined
+  // One for each key of a batch: whether it has a row.
+  #hits: Uint8Array | undefined
   readonly #keyStagings: (Staging | undefined)[] = []
   readonly #conditionStagings = new Map<string, Staging>()
   #staging: Staging | undefined
@@ -408,12 +409,16 @@ export class RelationAccess {
     return this.#point(session, index, key, reader) ? (reader.decoder.row(0) as T) : undefined
   }
 
-  /** For a session that reads all columns of rows by their keys in a unique index again and again. */
-  pointLookup<T>(session: NativeSession, index: number): PointLookup<T> {
+  /** For a session that reads rows by their keys in a unique index again and again. */
+  pointLookup<T>(
+    session: NativeSession,
+    index: number,
+    columns: readonly string[] | undefined,
+  ): PointLookup<T> {
     const names = this.#keyNames(index)
     const keyed = names.map((name) => this.column(name))
     const keys = this.#makeStaging(keyed, 1, pointKeyBytes, true)
-    const { layout, newDecoder } = this.#reader(undefined, 1, false)
+    const { layout, newDecoder } = this.#reader(columns, 1, false)
     return new PointLookup<T>({
       prepare: (staged, batch) =>
         session.prepareLookup(
@@ -484,8 +489,10 @@ export class RelationAccess {
     this.#manyBatch ??= new RowBatch(reader.layout.heap + scanBatchBytes)
     const batch = this.#manyBatch
     if (batch.buffer.length < reader.layout.heap) batch.grow(reader.layout.heap + scanBatchBytes)
-    const decoder = reader.newDecoder()
-    const hits = new Uint8Array(keyBatchRows)
+    reader.decoder ??= reader.newDecoder()
+    const { decoder } = reader
+    this.#hits ??= new Uint8Array(keyBatchRows)
+    const hits = this.#hits
     let start = 0
     while (start < keys.length) {
       staging.encoder.encode(staging.batch, keys, start)
@@ -550,8 +557,8 @@ export class RelationAccess {
   /** As `range`, all rows at once: for few of them, of which a scan would need more memory than they do. */
   rangeOfFew<T>(session: NativeSession, bounds: RangeBounds): T[] {
     const reader = this.#reader(undefined, fewBatchRows, false)
-    this.#fewDecoder ??= reader.newDecoder()
-    const decoder = this.#fewDecoder
+    reader.decoder ??= reader.newDecoder()
+    const { decoder } = reader
     const batch = this.#pointBatch
     const needed = reader.layout.heap + pointBatchBytes
     if (batch.buffer.length < needed) batch.grow(needed)

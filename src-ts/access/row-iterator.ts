@@ -17,6 +17,8 @@ export const scanBatchBytes = 256 * 1024
 export interface Reader {
   layout: { id: number } & RowLayout
   newDecoder: () => RowDecoder<unknown>
+  /** For calls that have decoded all before they return; made when one needs it. */
+  decoder?: RowDecoder<unknown>
 }
 
 const forgotten = new FinalizationRegistry<MemoryContext>((portal) => {

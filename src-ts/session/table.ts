@@ -100,10 +100,11 @@ export interface TableContext {
   lock: (level: LockLevel, mayWait: boolean) => boolean | Promise<boolean>
 }
 
-// Lookups by primary key, of the relation as it was when they were prepared.
+// Lookups by primary key of these columns, of the relation as it was when they were prepared.
 interface Prepared<T> {
   info: RelationInfo
   index: number
+  columns: readonly string[] | undefined
   lookup: PointLookup<T>
 }
 
@@ -116,12 +117,12 @@ interface PreparedRange<T> {
   lookup: RangeLookup<T>
 }
 
-// Kept for a table.
-const rangesMax = 8
+// Kept for a table, of either kind.
+const preparedMax = 8
 
 export class Table<T extends object = Record<string, unknown>> {
   readonly #context: TableContext
-  #prepared: Prepared<T> | undefined
+  #prepared: Prepared<T>[] = []
   #ranges: PreparedRange<T>[] = []
 
   constructor(context: TableContext) {
@@ -141,19 +142,36 @@ export class Table<T extends object = Record<string, unknown>> {
   /** The row with this primary key, or undefined. Throws 42P16 when the table has no primary key. */
   get(key: Key, options?: { columns?: readonly (keyof T & string)[] }): T | undefined {
     const { native, read, cached } = this.#context
-    const prepared = this.#prepared
-    if (prepared !== undefined && options === undefined && prepared.info === cached()) {
+    const columns = options?.columns
+    const prepared = this.#preparedFor(columns)
+    if (prepared !== undefined && prepared.info === cached()) {
       const row = prepared.lookup.get(keyValues(prepared.info, prepared.index, key, true))
       if (row !== notNow) return row
     }
     return read((info) => {
       const index = primaryIndex(info)
       const values = keyValues(info, index, key, true)
-      if (options === undefined && this.#prepared?.info !== info) {
-        this.#prepared = { info, index, lookup: info.access.pointLookup<T>(native, index) }
-      }
-      return info.access.get<T>(native, index, values, options?.columns)
+      if (prepared?.info !== info) this.#prepare(info, index, columns)
+      return info.access.get<T>(native, index, values, columns)
     })
+  }
+
+  #preparedFor(columns: readonly string[] | undefined): Prepared<T> | undefined {
+    const lookups = this.#prepared
+    for (let i = 0; i < lookups.length; i++) {
+      const each = lookups[i] as Prepared<T>
+      if (areSame(each.columns, columns)) return each
+    }
+    return undefined
+  }
+
+  #prepare(info: RelationInfo, index: number, columns: readonly string[] | undefined): void {
+    const lookup = info.access.pointLookup<T>(this.#context.native, index, columns)
+    const others = this.#prepared.filter(
+      (each) => each.info === info && !areSame(each.columns, columns),
+    )
+    this.#prepared = others.slice(1 - preparedMax)
+    this.#prepared.push({ info, index, columns: columns && [...columns], lookup })
   }
 
   /** The rows with these primary keys, in the keys' order; undefined where there is none. */
@@ -202,7 +220,7 @@ export class Table<T extends object = Record<string, unknown>> {
     if (this.#ranges.some((each) => each.info === info && isOf(each, options))) return
     const columns = options.columns && [...options.columns]
     const lookup = info.access.rangeLookup<T>(this.#context.native, index, columns)
-    this.#ranges = this.#ranges.filter((each) => each.info === info).slice(1 - rangesMax)
+    this.#ranges = this.#ranges.filter((each) => each.info === info).slice(1 - preparedMax)
     this.#ranges.push({ info, index, name: options.index, columns, lookup })
   }
 
@@ -553,8 +571,10 @@ function readOptions<T>({ columns, where, limit }: ScanOptions<T>): ReadOptions 
 }
 
 function isOf<T>(prepared: PreparedRange<T>, { index, columns }: RangeOptions<T>): boolean {
-  if (prepared.name !== index) return false
-  const known = prepared.columns
+  return prepared.name === index && areSame(prepared.columns, columns)
+}
+
+function areSame(known: readonly string[] | undefined, columns: readonly string[] | undefined) {
   if (known === undefined || columns === undefined) return known === columns
   return known.length === columns.length && known.every((name, i) => name === columns[i])
 }

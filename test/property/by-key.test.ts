@@ -244,3 +244,39 @@ test('a lookup that was prepared follows what becomes of its table', async () =>
   await session.close()
   expect(get).toThrow(expect.objectContaining({ code: '08003' }))
 })
+
+test('lookups of some columns are parts of lookups of all', async () => {
+  const random = new Random(seed)
+  await using cluster = await Cluster.open(temporaryDirectory('by-key'), { create: true })
+  await using session = await cluster.connect()
+  await using other = await cluster.connect()
+  const table = await makeTable(session)
+  const names = ['region', 'id', 'n', 'text'] as const
+  const rows = Array.from({ length: 400 }, (_, id) => {
+    const text = random.pick([null, 'é', '', 't'.repeat(random.int(0, 30_000))])
+    return { region: 'r', id, n: random.pick([null, id]), text }
+  })
+  const check = () => {
+    for (let round = 0; round < 300; round++) {
+      // More sets of columns than are kept prepared, in any order, some with a column twice.
+      const columns = Array.from({ length: random.int(0, 4) }, () => random.pick(names))
+      const id = random.int(-5, 405)
+      const row = rows[id]
+      const wanted = row && Object.fromEntries(columns.map((name) => [name, row[name]]))
+      expect(table.get(['r', id], { columns })).toEqual(wanted)
+      expect(table.get(['r', id])).toEqual(row)
+      const ids = Array.from({ length: random.int(0, 40) }, () => random.int(-5, 405))
+      const keys = ids.map((each) => ['r', each])
+      expect(table.getMany(keys)).toEqual(ids.map((each) => rows[each]))
+    }
+  }
+  await table.insertMany(rows)
+  check()
+  await other.truncate('t')
+  expect(table.get(['r', 1], { columns: ['n'] })).toBeUndefined()
+  await table.insertMany(rows)
+  check()
+  const unknown = ['more' as 'n']
+  for (let round = 0; round < 2; round++)
+    expect(() => table.get(['r', 1], { columns: unknown })).toThrow('column "more"')
+})
