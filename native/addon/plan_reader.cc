@@ -7,6 +7,7 @@
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "executor/bitmap_scan.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_join.h"
 #include "executor/index_join.h"
@@ -41,7 +42,7 @@ constexpr Named<Comparison> comparisons[] = {
     {">", Comparison::greater}, {">=", Comparison::greater_or_equal},
 };
 
-constexpr Named<BtreeOperator> key_conditions[] = {
+constexpr Named<BtreeOperator> key_operators[] = {
     {"=", BtreeOperator::equal},
     {"<", BtreeOperator::less},
     {"<=", BtreeOperator::less_or_equal},
@@ -282,6 +283,26 @@ Status PlanReader::read_seq_scan(const Napi::Object& object, OperatorPointer* ma
   return Status::ok;
 }
 
+// Values of which a key is to be equal to one.
+Status PlanReader::read_key_list(const Napi::Object& key, const BtreeIndex& btree, int column,
+                                 IndexSearch* search) {
+  ValueType type;
+  RETURN_IF_ERROR(read_type(key.Get("type"), &type));
+  const Attribute& attribute = btree.definition().columns.attributes[static_cast<size_t>(column)];
+  Fields fields(key);
+  const Napi::Array array = fields.array("list");
+  RETURN_IF_ERROR(fields.status());
+  const bool is_of_type = type.length == attribute.attlen && type.by_value == attribute.attbyval;
+  if (!is_of_type || array.Length() == 0 || !search->list.empty()) return bad_argument("list");
+  search->list_memory = std::make_unique<Arena>(execution_.memory);
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Datum datum = 0;
+    RETURN_IF_ERROR(read_datum(array.Get(i), type, &datum));
+    search->list.push_back(type.copy(datum, *search->list_memory));
+  }
+  return Status::ok;
+}
+
 Status PlanReader::read_index_search(const Napi::Object& object, IndexSearch* search) {
   RETURN_IF_ERROR(read_table(object, &search->table, &search->attributes));
   Fields fields(object);
@@ -299,12 +320,15 @@ Status PlanReader::read_index_search(const Napi::Object& object, IndexSearch* se
     Fields of_key(described);
     IndexKey key;
     key.column = static_cast<int>(of_key.number("column"));
-    if (!find_named(key_conditions, of_key.text("operator"), &key.op))
+    if (!find_named(key_operators, of_key.text("operator"), &key.op))
       return bad_argument("operator");
     RETURN_IF_ERROR(of_key.status());
     if (key.column >= btree->nkeyatts()) return bad_argument("column");
+    const bool has_list = of_key.has("list");
+    if (has_list) RETURN_IF_ERROR(read_key_list(described, *btree, key.column, search));
+    if (has_list) search->list_key = search->keys.size();
     const bool is_test = key.op == BtreeOperator::is_null || key.op == BtreeOperator::is_not_null;
-    if (!is_test) {
+    if (!is_test && !has_list) {
       RETURN_IF_ERROR(read_expression(described.Get("value"), &key.value));
       const TupleDesc& columns = btree->definition().columns;
       const Attribute& attribute = columns.attributes[static_cast<size_t>(key.column)];
@@ -343,6 +367,25 @@ Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* m
   }
   return HashJoin::create(execution_, type, std::move(left), std::move(right),
                           std::move(left_types), std::move(right_types), std::move(keys), made);
+}
+
+Status PlanReader::read_bitmap_scan(const Napi::Object& object, OperatorPointer* made) {
+  std::shared_ptr<Table> table;
+  std::vector<int> attributes;
+  RETURN_IF_ERROR(read_table(object, &table, &attributes));
+  const Napi::Value index = object.Get("search");
+  if (!index.IsObject()) return bad_argument("search");
+  IndexSearch search;
+  RETURN_IF_ERROR(read_index_search(index.As<Napi::Object>(), &search));
+  if (search.table != table) return bad_argument("relation");
+  std::vector<ExpressionPointer> recheck;
+  RETURN_IF_ERROR(read_expressions(object.Get("recheck"), &recheck));
+  std::vector<ExpressionPointer> conditions;
+  RETURN_IF_ERROR(read_expressions(object.Get("conditions"), &conditions));
+  *made = BitmapScan::create(execution_, std::move(table),
+                             std::make_unique<BitmapIndexScan>(execution_, std::move(search)),
+                             std::move(attributes), std::move(recheck), std::move(conditions));
+  return Status::ok;
 }
 
 Status PlanReader::read_index_join(const Napi::Object& object, OperatorPointer* made) {
@@ -439,6 +482,7 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
     *made = std::make_unique<IndexScan>(execution_, std::move(search));
     return Status::ok;
   }
+  if (node == "bitmap scan") return read_bitmap_scan(object, made);
   if (node == "index join") return read_index_join(object, made);
   if (node == "hash join") return read_hash_join(object, made);
   if (node == "aggregate") return read_aggregate(object, made);

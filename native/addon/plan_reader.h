@@ -39,10 +39,13 @@ class PlanReader {
   Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);
 
   Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
+  Status read_bitmap_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_index_join(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
+  Status read_key_list(const Napi::Object& key, const BtreeIndex& btree, int column,
+                       IndexSearch* search);
   Status read_index_search(const Napi::Object& object, IndexSearch* search);
   Status read_table(const Napi::Object& object, std::shared_ptr<Table>* table,
                     std::vector<int>* attributes);

@@ -54,6 +54,9 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
   set("diskBytes", report.disk_bytes);
   set("batches", report.batches);
   set("indexSearches", report.index_searches);
+  set("exactBlocks", report.exact_blocks);
+  set("lossyBlocks", report.lossy_blocks);
+  set("rowsRecheckedAway", report.rows_rechecked_away);
   if (report.sort_method != nullptr) object.Set("sortMethod", report.sort_method);
   return object;
 }

@@ -164,9 +164,8 @@ ExpressionPointer make_is_null(ExpressionPointer operand, MemoryAccount& account
   return std::make_unique<IsNull>(std::move(operand), account);
 }
 
-Status Conditions::select(const Batch& batch, Selection* selected) {
+Status Conditions::narrow(const Batch& batch, Selection* selected) {
   scratch_.reset();
-  *selected = Selection{nullptr, batch.rows};
   for (const ExpressionPointer& condition : conditions_) {
     if (selected->count == 0) break;
     const Column* column = nullptr;

@@ -77,7 +77,12 @@ class Conditions {
 
   bool is_empty() const { return conditions_.empty(); }
   // The rows of the batch that meet all of them, as a list.
-  Status select(const Batch& batch, Selection* selected);
+  Status select(const Batch& batch, Selection* selected) {
+    *selected = Selection{nullptr, batch.rows};
+    return narrow(batch, selected);
+  }
+  // Of those that are selected, which is a list of other conditions or none.
+  Status narrow(const Batch& batch, Selection* selected);
 
  private:
   std::vector<ExpressionPointer> conditions_;

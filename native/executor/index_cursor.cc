@@ -22,26 +22,49 @@ IndexCursor::IndexCursor(Execution& execution, IndexSearch search, MemoryAccount
       visibility_(execution.context, &execution.snapshot),
       scratch_(account, Arena::block_bytes_min) {}
 
-Status IndexCursor::begin(const Batch& outer, uint32_t row) {
-  scratch_.reset();
-  btree_conditions_.clear();
+Status key_conditions(const IndexSearch& search, const Batch& outer, uint32_t row, Arena& scratch,
+                      std::vector<BtreeCondition>* conditions) {
+  scratch.reset();
+  conditions->clear();
   const auto listed = static_cast<uint16_t>(row);
   const Selection selected{&listed, 1};
-  for (const IndexKey& key : search_.keys) {
+  for (const IndexKey& key : search.keys) {
     BtreeCondition condition{key.column, key.op, 0, false};
     if (key.value != nullptr) {
       const Column* column = nullptr;
-      RETURN_IF_ERROR(key.value->evaluate(outer, selected, scratch_, &column));
+      RETURN_IF_ERROR(key.value->evaluate(outer, selected, scratch, &column));
       condition.is_null = column->nulls[row] != 0;
       if (!condition.is_null) condition.value = column->values[row];
     }
-    btree_conditions_.push_back(condition);
+    conditions->push_back(condition);
   }
+  if (!search.list.empty()) (*conditions)[search.list_key].value = search.list[0];
+  return Status::ok;
+}
+
+Status IndexCursor::begin(const Batch& outer, uint32_t row) {
+  RETURN_IF_ERROR(key_conditions(search_, outer, row, scratch_, &btree_conditions_));
+  list_place_ = 0;
+  begin_scan();
+  return Status::ok;
+}
+
+void IndexCursor::begin_scan() {
   searches_++;
   count_scan();
   scan_ = std::make_unique<BtreeScan>(execution_.context.pool, btree_, btree_conditions_,
                                       search_.direction, execution_.snapshot.serializable);
-  return Status::ok;
+}
+
+// Of all searches for the values of a list.
+Status IndexCursor::next_entry(ItemPointer* tid, bool* more) {
+  for (;;) {
+    RETURN_IF_ERROR(scan_->next(tid, more));
+    if (*more || list_place_ + 1 >= search_.list.size()) return Status::ok;
+    RETURN_IF_ERROR(scan_->mark_killed());
+    btree_conditions_[search_.list_key].value = search_.list[++list_place_];
+    begin_scan();
+  }
 }
 
 // Tests the rows at hand and copies those that pass.
@@ -56,7 +79,7 @@ Status IndexCursor::flush() {
 
 Status IndexCursor::next_row(bool* more) {
   ItemPointer tid;
-  RETURN_IF_ERROR(scan_->next(&tid, more));
+  RETURN_IF_ERROR(next_entry(&tid, more));
   if (!*more) return Status::ok;
   if (tid.block() != block_) RETURN_IF_ERROR(flush());
   block_ = tid.block();

@@ -29,10 +29,20 @@ struct IndexSearch {
   size_t index = 0;  // a usable one
   ScanDirection direction = ScanDirection::forward;
   std::vector<IndexKey> keys;
+  // Values, each other than the others, of which the key with that number is to be equal to one: it has none of its own.
+  size_t list_key = 0;
+  std::vector<Datum> list;
+  std::unique_ptr<Arena> list_memory;
   // (from 0) The columns of its batches, which conditions refer to by their place.
   std::vector<int> attributes;
   std::vector<ExpressionPointer> conditions;
 };
+
+// What the search demands of entries, with the values that its keys have on a row of a batch; they last as long as `scratch`,
+// the batch and the expressions stay as they are.
+// Of a list the first value; the others are put in its place, one after the other.
+Status key_conditions(const IndexSearch& search, const Batch& outer, uint32_t row, Arena& scratch,
+                      std::vector<BtreeCondition>* conditions);
 
 class IndexCursor {
  public:
@@ -49,6 +59,8 @@ class IndexCursor {
   uint64_t searches() const { return searches_; }
 
  private:
+  void begin_scan();
+  Status next_entry(ItemPointer* tid, bool* more);
   Status next_row(bool* more);
   Status flush();
   void count_scan();
@@ -63,6 +75,7 @@ class IndexCursor {
   Arena scratch_;
   std::vector<BtreeCondition> btree_conditions_;
   std::unique_ptr<BtreeScan> scan_;
+  size_t list_place_ = 0;
   BufferRef buffer_;
   BlockNumber block_ = invalid_block_number;  // that the rows at hand are in
   uint32_t at_hand_ = 0;

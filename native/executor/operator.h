@@ -84,6 +84,10 @@ struct OperatorReport {
   uint64_t peak_bytes = 0;            // of what is limited
   uint64_t disk_bytes = 0;
   uint64_t index_searches = 0;
+  // Of a bitmap: blocks of which it was known which rows are meant, and others, whose rows were tested again.
+  uint64_t exact_blocks = 0;
+  uint64_t lossy_blocks = 0;
+  uint64_t rows_rechecked_away = 0;
   uint32_t batches = 0;  // how many times rows were taken from files, and once for the child's
 };
 

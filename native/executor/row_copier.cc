@@ -50,12 +50,18 @@ Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
   return Status::ok;
 }
 
-Status RowCopier::copy(Conditions& conditions, uint32_t* removed) {
+Status RowCopier::copy(Conditions& conditions, uint32_t* removed, Conditions* recheck,
+                       uint32_t* rechecked_away) {
   Batch& from = found_.batch();
   Batch& to = out_.batch();
   Selection selected{nullptr, from.rows};
-  if (!conditions.is_empty()) RETURN_IF_ERROR(conditions.select(from, &selected));
-  *removed = from.rows - selected.count;
+  if (recheck != nullptr) {
+    RETURN_IF_ERROR(recheck->select(from, &selected));
+    *rechecked_away = from.rows - selected.count;
+  }
+  const uint32_t tested = selected.count;
+  if (!conditions.is_empty()) RETURN_IF_ERROR(conditions.narrow(from, &selected));
+  *removed = tested - selected.count;
   INVARIANT(to.rows + selected.count <= batch_rows_max);
   for (size_t i = 0; i < attributes_.size(); i++) {
     const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(attributes_[i])];

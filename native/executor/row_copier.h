@@ -18,8 +18,9 @@ class RowCopier {
   // To the rows at hand, whose values stay in the page where they can.
   Status add(const ReadContext& context, const HeapTuple& tuple);
   // Copies those of the rows at hand that meet the conditions to the end of the batch, which has room for all of them;
-  // then there are none at hand.
-  Status copy(Conditions& conditions, uint32_t* removed);
+  // then there are none at hand. `recheck` (may be null) is tested before, and counted apart.
+  Status copy(Conditions& conditions, uint32_t* removed, Conditions* recheck = nullptr,
+              uint32_t* rechecked_away = nullptr);
 
   BatchStorage& out() { return out_; }
 

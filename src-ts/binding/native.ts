@@ -319,6 +319,10 @@ export interface NativeIndexKey {
   operator: NativeIndexOperator
   /** Of the column's type; not for the tests for null. */
   value?: NativeExpression
+  /** In place of `value`, of one key at most: different values, of which one is to be equal. */
+  list?: Uint8Array[]
+  /** Of the list's values. */
+  type?: NativeType
 }
 
 /** An operator of a plan. `relation`: of the plan's; attributes are numbered from 1. */
@@ -338,6 +342,16 @@ export type NativePlanNode =
       backward: boolean
       keys: NativeIndexKey[]
       attributes: number[]
+      conditions: NativeExpression[]
+    }
+  | {
+      node: 'bitmap scan'
+      relation: number
+      attributes: number[]
+      /** What the index gives: the addresses of rows. */
+      search: Extract<NativePlanNode, { node: 'index scan' }>
+      /** What it has tested. */
+      recheck: NativeExpression[]
       conditions: NativeExpression[]
     }
   | { node: 'filter'; child: NativePlanNode; columns: number; conditions: NativeExpression[] }
@@ -392,6 +406,10 @@ export interface NativeOperatorReport {
   diskBytes: number
   batches: number
   indexSearches: number
+  /** Blocks of a bitmap, and what was tested again of the latter. */
+  exactBlocks: number
+  lossyBlocks: number
+  rowsRecheckedAway: number
   sortMethod?: string
 }
 

@@ -14,6 +14,8 @@ function title(node: ExplainNode): string {
     const suffix = alias === name ? '' : ` ${quoteIdentifier(alias)}`
     return `${type}${using} on ${quoteIdentifier(name)}${suffix}`
   }
+  if (type === 'Bitmap Index Scan')
+    return `${type} on ${quoteIdentifier(String(node['Index Name']))}`
   if (type === 'Aggregate') return node.Strategy === 'Hashed' ? 'HashAggregate' : type
   const join = node['Join Type']
   if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
@@ -47,13 +49,28 @@ function memory(node: ExplainNode, batches: 'HashAgg Batches' | 'Hash Batches'):
 
 function details(node: ExplainNode): string[] {
   const lines: string[] = []
-  for (const name of ['Index Cond', 'Hash Cond', 'Sort Key', 'Group Key', 'Filter']) {
+  for (const name of [
+    'Recheck Cond',
+    'Index Cond',
+    'Hash Cond',
+    'Sort Key',
+    'Group Key',
+    'Filter',
+  ]) {
     const value = node[name]
     if (value !== undefined)
       lines.push(`${name}: ${Array.isArray(value) ? value.join(', ') : value}`)
   }
   const removed = node['Rows Removed by Filter']
   if (removed !== undefined && removed !== 0) lines.push(`Rows Removed by Filter: ${removed}`)
+  const rechecked = node['Rows Removed by Index Recheck']
+  if (rechecked !== undefined && rechecked !== 0)
+    lines.push(`Rows Removed by Index Recheck: ${rechecked}`)
+  const [exact, lossy] = [node['Exact Heap Blocks'], node['Lossy Heap Blocks']]
+  if (exact || lossy) {
+    const counts = [exact && ` exact=${exact}`, lossy && ` lossy=${lossy}`]
+    lines.push(`Heap Blocks:${counts.filter(Boolean).join('')}`)
+  }
   if ('Index Searches' in node) lines.push(`Index Searches: ${node['Index Searches']}`)
   if ('Sort Method' in node) {
     const space = `${node['Sort Space Type']}: ${node['Sort Space Used']}kB`

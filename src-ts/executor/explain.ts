@@ -126,18 +126,13 @@ export class Explainer {
       'Parallel Aware': false,
       'Async Capable': false,
       ...('Index Name' in rest && {
-        'Scan Direction': rest['Scan Direction'],
+        ...('Scan Direction' in rest && { 'Scan Direction': rest['Scan Direction'] }),
         'Index Name': rest['Index Name'],
       }),
       ...('Relation Name' in rest && { 'Relation Name': rest['Relation Name'], Alias: rest.Alias }),
       ...('Join Type' in rest && { 'Join Type': rest['Join Type'] }),
       ...this.#estimate(node),
-      ...(report && {
-        'Actual Startup Time': rounded(report.startupMs / report.loops, 3),
-        'Actual Total Time': rounded(report.totalMs / report.loops, 3),
-        'Actual Rows': rounded(report.rows / report.loops, 2),
-        'Actual Loops': report.loops,
-      }),
+      ...(report && this.#done(report)),
       Disabled: false,
       ...rest,
     }
@@ -151,6 +146,8 @@ export class Explainer {
         return this.#seqScan(node, report)
       case 'index scan':
         return this.#indexScan(node, report)
+      case 'bitmap scan':
+        return this.#bitmapScan(node, report)
       case 'index join':
         return this.#indexJoin(node)
       case 'hash join':
@@ -172,6 +169,15 @@ export class Explainer {
     }
   }
 
+  #done({ startupMs, totalMs, rows, loops }: NativeOperatorReport): Record<string, number> {
+    return {
+      'Actual Startup Time': rounded(startupMs / loops, 3),
+      'Actual Total Time': rounded(totalMs / loops, 3),
+      'Actual Rows': rounded(rows / loops, 2),
+      'Actual Loops': loops,
+    }
+  }
+
   #estimate(node: NativePlanNode): Record<string, number> {
     if (this.#costs === undefined) return {}
     const { startup, total, rows, width } = this.#costs.of(node)
@@ -188,21 +194,66 @@ export class Explainer {
   }
 
   #indexScan(node: NodeOf<'index scan'>, report: NativeOperatorReport | undefined): Described {
-    const { relation } = this.#tables[node.relation] as ScopeTable
-    const { name, columns } = relation.access.descriptor.indexes[node.index] as IndexDescriptor
-    const conditions = node.keys.map(({ column, operator, value }) => {
-      const attribute = columns[column]?.attribute as number
-      const key = this.#columnName(node.relation, attribute)
-      if (value === undefined) return `(${key} ${operator.toUpperCase()})`
-      return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer)})`
-    })
     return this.#scan(node, report, {
       'Node Type': 'Index Scan',
       'Scan Direction': node.backward ? 'Backward' : 'Forward',
+      ...this.#search(node, report),
+    })
+  }
+
+  #bitmapScan(node: NodeOf<'bitmap scan'>, report: NativeOperatorReport | undefined): Described {
+    const search = this.#reports?.shift()
+    const found = this.#search(node.search, search)
+    const index: ExplainNode = {
+      'Node Type': 'Bitmap Index Scan',
+      'Parent Relationship': 'Outer',
+      'Parallel Aware': false,
+      'Async Capable': false,
+      'Index Name': found['Index Name'] as string,
+      ...this.#estimate(node.search),
+      ...(search && this.#done(search)),
+      Disabled: false,
+      ...found,
+    }
+    const columns = node.attributes.map((attribute) => ({
+      text: this.#columnName(node.relation, attribute),
+      isPlain: true,
+    }))
+    const described = this.#scan(node, report, {
+      'Node Type': 'Bitmap Heap Scan',
+      'Recheck Cond': this.#conditions(node.recheck, columns),
+      ...(report !== undefined && {
+        'Rows Removed by Index Recheck': report.rowsRecheckedAway,
+        'Exact Heap Blocks': report.exactBlocks,
+        'Lossy Heap Blocks': report.lossyBlocks,
+      }),
+    })
+    return { ...described, children: [index] }
+  }
+
+  // An index, and what it tests.
+  #search(
+    node: NodeOf<'index scan'>,
+    report: NativeOperatorReport | undefined,
+  ): Record<string, ExplainValue> {
+    const { relation } = this.#tables[node.relation] as ScopeTable
+    const { name, columns } = relation.access.descriptor.indexes[node.index] as IndexDescriptor
+    const conditions = node.keys.map(({ column, operator, value, list, type }) => {
+      const attribute = columns[column]?.attribute as number
+      const key = this.#columnName(node.relation, attribute)
+      if (list !== undefined && type !== undefined) {
+        const operand: NativeExpression = { kind: 'column', type, index: 0 }
+        const condition: NativeExpression = { kind: 'in', operand, list, hasNull: false }
+        return expressionText(this.#codecOf, condition, [{ text: key, isPlain: true }])
+      }
+      if (value === undefined) return `(${key} ${operator.toUpperCase()})`
+      return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer)})`
+    })
+    return {
       'Index Name': name,
       ...(conditions.length > 0 && { 'Index Cond': junctionText('and', conditions) }),
       ...(report !== undefined && { 'Index Searches': report.indexSearches }),
-    })
+    }
   }
 
   #columnName(table: number, attribute: number): string {
@@ -212,7 +263,7 @@ export class Explainer {
   }
 
   #scan(
-    node: NodeOf<'seq scan' | 'index scan'>,
+    node: NodeOf<'seq scan' | 'index scan' | 'bitmap scan'>,
     report: NativeOperatorReport | undefined,
     own: Record<string, ExplainValue>,
   ): Described {

@@ -20,6 +20,8 @@ export interface IndexKey {
   operator: NativeIndexOperator
   /** Undefined for the tests for null. */
   value: BoundExpression | undefined
+  /** In place of `value`: different values, of which one is equal. */
+  list?: { values: Uint8Array[]; type: NativeType }
   /** What is known to hold of the rows that it leaves. */
   condition: BoundExpression
 }
@@ -93,6 +95,37 @@ function asColumn(
   return isSame ? value : undefined
 }
 
+// Types whose values are equal when their bytes are, and only then.
+// Source: src/include/catalog/pg_type.dat: those above, and oid, date, time, timestamp, timestamptz, uuid.
+const bytewiseTypes: readonly number[] = [
+  ...integers,
+  ...[typeOids.bool, typeOids.bytea, typeOids.text, typeOids.varchar],
+  ...[26, 1082, 1083, 1114, typeOids.timestamptz, 2950],
+]
+
+function different(values: readonly Uint8Array[]): Uint8Array[] {
+  const byText = new Map(values.map((one) => [Buffer.from(one).toString('latin1'), one]))
+  return [...byText.values()]
+}
+
+function listKey(
+  column: number,
+  key: { type: NativeType },
+  condition: Extract<BoundExpression, { kind: 'in' }>,
+): IndexKey | undefined {
+  const { operand, list } = condition
+  // A cast makes the values wider than the column's.
+  if (operand.kind !== 'column' || list.length === 0) return undefined
+  if (!bytewiseTypes.includes(key.type.oid)) return undefined
+  return {
+    column,
+    operator: '=',
+    value: undefined,
+    list: { values: different(list), type: key.type },
+    condition,
+  }
+}
+
 /** The condition as the index's key column tests it; undefined if it does not. */
 export function matchKey(
   table: number,
@@ -114,6 +147,10 @@ export function matchKey(
     const key = keyOf(condition.operand.operand)
     return key && { column, operator: 'is not null', value: undefined, condition }
   }
+  if (condition.kind === 'in') {
+    const key = keyOf(condition.operand)
+    return key && listKey(column, key, condition)
+  }
   if (condition.kind !== 'comparison' || condition.operator === '<>') return undefined
   const left = keyOf(condition.left)
   const key = left ?? keyOf(condition.right)
@@ -133,8 +170,13 @@ export function matchIndex(
   const keys: IndexKey[] = []
   for (let column = 0; column < index.keyCount; column++) {
     const found = conditions.flatMap((condition) => matchKey(table, index, column, condition) ?? [])
-    if (found.length === 0 && column === 0) return []
-    keys.push(...found)
+    // One list at most.
+    const isOver = (key: IndexKey, i: number) =>
+      key.list !== undefined &&
+      [...keys, ...found.slice(0, i)].some(({ list }) => list !== undefined)
+    const usable = found.filter((key, i) => !isOver(key, i))
+    if (usable.length === 0 && column === 0) return []
+    keys.push(...usable)
   }
   return keys
 }
@@ -146,6 +188,8 @@ export function orderOf(
   keys: readonly IndexKey[],
   isBackward: boolean,
 ): ColumnOrder[] {
+  // The values of a list are searched for one after the other.
+  if (keys.some(({ list }) => list !== undefined)) return []
   const isFixed = (column: number) =>
     keys.some((key) => key.column === column && key.operator === '=')
   return index.columns.slice(0, index.keyCount).flatMap((key, column): ColumnOrder[] =>

@@ -52,6 +52,7 @@ export class PlanCosts {
     switch (node.node) {
       case 'seq scan':
       case 'index scan':
+      case 'bitmap scan':
         return node.attributes.map((attribute) => ({ table: node.relation, attribute }))
       case 'hash join':
       case 'index join':

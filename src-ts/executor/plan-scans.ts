@@ -119,6 +119,7 @@ export class ScanPlanner {
       if (keys.length > 0 || isOrdered) {
         scans.push(this.#indexScan(wanted, number, index, { keys, order: forward }))
       }
+      if (keys.length > 0) scans.push(this.#bitmapScan(wanted, number, index, keys))
       const backward = orderOf(table, index, keys, true)
       if (order.length > 0 && !isOrdered && satisfies(backward, order)) {
         scans.push(
@@ -154,10 +155,11 @@ export class ScanPlanner {
       relation: table,
       index: number,
       backward,
-      keys: keys.map(({ column, operator, value }) => ({
+      keys: keys.map(({ column, operator, value, list }) => ({
         column,
         operator,
         ...(value && { value: (placeValue ?? placed)(value) }),
+        ...(list && { list: list.values, type: list.type }),
       })),
       attributes: [...attributes],
       conditions: rest.map(placed),
@@ -172,21 +174,67 @@ export class ScanPlanner {
     return { node, columns, place: placed, order }
   }
 
+  #bitmapScan(
+    wanted: Wanted,
+    number: number,
+    index: IndexDescriptor,
+    keys: readonly IndexKey[],
+  ): Candidate {
+    const { table, conditions } = wanted
+    const {
+      node: scan,
+      columns,
+      place: placed,
+    } = this.#indexScan(wanted, number, index, {
+      keys,
+      order: [],
+    })
+    const tested = new Set(keys.map(({ condition }) => condition))
+    const search = { ...(scan as NativeIndexScan), attributes: [], conditions: [] }
+    const node: NativePlanNode = {
+      node: 'bitmap scan',
+      relation: table,
+      attributes: [...wanted.attributes],
+      search,
+      recheck: [...tested].map(placed),
+      conditions: conditions.filter((condition) => !tested.has(condition)).map(placed),
+    }
+    const statistics = this.#costs.tables[table] as TableStatistics
+    const { scans, settings } = this.#costs
+    const use = { ...this.#use(wanted, number, index, keys), loops: 1 }
+    const size = this.size(wanted)
+    this.#costs.set(search, {
+      startup: 0,
+      total: scans.ofIndex(statistics, use).total,
+      rows: clampRows(use.selectivity * statistics.tuples),
+      width: 0,
+      disabled: 0,
+    })
+    this.#costs.set(node, {
+      ...scans.byBitmap(statistics, use, size.rows, addUp(conditions)),
+      ...size,
+      disabled: settings.enable_bitmapscan ? 0 : 1,
+    })
+    return { node, columns, place: placed, order: [] }
+  }
+
   #use({ table }: Wanted, number: number, index: IndexDescriptor, keys: readonly IndexKey[]) {
     const { tuples } = this.#costs.tables[table] as TableStatistics
     const fraction = (used: readonly IndexKey[]) =>
       this.#fraction(used.map(({ condition }) => condition))
     const bounds = boundsOf(keys)
     const isEquality = ({ operator }: IndexKey) => operator === '='
+    const searches = keys.find(({ list }) => list !== undefined)?.list?.values.length
     const isOneRow =
+      searches === undefined &&
       index.unique &&
       new Set(bounds.filter(isEquality).map(({ column }) => column)).size === index.keyCount
     return {
       index: number,
       selectivity: fraction(keys),
-      entries: isOneRow ? 1 : Math.round(fraction(bounds) * tuples),
+      entries: isOneRow ? 1 : Math.round((fraction(bounds) * tuples) / (searches ?? 1)),
       conditions: keys.length,
-      searches: 1,
+      searches: searches ?? 1,
       correlation: this.#correlation(table, index),
       isIndexOnly: false,
     }

@@ -1,6 +1,6 @@
 // What reading a table costs: as a whole, or by an index.
 //
-// Source: cost_seqscan, cost_index, index_pages_fetched in src/backend/optimizer/path/costsize.c, genericcostestimate and
+// Source: cost_seqscan, cost_index, cost_bitmap_heap_scan, index_pages_fetched in src/backend/optimizer/path/costsize.c, genericcostestimate and
 // btcostestimate in src/backend/utils/adt/selfuncs.c, PostgreSQL 18.
 
 import type { PlannerSettings } from '../config/planner-settings.ts'
@@ -34,6 +34,8 @@ export interface IndexUse {
 
 // Operators that going over a page of the tree counts for.
 const operatorsPerPage = 50
+
+const bitmapEntryBytes = 64
 
 export class ScanCosts {
   readonly #settings: PlannerSettings
@@ -104,6 +106,32 @@ export class ScanCosts {
     const run =
       ofIndex.total - ofIndex.startup + most + use.correlation ** 2 * (least - most) + perRow * rows
     return { startup, total: startup + run }
+  }
+
+  /** Rows by a bitmap of what an index leads to, of which `rows` pass; `all`: what is tested of each. */
+  byBitmap(table: TableStatistics, use: IndexUse, rows: number, all: OperatorCount): ScanCost {
+    const { cpu_tuple_cost, cpu_operator_cost, random_page_cost, seq_page_cost, work_mem } =
+      this.#settings
+    const size = Math.max(table.pages, 1)
+    let fetched = clampRows(use.selectivity * table.tuples)
+    let pages = Math.min((2 * size * fetched) / (2 * size + fetched), table.pages)
+    const room = Math.trunc((work_mem * 1024) / bitmapEntryBytes)
+    if (room < pages) {
+      // Of pages that there is no room for all rows are looked at.
+      const lossy = Math.max(0, pages - room / 2) / pages
+      fetched = clampRows(table.tuples * (use.selectivity * (1 - lossy) + lossy))
+    }
+    pages = pages >= size ? size : Math.ceil(pages)
+    const perPage =
+      pages >= 2
+        ? random_page_cost - (random_page_cost - seq_page_cost) * Math.sqrt(pages / size)
+        : random_page_cost
+    const startup =
+      this.ofIndex(table, use).total +
+      0.1 * cpu_operator_cost * rows +
+      all.startup * cpu_operator_cost
+    const perRow = cpu_tuple_cost + all.perRow * cpu_operator_cost
+    return { startup, total: startup + pages * perPage + perRow * fetched }
   }
 
   // By Mackert and Lohman, with the share of the cache that is the object's.

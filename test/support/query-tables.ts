@@ -101,5 +101,19 @@ export function tableSql(random: Random, table: QueryTable, rows: number): strin
     }
     statements.push(`insert into ${name} values ${tuples.join(', ')}`)
   }
+  return [...statements, ...indexSql(random, table)]
+}
+
+// Indexes, of which some have an order of their own, and what ANALYZE finds out, of some tables.
+function indexSql(random: Random, { name, columns }: QueryTable): string[] {
+  const statements = [`create index on ${name} (k)`]
+  for (let i = random.int(1, 4); i > 0; i--) {
+    const keys = Array.from({ length: random.int(1, 2) }, () => random.pick(columns).name)
+    const list = [...new Set(keys)].map(
+      (key) => `${key}${random.pick(['', ' desc', ' nulls first'])}`,
+    )
+    statements.push(`create index on ${name} (${list.join(', ')})`)
+  }
+  if (random.chance(0.7)) statements.push(`analyze ${name}`)
   return statements
 }
