@@ -27,8 +27,8 @@ TidBitmap::TidBitmap(MemoryAccount& account, uint64_t memory_bytes)
 void TidBitmap::charge() {
   const size_t bytes =
       exact_.capacity() * sizeof(ItemPointer) + blocks_.capacity() * sizeof(uint64_t);
-  account_.take(bytes);
   account_.give(charged_);
+  account_.take(bytes);
   charged_ = bytes;
 }
 
