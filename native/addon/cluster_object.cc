@@ -222,7 +222,9 @@ Napi::Value ClusterObject::index_height(const Napi::CallbackInfo& info) {
     BufferRef root;
     THROW_IF_ERROR(env, find_btree_root(core_->engine().services().pool,
                                         *table->indexes()[number].btree, &root));
-    return Napi::Number::New(env, root.is_valid() ? view_of(root).opaque().btpo_level : 0);
+    const uint32_t level = root.is_valid() ? view_of(root).opaque().btpo_level : 0;
+    root.release();
+    return Napi::Number::New(env, level);
   });
 }
 

@@ -3,15 +3,9 @@
 
 #include <utility>
 
+#include "table/index_read.h"
+
 namespace pgdata {
-namespace {
-
-SessionCounters* counters_of(const Execution& execution) {
-  Backend* const backend = execution.context.backend;
-  return backend == nullptr ? nullptr : backend->counters();
-}
-
-}  // namespace
 
 BitmapIndexScan::BitmapIndexScan(Execution& execution, IndexSearch search)
     : Operator(execution),
@@ -29,8 +23,7 @@ void BitmapIndexScan::begin_scan() {
   scan_ = std::make_unique<BtreeScan>(execution().context.pool, btree_, conditions_,
                                       ScanDirection::forward, execution().snapshot.serializable);
   searches_++;
-  if (SessionCounters* const counters = counters_of(execution()))
-    counters->count_scan(btree_.definition().oid, btree_.relation());
+  count_index_scan(execution().context, btree_);
 }
 
 Status BitmapIndexScan::add_to(TidBitmap& bitmap, bool* ended) {
@@ -46,9 +39,7 @@ Status BitmapIndexScan::add_to(TidBitmap& bitmap, bool* ended) {
   }
   bitmap.add(tids);
   counted().rows += tids.size();
-  if (SessionCounters* const counters = counters_of(execution()))
-    counters->count_returned(btree_.definition().oid, btree_.relation(),
-                             static_cast<int64_t>(tids.size()));
+  count_entries(execution().context, btree_, static_cast<int64_t>(tids.size()), 0);
   return Status::ok;
 }
 
@@ -79,7 +70,7 @@ BitmapScan::BitmapScan(Execution& execution, std::shared_ptr<Table> table, Child
 
 Status BitmapScan::read_exact() {
   exact_blocks_++;
-  SessionCounters* const counters = counters_of(execution());
+  SessionCounters* const counters = counters_of(execution().context);
   const HeapRelation& heap = table_->heap();
   for (const ItemPointer& tid : bitmap_.tids()) {
     HeapTuple tuple;
@@ -98,7 +89,7 @@ Status BitmapScan::read_exact() {
 
 Status BitmapScan::read_lossy() {
   lossy_blocks_++;
-  SessionCounters* const counters = counters_of(execution());
+  SessionCounters* const counters = counters_of(execution().context);
   const HeapRelation& heap = table_->heap();
   RETURN_IF_ERROR(page_scan_.begin({bitmap_.block(), 1}));
   bool found = false;

@@ -65,7 +65,6 @@ class BitmapScan final : public Operator {
   BitmapScan(Execution& execution, std::shared_ptr<Table> table, Children children,
              BitmapIndexScan& index, std::vector<int> attributes,
              std::vector<ExpressionPointer> recheck, std::vector<ExpressionPointer> conditions);
-  Status read_block();
   Status read_exact();
   Status read_lossy();
 

@@ -3,15 +3,9 @@
 
 #include <utility>
 
+#include "table/index_read.h"
+
 namespace pgdata {
-namespace {
-
-SessionCounters* counters_of(const Execution& execution) {
-  Backend* const backend = execution.context.backend;
-  return backend == nullptr ? nullptr : backend->counters();
-}
-
-}  // namespace
 
 IndexCursor::IndexCursor(Execution& execution, IndexSearch search, MemoryAccount& account)
     : execution_(execution),
@@ -51,7 +45,7 @@ Status IndexCursor::begin(const Batch& outer, uint32_t row) {
 
 void IndexCursor::begin_scan() {
   searches_++;
-  count_scan();
+  count_index_scan(execution_.context, btree_);
   scan_ = std::make_unique<BtreeScan>(execution_.context.pool, btree_, btree_conditions_,
                                       search_.direction, execution_.snapshot.serializable);
 }
@@ -88,7 +82,7 @@ Status IndexCursor::next_row(bool* more) {
   bool all_dead = false;
   RETURN_IF_ERROR(heap_hot_search(execution_.context, search_.table->heap(), tid, visibility_,
                                   &buffer_, &tuple, &found, &all_dead));
-  count_entry(found);
+  count_entries(execution_.context, btree_, 1, found ? 1 : 0);
   if (all_dead) scan_->kill(tid);
   if (!found) return Status::ok;
   at_hand_++;
@@ -109,19 +103,6 @@ Status IndexCursor::fill(uint32_t rows, bool* ended) {
   *ended = !more;
   // Nobody may ask for more.
   return scan_->mark_killed();
-}
-
-void IndexCursor::count_scan() {
-  if (SessionCounters* const counters = counters_of(execution_))
-    counters->count_scan(btree_.definition().oid, btree_.relation());
-}
-
-// An entry was followed; `found`: to a row that is visible.
-void IndexCursor::count_entry(bool found) {
-  SessionCounters* const counters = counters_of(execution_);
-  if (counters == nullptr) return;
-  counters->count_returned(btree_.definition().oid, btree_.relation(), 1);
-  if (found) counters->count_fetched(btree_.definition().oid, btree_.relation());
 }
 
 }  // namespace pgdata

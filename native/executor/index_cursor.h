@@ -63,8 +63,6 @@ class IndexCursor {
   Status next_entry(ItemPointer* tid, bool* more);
   Status next_row(bool* more);
   Status flush();
-  void count_scan();
-  void count_entry(bool found);
 
   Execution& execution_;
   IndexSearch search_;

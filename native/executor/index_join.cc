@@ -89,6 +89,9 @@ Status IndexJoin::search(Progress* progress) {
   return Status::ok;
 }
 
+// The partners of a batch's last row but one may fill it up, and a batch of those of the last one comes on top.
+static_assert(2 * batch_rows_wanted <= batch_rows_max);
+
 Status IndexJoin::produce(const Batch** batch, Progress* progress) {
   out_.clear();
   *batch = &out_.batch();

@@ -158,7 +158,8 @@ const defaultMaintenanceWorkMem = 64 * 1024 * 1024
 const truncateLockIntervalMs = 50
 const truncateLockAttempts = 100
 const firstNormalXid = 3
-const settingNames = [
+/** The settings that VACUUM goes by: numbers, each an option of the same name. */
+export const vacuumSettingNames = [
   'vacuum_freeze_min_age',
   'vacuum_freeze_table_age',
   'vacuum_multixact_freeze_min_age',
@@ -263,7 +264,7 @@ function settingsOf(options: VacuumOptions, parameters: StorageParameters): Nati
       true,
     indexCleanup: options.indexCleanup ?? (cleanup === undefined ? 'auto' : cleanup ? 'on' : 'off'),
   }
-  for (const name of settingNames) {
+  for (const name of vacuumSettingNames) {
     const value = options[name]
     if (value === undefined) continue
     if (!(value >= 0)) throw new PgError('22023', `invalid value for parameter "${name}": ${value}`)

@@ -3,11 +3,9 @@
 const switches = [
   'enable_seqscan',
   'enable_indexscan',
-  'enable_indexonlyscan',
   'enable_bitmapscan',
   'enable_hashjoin',
   'enable_nestloop',
-  'enable_material',
   'enable_sort',
   'enable_hashagg',
 ] as const

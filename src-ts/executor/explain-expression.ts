@@ -2,6 +2,7 @@
 // Source: src/backend/utils/adt/ruleutils.c, PostgreSQL 18.
 import type { NativeExpression, NativeType } from '../binding/native.ts'
 import { DatumReader, formatType, type LaneValue } from '../types/index.ts'
+import { operandType } from './expression.ts'
 import { type CodecOf, typeOids } from './operator-types.ts'
 
 /** A column of an operator's batches. */
@@ -77,7 +78,7 @@ export function expressionText(
     case 'cast':
       return `(${textOf(expression.operand)})::${formatType(expression.type.oid, -1)}`
     case 'in': {
-      const type = typeOf(expression.operand)
+      const type = operandType(expression.operand) as NativeType
       const { toText } = codecOf(type.oid)
       const elements = expression.list.map((bytes) =>
         arrayElement(toText(laneValue(codecOf, type, bytes))),
@@ -86,19 +87,6 @@ export function expressionText(
       const list = quoteLiteral(`{${elements.join(',')}}`)
       return `(${textOf(expression.operand)} = ANY (${list}::${formatType(type.oid, -1)}[]))`
     }
-  }
-}
-
-function typeOf(expression: NativeExpression): NativeType {
-  switch (expression.kind) {
-    case 'column':
-    case 'constant':
-    case 'cast':
-      return expression.type
-    case 'arithmetic':
-      return typeOf(expression.left)
-    default:
-      throw new RangeError('a condition is no operand')
   }
 }
 

@@ -1,5 +1,10 @@
 // Expressions whose names were resolved: what each yields, and which columns of which tables it reads.
-import type { ExpressionOver, NativeExpression, NativeType } from '../binding/native.ts'
+import type {
+  ComparisonOperator,
+  ExpressionOver,
+  NativeExpression,
+  NativeType,
+} from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { LaneValue, TypeCodec } from '../types/index.ts'
 import { datumBytes } from '../types/index.ts'
@@ -106,4 +111,28 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 /** An error in the query object itself. */
 export function malformed(what: string): PgError {
   return new PgError('42601', `syntax error in query: ${what}`)
+}
+
+/** The operator that says the same of operands that have changed places. */
+export const commuted: Record<ComparisonOperator, ComparisonOperator> = {
+  '=': '=',
+  '<>': '<>',
+  '<': '>',
+  '<=': '>=',
+  '>': '<',
+  '>=': '<=',
+}
+
+/** The type of an operand; undefined for a condition, which is boolean. */
+export function operandType(expression: NativeExpression): NativeType | undefined {
+  switch (expression.kind) {
+    case 'column':
+    case 'constant':
+    case 'cast':
+      return expression.type
+    case 'arithmetic':
+      return operandType(expression.left)
+    default:
+      return undefined
+  }
 }

@@ -2,14 +2,13 @@
 //
 // Source: src/backend/optimizer/path/indxpath.c (match_clause_to_indexcol), PostgreSQL 18.
 import type {
-  ComparisonOperator,
   ExpressionOver,
   IndexDescriptor,
   NativeIndexOperator,
   NativeType,
 } from '../binding/native.ts'
 import { bareColumn } from './column-variable.ts'
-import { type BoundExpression, type ColumnReference, visitColumns } from './expression.ts'
+import { type BoundExpression, type ColumnReference, commuted, visitColumns } from './expression.ts'
 import { typeOids } from './operator-types.ts'
 import type { ScopeTable } from './scope.ts'
 
@@ -37,15 +36,6 @@ export interface ColumnOrder {
 // Source: src/include/catalog/pg_opfamily.dat, PostgreSQL 18.
 const otherFamilies: readonly number[] = [2095, 2097, 3194]
 const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]
-
-const commuted: Record<ComparisonOperator, ComparisonOperator> = {
-  '=': '=',
-  '<>': '<>',
-  '<': '>',
-  '<=': '>=',
-  '>': '<',
-  '>=': '<=',
-}
 
 /** The indexes of a table that queries may use, by their places among its indexes. */
 export function usableIndexes({ relation }: ScopeTable): [number, IndexDescriptor][] {

@@ -124,13 +124,8 @@ export function hashJoinCost(
     found = facts.type === 'anti' ? left.rows - matched : matched
   }
   run += cpu_tuple_cost * found
-  return {
-    startup,
-    total: startup + run,
-    rows: facts.rows,
-    width: facts.width,
-    disabled: left.disabled + right.disabled + (settings.enable_hashjoin ? 0 : 1),
-  }
+  const disabled = left.disabled + right.disabled + (settings.enable_hashjoin ? 0 : 1)
+  return { startup, total: startup + run, rows: facts.rows, width: facts.width, disabled }
 }
 
 /** `right`: of one search by a left row. */
@@ -158,11 +153,6 @@ export function indexJoinCost(
     found = matched * right.rows * scanned
   }
   run += cpu_tuple_cost * found
-  return {
-    startup,
-    total: startup + run,
-    rows: facts.rows,
-    width: facts.width,
-    disabled: left.disabled + right.disabled + (settings.enable_nestloop ? 0 : 1),
-  }
+  const disabled = left.disabled + right.disabled + (settings.enable_nestloop ? 0 : 1)
+  return { startup, total: startup + run, rows: facts.rows, width: facts.width, disabled }
 }

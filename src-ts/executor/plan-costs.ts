@@ -6,6 +6,7 @@ import type { NativeExpression, NativePlanNode, NativeType } from '../binding/na
 import type { PlannerSettings } from '../config/planner-settings.ts'
 import { clampRows, type Origins } from './column-variable.ts'
 import { type Estimate, limited, sorted } from './estimate.ts'
+import { operandType } from './expression.ts'
 import { addUp } from './expression-cost.ts'
 import { groupCount, grouped } from './group-costs.ts'
 import type { CodecOf } from './operator-types.ts'
@@ -136,7 +137,7 @@ export class PlanCosts {
     return expressions.reduce((sum, one) => {
       const origin = one.kind === 'column' ? origins[one.index] : undefined
       if (origin !== undefined) return sum + this.columnWidth(origin.table, origin.attribute)
-      return sum + this.#typeWidth(typeOf(one))
+      return sum + this.#typeWidth(operandType(one))
     }, 0)
   }
 
@@ -153,19 +154,5 @@ export class PlanCosts {
       this.#width(node.keys, origins) +
       node.calls.reduce((sum, { type }) => sum + this.#typeWidth(type), 0)
     return { ...grouped(this.settings, from, node, groups), width }
-  }
-}
-
-// Of conditions, which are boolean, undefined.
-function typeOf(expression: NativeExpression): NativeType | undefined {
-  switch (expression.kind) {
-    case 'column':
-    case 'constant':
-    case 'cast':
-      return expression.type
-    case 'arithmetic':
-      return typeOf(expression.left)
-    default:
-      return undefined
   }
 }

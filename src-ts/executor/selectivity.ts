@@ -1,7 +1,7 @@
 // Selectivity: which fraction of rows conditions hold for.
 //
 // Source: src/backend/optimizer/path/clausesel.c, src/backend/utils/adt/{selfuncs,like_support}.c, PostgreSQL 18.
-import type { ComparisonOperator, NativeExpression } from '../binding/native.ts'
+import type { NativeExpression } from '../binding/native.ts'
 import { bareColumn, columnVariable, type Origins, type Variable } from './column-variable.ts'
 import {
   clampFraction,
@@ -12,6 +12,7 @@ import {
   type OrderOperator,
 } from './comparison-selectivity.ts'
 import { laneValue } from './explain-expression.ts'
+import { commuted } from './expression.ts'
 import type { CodecOf } from './operator-types.ts'
 import { likeSelectivity } from './pattern-selectivity.ts'
 import type { TableStatistics } from './table-statistics.ts'
@@ -23,15 +24,6 @@ const rangeByDefault = 0.005
 const nullByDefault = 0.005
 const booleanByDefault = 0.5
 const rangeAtLeast = 1e-10
-
-const commuted: Record<ComparisonOperator, ComparisonOperator> = {
-  '=': '=',
-  '<>': '<>',
-  '<': '>',
-  '<=': '>=',
-  '>': '<',
-  '>=': '<=',
-}
 
 // Both ends of a range that conditions leave of a column, as fractions of the rows below and above.
 interface Range {
