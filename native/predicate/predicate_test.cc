@@ -612,6 +612,26 @@ TEST(serial_log_keeps_what_lies_between_the_xmin_and_the_newest) {
   EXPECT_EQ(commit, predicate::no_commit_seq);
 }
 
+// The last transaction may end between the search for one to summarise and the note of it.
+TEST(serial_log_keeps_nothing_that_nobody_will_ask_for) {
+  Fixture fixture;
+  SegmentPlan plan;
+  predicate::SerialLog::plan(plan, 8192);
+  std::unique_ptr<Segment> segment;
+  ASSERT_OK(Segment::create("", plan, &segment));
+  predicate::SerialLog log(*segment, fixture.cluster().services());
+  log.set_oldest_xmin(TransactionId{1000});
+  log.set_oldest_xmin(invalid_transaction_id);
+  ASSERT_OK(log.add(TransactionId{5000}, 17));
+  log.set_oldest_xmin(TransactionId{6000});
+  ASSERT_OK(log.add(TransactionId{6500}, 18));
+  predicate::CommitSeq commit = 0;
+  ASSERT_OK(log.find(TransactionId{5000}, &commit));
+  EXPECT_EQ(commit, predicate::no_commit_seq);
+  ASSERT_OK(log.find(TransactionId{6500}, &commit));
+  EXPECT_EQ(commit, 18u);
+}
+
 // One transaction of a history: what it read, and what it wrote, as numbers of versions.
 struct Done {
   std::vector<std::pair<int, int>> reads;   // register, version

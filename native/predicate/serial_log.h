@@ -22,7 +22,8 @@ class SerialLog {
   static void plan(SegmentPlan& plan, uint32_t block_size);
   SerialLog(Segment& segment, StorageServices& services);
 
-  // `commit`: never_commit_seq when the transaction has no conflict out. Some serializable transaction is running.
+  // `commit`: never_commit_seq when the transaction has no conflict out. Kept only while a serializable transaction is
+  // running.
   Status add(TransactionId xid, CommitSeq commit);
   // no_commit_seq for a transaction that is not there.
   Status find(TransactionId xid, CommitSeq* commit);
