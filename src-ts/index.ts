@@ -24,6 +24,14 @@ export type { VacuumOptions, VacuumProgress, VacuumReport } from './command/vacu
 export type { SettingInfo, SettingSource } from './config/cluster-settings.ts'
 export type { SettingsInput } from './config/settings.ts'
 export { PgError, type PgErrorFields } from './errors/pg-error.ts'
+export type {
+  Assignments,
+  DeleteRequest,
+  InsertRequest,
+  OnConflict,
+  Returning,
+  UpdateRequest,
+} from './executor/change.ts'
 export type { ExplainNode, ExplainOptions, Explanation } from './executor/explain.ts'
 export type {
   AggregateCall,

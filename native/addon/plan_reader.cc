@@ -20,6 +20,9 @@ namespace pgdata {
 
 namespace {
 
+// SelfItemPointerAttributeNumber, src/include/access/sysattr.h, PostgreSQL 18.
+constexpr int tid_attribute_number = -1;
+
 template <typename T>
 struct Named {
   const char* name;
@@ -260,13 +263,21 @@ Status PlanReader::read_table(const Napi::Object& object, std::shared_ptr<Table>
                               std::vector<int>* attributes) {
   Fields fields(object);
   const uint32_t relation = fields.number("relation");
-  const Napi::Array array = fields.array("attributes");
   RETURN_IF_ERROR(fields.status());
   if (relation >= tables_.size()) return bad_argument("relation");
   *table = tables_[relation];
+  return read_attributes(fields.raw("attributes"), **table, attributes);
+}
+
+Status PlanReader::read_attributes(const Napi::Value& value, const Table& table,
+                                   std::vector<int>* attributes) {
+  if (!value.IsArray()) return bad_argument("attributes");
+  const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); i++) {
-    const int attribute = Napi::Value(array.Get(i)).ToNumber().Int32Value() - 1;
-    if (attribute < 0 || attribute >= (*table)->natts()) return bad_argument("attributes");
+    const int number = Napi::Value(array.Get(i)).ToNumber().Int32Value();
+    const int attribute = number == tid_attribute_number ? tid_attribute : number - 1;
+    if (number != tid_attribute_number && (attribute < 0 || attribute >= table.natts()))
+      return bad_argument("attributes");
     attributes->push_back(attribute);
   }
   return Status::ok;

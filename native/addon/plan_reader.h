@@ -25,13 +25,16 @@ class PlanReader {
         constants_(execution.memory) {}
 
   Status read_node(const Napi::Value& value, OperatorPointer* made);
+  Status read_expressions(const Napi::Value& value, std::vector<ExpressionPointer>* made);
+  static Status read_type(const Napi::Value& value, ValueType* type);
+  // Attribute numbers, from 1, and -1 for the row's address.
+  static Status read_attributes(const Napi::Value& value, const Table& table,
+                                std::vector<int>* attributes);
   static Status read_columns(const Napi::Value& value, std::vector<OutputColumn>* columns);
 
  private:
-  static Status read_type(const Napi::Value& value, ValueType* type);
   static Status read_types(const Napi::Value& value, std::vector<ValueType>* types);
   Status read_expression(const Napi::Value& value, ExpressionPointer* made);
-  Status read_expressions(const Napi::Value& value, std::vector<ExpressionPointer>* made);
   Status read_comparison(const Napi::Object& object, ExpressionPointer* made);
   Status read_in_list(const Napi::Object& object, ExpressionPointer* made);
   Status read_arithmetic(const Napi::Object& object, ExpressionPointer* made);

@@ -9,6 +9,10 @@
 
 namespace pgdata {
 
+namespace {
+constexpr napi_type_tag writing_tag = {0x63a8f0b1d2574c09, 0x8e5b7a41c6d32f90};
+}  // namespace
+
 Napi::Function ScanObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeScan",
@@ -35,6 +39,24 @@ Napi::Value ScanObject::make(Napi::Env env, std::shared_ptr<SessionState> sessio
   return object;
 }
 
+Napi::Value ScanObject::make_writing(Napi::Env env, std::shared_ptr<SessionState> session,
+                                     std::shared_ptr<const RowLayout> layout,
+                                     std::unique_ptr<TableScan> scan, WritingOperator* writing) {
+  const Napi::Value made = make(env, std::move(session), std::move(layout), std::move(scan));
+  const auto object = made.As<Napi::Object>();
+  object.TypeTag(&writing_tag);
+  Unwrap(object)->writing_ = writing;
+  return made;
+}
+
+ScanObject* ScanObject::writing_scan_of(const Napi::Value& value) {
+  if (!value.IsObject()) return nullptr;
+  const auto object = value.As<Napi::Object>();
+  if (!object.CheckTypeTag(&writing_tag)) return nullptr;
+  ScanObject* const scan = Unwrap(object);
+  return scan->session_ == nullptr || scan->scan_ == nullptr ? nullptr : scan;
+}
+
 // next(batch: Uint8Array, rowsMax?: number): number of rows
 Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -44,30 +66,34 @@ Napi::Value ScanObject::next(const Napi::CallbackInfo& info) {
     THROW_IF_ERROR(env, session_->check());
     const CountingScope counting(session_->counters());
     const WaitReport reporting(session_->activity);
-    if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
-      THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state,
-                                        "the transaction of the scan has ended"));
-    if (scan_ == nullptr)
-      THROW_IF_ERROR(env, Status::error(ErrorCode::invalid_cursor_state, "the scan is closed"));
-    if (info.Length() < 1 || info.Length() > 2 || !info[0].IsTypedArray())
-      THROW_IF_ERROR(env, bad_argument("batch"));
-    auto batch = info[0].As<Napi::Uint8Array>();
-    if (batch.ByteLength() < layout_->heap()) THROW_IF_ERROR(env, bad_argument("batch"));
+    if (info.Length() < 1 || info.Length() > 2) THROW_IF_ERROR(env, bad_argument("batch"));
     uint32_t rows_max = UINT32_MAX;
     if (info.Length() > 1) {
       if (!info[1].IsNumber()) THROW_IF_ERROR(env, bad_argument("number of rows"));
       rows_max = info[1].As<Napi::Number>().Uint32Value();
     }
-    RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength(),
-                     rows_max);
-    Status status = scan_->next(&writer);
-    if (!status.is_ok()) {
-      // Nobody reads on after an error, and a pin that is kept would be in the way of others.
-      finish();
-      THROW_IF_ERROR(env, std::move(status));
-    }
-    return Napi::Number::New(env, writer.rows());
+    uint32_t rows = 0;
+    THROW_IF_ERROR(env, read(info[0], rows_max, &rows));
+    return Napi::Number::New(env, rows);
   });
+}
+
+Status ScanObject::read(const Napi::Value& value, uint32_t rows_max, uint32_t* rows) {
+  if (session_ == nullptr)
+    return Status::error(ErrorCode::invalid_cursor_state, "the scan is closed");
+  if (!implicit_ && (!session_->explicit_transaction || session_->transaction != transaction_))
+    return Status::error(ErrorCode::invalid_cursor_state, "the transaction of the scan has ended");
+  if (scan_ == nullptr) return Status::error(ErrorCode::invalid_cursor_state, "the scan is closed");
+  if (!value.IsTypedArray()) return bad_argument("batch");
+  auto batch = value.As<Napi::Uint8Array>();
+  if (batch.ByteLength() < layout_->heap()) return bad_argument("batch");
+  RowWriter writer(*layout_, reinterpret_cast<std::byte*>(batch.Data()), batch.ByteLength(),
+                   rows_max);
+  Status status = scan_->next(&writer);
+  *rows = writer.rows();
+  // Nobody reads on after an error, and a pin that is kept would be in the way of others.
+  if (!status.is_ok()) finish();
+  return status;
 }
 
 Napi::Value ScanObject::close(const Napi::CallbackInfo& info) {

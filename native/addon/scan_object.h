@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "addon/session_object.h"
+#include "executor/writing_operator.h"
 #include "table/table_read.h"
 
 namespace pgdata {
@@ -19,6 +20,15 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   // `layout`: of the batches; it keeps what it belongs to.
   static Napi::Value make(Napi::Env env, std::shared_ptr<SessionState> session,
                           std::shared_ptr<const RowLayout> layout, std::unique_ptr<TableScan> scan);
+  // Of a statement that changes rows, which `writing` does, part of its scan.
+  static Napi::Value make_writing(Napi::Env env, std::shared_ptr<SessionState> session,
+                                  std::shared_ptr<const RowLayout> layout,
+                                  std::unique_ptr<TableScan> scan, WritingOperator* writing);
+  // The scan of an argument; null if it is none of a statement that changes rows, or has ended.
+  static ScanObject* writing_scan_of(const Napi::Value& value);
+  WritingOperator& writing() const { return *writing_; }
+  // Fills a batch with `rows_max` rows at most.
+  Status read(const Napi::Value& batch, uint32_t rows_max, uint32_t* rows);
   // Gives pins and snapshot back; the object stays, refusing calls.
   void finish();
   // How many subtransactions the session had begun when the scan began.
@@ -35,6 +45,7 @@ class ScanObject final : public Napi::ObjectWrap<ScanObject> {
   std::shared_ptr<SessionState> session_;
   std::shared_ptr<const RowLayout> layout_;
   std::unique_ptr<TableScan> scan_;
+  WritingOperator* writing_ = nullptr;
   uint64_t transaction_ = 0;
   uint64_t subtransaction_ = 0;
   bool implicit_ = false;

@@ -27,6 +27,21 @@ Status staged_of(const Table& table, const Napi::Value& layout, const Napi::Valu
   return Status::ok;
 }
 
+Status policy_of(const Napi::Value& value, WaitPolicy* policy) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "wait")
+    *policy = WaitPolicy::wait;
+  else if (name == "nowait")
+    *policy = WaitPolicy::no_wait;
+  else if (name == "skip locked")
+    *policy = WaitPolicy::skip;
+  else if (name == "refuse")
+    *policy = WaitPolicy::refuse;
+  else
+    return bad_argument("wait");
+  return Status::ok;
+}
+
 Status tid_of(const Napi::Value& block, const Napi::Value& offset, ItemPointer* tid) {
   if (!block.IsNumber() || !offset.IsNumber()) return bad_argument("tid");
   const uint32_t number = offset.As<Napi::Number>().Uint32Value();

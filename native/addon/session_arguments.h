@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "table/filter.h"
+#include "table/row_waiter.h"
 #include "table/table.h"
 
 namespace pgdata {
@@ -24,6 +25,9 @@ struct Staged {
 };
 Status staged_of(const Table& table, const Napi::Value& layout, const Napi::Value& batch,
                  Staged* staged);
+
+// NativeWait of src-ts/binding/native.ts.
+Status policy_of(const Napi::Value& value, WaitPolicy* policy);
 
 Status tid_of(const Napi::Value& block, const Napi::Value& offset, ItemPointer* tid);
 

@@ -244,6 +244,11 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value range(const Napi::CallbackInfo& info);
   Napi::Value aggregate(const Napi::CallbackInfo& info);
   Napi::Value query(const Napi::CallbackInfo& info);
+  Napi::Value change(const Napi::CallbackInfo& info);
+  Napi::Value next_changes(const Napi::CallbackInfo& info);
+  Napi::Value supply_rows(const Napi::CallbackInfo& info);
+  Napi::Value rows_changed(const Napi::CallbackInfo& info);
+  Napi::Value refused_row(const Napi::CallbackInfo& info);
   Napi::Value create_storage(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
   Napi::Value rebuild_index(const Napi::CallbackInfo& info);

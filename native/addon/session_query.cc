@@ -6,38 +6,13 @@
 #include "addon/plan_reader.h"
 #include "addon/scan_object.h"
 #include "addon/session_call.h"
+#include "addon/session_execution.h"
 
 namespace pgdata {
 
 namespace {
 
 constexpr OperationName select_name("SELECT");
-constexpr uint32_t capacity_max = 1u << 20;
-// Of a session that cannot write files.
-constexpr uint64_t without_limit = 1ull << 40;
-
-ExecutionLimits limits_of(const SessionState& state) {
-  if (state.backend == nullptr) return {without_limit, without_limit};
-  const auto work_mem = static_cast<double>(state.memory.work_mem_bytes);
-  return {state.memory.work_mem_bytes,
-          static_cast<uint64_t>(work_mem * state.memory.hash_mem_multiplier)};
-}
-
-std::unique_ptr<Execution> begin_execution(const SessionState& state, const ReadView& view) {
-  const ExecutionLimits limits = limits_of(state);
-  if (state.backend != nullptr && state.explicit_transaction)
-    return std::make_unique<Execution>(view.context, *view.snapshot, limits,
-                                       state.backend->temporary_files());
-  // Outside a transaction the query outlives those that begin and end beside it, and its files go with it.
-  const StorageServices& services = state.core->engine().services();
-  SessionCounters* const counters = state.backend == nullptr ? nullptr : state.backend->counters();
-  auto space =
-      std::make_unique<TemporarySpace>(services.storage, services.state, counters, services.log);
-  if (state.backend != nullptr) space->set_limits(state.backend->temporary_files().limits());
-  space->use_tablespace(state.memory.tablespace);
-  TemporarySpace& used = *space;
-  return std::make_unique<Execution>(view.context, *view.snapshot, limits, used, std::move(space));
-}
 
 // NativeOperatorReport of src-ts/binding/native.ts
 Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
@@ -73,7 +48,8 @@ Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
     const uint32_t capacity = plan.number("capacity");
     const bool is_bytewise = plan.boolean("bytewiseDefaultCollation");
     THROW_IF_ERROR(env, plan.status());
-    if (capacity == 0 || capacity > capacity_max) THROW_IF_ERROR(env, bad_argument("capacity"));
+    if (capacity == 0 || capacity > batch_capacity_max)
+      THROW_IF_ERROR(env, bad_argument("capacity"));
     std::vector<std::shared_ptr<Table>> tables;
     for (uint32_t i = 0; i < relations.Length(); i++) {
       tables.push_back(RelationObject::table_of(env, relations.Get(i)));
@@ -86,13 +62,7 @@ Napi::Value SessionObject::query(const Napi::CallbackInfo& info) {
 
     std::vector<OutputColumn> columns;
     THROW_IF_ERROR(env, PlanReader::read_columns(plan.raw("columns"), &columns));
-    std::vector<Lane> lanes;
-    std::vector<int> attributes;
-    for (const OutputColumn& column : columns) {
-      attributes.push_back(static_cast<int>(lanes.size()));
-      lanes.push_back(column.lane);
-    }
-    const auto layout = std::make_shared<const RowLayout>(lanes, attributes, capacity, false);
+    const std::shared_ptr<const RowLayout> layout = layout_of(columns, capacity);
     std::unique_ptr<Execution> execution = begin_execution(*state_, view);
     OperatorPointer root;
     {

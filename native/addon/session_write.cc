@@ -36,21 +36,6 @@ const char* result_name(UpdateResult result) {
   return "invisible";
 }
 
-Status policy_of(const Napi::Value& value, WaitPolicy* policy) {
-  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
-  if (name == "wait")
-    *policy = WaitPolicy::wait;
-  else if (name == "nowait")
-    *policy = WaitPolicy::no_wait;
-  else if (name == "skip locked")
-    *policy = WaitPolicy::skip;
-  else if (name == "refuse")
-    *policy = WaitPolicy::refuse;
-  else
-    return bad_argument("wait");
-  return Status::ok;
-}
-
 Status row_lock_mode_of(const Napi::Value& value, RowLockMode* mode) {
   const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
   if (name == "for update")

@@ -46,6 +46,8 @@ class BtreeInserter final : public SplitFinisher {
 
   Status insert(const Datum* values, const bool* is_null, ItemPointer heap_tid,
                 UniqueChecker* checker, bool is_unchanged, BtreeInsertResult* result);
+  Status find_conflict(const Datum* values, const bool* is_null, UniqueChecker& checker,
+                       BtreeInsertResult* result);
   Status finish_split(BufferRef left, BtreeStack& stack, int depth) override;
   Status find_parent(BtreeStack& stack, int depth, BlockNumber child, BlockNumber child_sibling,
                      BufferRef* parent);
@@ -117,11 +119,12 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
   if (checks) RETURN_IF_ERROR(check_unique(leaf, checker, result, &has_duplicates));
   // Whoever read where the key is, or would be, holds a lock on the first leaf that may have it, or on one that this
   // was split from. Asked also before a duplicate is reported, which may have been committed by one of them.
-  if (writer_ != nullptr && !is_valid(result->wait_xid)) [[unlikely]]
+  if (writer_ != nullptr && (!is_valid(result->wait_xid) || checker->is_partial())) [[unlikely]]
     RETURN_IF_ERROR(predicate_transaction(*writer_).conflict_in(index_.predicate_relation(),
                                                                 nullptr, leaf.block()));
   if (checks) {
-    if (result->conflict || is_valid(result->wait_xid)) return Status::ok;
+    const bool has_conflict = result->conflict || is_valid(result->wait_xid);
+    if (has_conflict && !checker->is_partial()) return Status::ok;
     key_.has_tid = true;
     const BlockNumber first_leaf = leaf.block();
     RETURN_IF_ERROR(step_right(stack, &leaf));
@@ -137,6 +140,22 @@ Status BtreeInserter::insert(const Datum* values, const bool* is_null, ItemPoint
   RETURN_IF_ERROR(place_on_leaf(std::move(leaf), stack));
   result->inserted = true;
   return Status::ok;
+}
+
+Status BtreeInserter::find_conflict(const Datum* values, const bool* is_null,
+                                    UniqueChecker& checker, BtreeInsertResult* result) {
+  *result = BtreeInsertResult{};
+  // Any address: the key is compared without.
+  RETURN_IF_ERROR(form_index_tuple(index_, values, is_null,
+                                   ItemPointer(BlockNumber{0}, first_offset_number), &tuple_));
+  if (!prepare_key() && !index_.definition().nulls_not_distinct) return Status::ok;
+  key_.has_tid = false;
+  BtreeStack stack;
+  BufferRef leaf;
+  RETURN_IF_ERROR(search_btree_leaf(pool_, index_, key_, LockMode::shared, &stack, nullptr, &leaf));
+  if (!leaf.is_valid()) return Status::ok;
+  bool has_duplicates = false;
+  return check_unique(leaf, &checker, result, &has_duplicates);
 }
 
 Status BtreeInserter::allequalimage(bool* is_set) {
@@ -754,6 +773,12 @@ Status lock_btree_parent(StorageServices& services, const BtreeIndex& index, Btr
                          int depth, BlockNumber child, BufferRef* parent) {
   BtreeInserter inserter(services, invalid_transaction_id, index, nullptr, nullptr);
   return inserter.find_parent(stack, depth, child, child, parent);
+}
+
+Status btree_find_conflict(StorageServices& services, const BtreeIndex& index, const Datum* values,
+                           const bool* is_null, UniqueChecker& checker, BtreeInsertResult* result) {
+  return BtreeInserter(services, invalid_transaction_id, index, nullptr, nullptr)
+      .find_conflict(values, is_null, checker, result);
 }
 
 }  // namespace pgdata

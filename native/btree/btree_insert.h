@@ -21,6 +21,10 @@ namespace pgdata {
 // Looks at a heap tuple for the unique check, with the leaf locked: it must not wait.
 class UniqueChecker {
  public:
+  // `is_partial`: an entry is inserted whether there is another one of its key or not, and who inserts goes on from there
+  // (UNIQUE_CHECK_PARTIAL).
+  explicit UniqueChecker(bool is_partial = false) : is_partial_(is_partial) {}
+  bool is_partial() const { return is_partial_; }
   // Does the row exist for a check that sees committed rows, the own transaction's, and
   // uncommitted ones (a dirty snapshot)? `*live`: yes, and finally so: it is a conflict.
   // `*wait_xid` valid: that depends on the outcome of this transaction. `*dead`: nobody can see the row any more, so
@@ -29,12 +33,15 @@ class UniqueChecker {
 
  protected:
   ~UniqueChecker() = default;
+
+ private:
+  bool is_partial_;
 };
 
 struct BtreeInsertResult {
   // Exactly one of three holds: the entry was inserted; or it was not, because a live row has the key
   // (unique_violation, which the caller words); or because `wait_xid` must end first: wait for it
-  // without locks and call again.
+  // without locks and call again. With a partial check the entry is inserted in any case.
   bool inserted = false;
   bool conflict = false;
   ItemPointer conflict_tid;
@@ -50,6 +57,11 @@ Status btree_insert(StorageServices& services, TransactionId xid, const BtreeInd
                     UniqueChecker* checker, BtreeInsertResult* result,
                     IndexUpkeep* upkeep = nullptr, bool is_unchanged = false,
                     SerializableTransaction* writer = nullptr);
+
+// Is there a row with this key, for a check that `checker` makes? `inserted` stays false; nothing is changed but entries
+// marked that lead to nothing.
+Status btree_find_conflict(StorageServices& services, const BtreeIndex& index, const Datum* values,
+                           const bool* is_null, UniqueChecker& checker, BtreeInsertResult* result);
 
 // For page deletion: the page that has the downlink to `child`, locked exclusively, found by the first `depth` steps of
 // `stack`, which are corrected; splits that a crash left incomplete there are completed. Invalid when there is none.

@@ -24,6 +24,8 @@ class Numeric {
   Numeric() = default;
   static Status from_content(std::string_view content, Numeric* numeric);
   static Numeric from_integer(Int128 value);
+  // Of so many decimal digits.
+  static Numeric from_double(double value, int digits);
   bool is_finite() const { return kind_ == Kind::finite; }
 
   // The results have PostgreSQL's display scale.
@@ -35,6 +37,11 @@ class Numeric {
   static Status modulo(const Numeric& left, const Numeric& right, Numeric* result);
 
   double to_double() const;
+  // Halves away from zero. numeric_value_out_of_range; feature_not_supported for what is not finite.
+  Status to_int64(const char* type, int64_t* value) const;
+  // Rounds to what numeric(precision, scale) holds, as a column's modifier (pg_attribute.atttypmod) says.
+  // numeric_value_out_of_range.
+  Status limit(int32_t typmod);
   // A varlena in the arena. numeric_value_out_of_range.
   Status to_datum(Arena& arena, Datum* datum) const;
 

@@ -25,10 +25,16 @@ RowCopier::RowCopier(const Table& table, std::vector<int> attributes, MemoryAcco
 Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
   Batch& batch = found_.batch();
   const uint32_t row = batch.rows++;
-  if (needed_ == 0) return Status::ok;
-  RETURN_IF_ERROR(deform_heap_tuple(table_.layout(), tuple.bytes, tuple.length, needed_,
-                                    values_.data(), nulls_.get()));
+  if (attributes_.empty()) return Status::ok;
+  if (needed_ > 0)
+    RETURN_IF_ERROR(deform_heap_tuple(table_.layout(), tuple.bytes, tuple.length, needed_,
+                                      values_.data(), nulls_.get()));
   for (size_t i = 0; i < attributes_.size(); i++) {
+    if (attributes_[i] == tid_attribute) {
+      batch.columns[i].nulls[row] = 0;
+      batch.columns[i].values[row] = pack_tid(tuple.self);
+      continue;
+    }
     const auto attribute = static_cast<size_t>(attributes_[i]);
     const Column& column = batch.columns[i];
     column.nulls[row] = nulls_[attribute] ? 1 : 0;
@@ -64,11 +70,13 @@ Status RowCopier::copy(Conditions& conditions, uint32_t* removed, Conditions* re
   *removed = tested - selected.count;
   INVARIANT(to.rows + selected.count <= batch_rows_max);
   for (size_t i = 0; i < attributes_.size(); i++) {
-    const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(attributes_[i])];
+    const bool is_tid = attributes_[i] == tid_attribute;
+    const Attribute& attribute =
+        table_.desc().attributes[is_tid ? 0 : static_cast<size_t>(attributes_[i])];
     const Column& source = from.columns[i];
     Datum* values = to.columns[i].values + to.rows;
     uint8_t* nulls = to.columns[i].nulls + to.rows;
-    if (attribute.attbyval) {
+    if (is_tid || attribute.attbyval) {
       selected.for_each([&](uint32_t row) {
         *values++ = source.values[row];
         *nulls++ = source.nulls[row];

@@ -11,6 +11,16 @@
 
 namespace pgdata {
 
+// Among the attributes: the row's address, as pack_tid makes a number of it.
+constexpr int tid_attribute = -1;
+constexpr Datum pack_tid(ItemPointer tid) {
+  return Datum{value_of(tid.block())} << 16 | tid.offset();
+}
+constexpr ItemPointer unpack_tid(Datum packed) {
+  return ItemPointer(BlockNumber{static_cast<uint32_t>(packed >> 16)},
+                     static_cast<OffsetNumber>(packed & 0xffff));
+}
+
 class RowCopier {
  public:
   RowCopier(const Table& table, std::vector<int> attributes, MemoryAccount& account);

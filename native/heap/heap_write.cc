@@ -44,13 +44,18 @@ void prepare_header(HeapTupleHeader& header, TransactionId xid, CommandId comman
   header.t_xmax = invalid_transaction_id;
 }
 
-// RelationPutHeapTuple: puts the tuple on a page that has room for it and sets both addresses.
-ItemPointer put_tuple(BufferRef& buffer, const std::byte* tuple, uint32_t length) {
+// RelationPutHeapTuple: puts the tuple on a page that has room for it and sets both addresses; that of a speculative
+// insertion is its token.
+ItemPointer put_tuple(BufferRef& buffer, const std::byte* tuple, uint32_t length,
+                      uint32_t speculative_token = 0) {
   const Page page = buffer.page();
   const OffsetNumber offset = page.add_item(tuple, length, invalid_offset_number, true);
   INVARIANT(offset != invalid_offset_number);
   const ItemPointer self(buffer.block(), offset);
-  header_of(page.item_at(offset)).t_ctid = self;
+  header_of(page.item_at(offset)).t_ctid =
+      speculative_token == 0
+          ? self
+          : ItemPointer(BlockNumber{speculative_token}, spec_token_offset_number);
   return self;
 }
 
@@ -216,7 +221,8 @@ Status heap_form_for_insert(Backend& backend, HeapRelation& relation, const Datu
 }
 
 Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values, const bool* nulls,
-                   uint32_t options, BulkInsertState* bulk, ItemPointer* tid) {
+                   uint32_t options, BulkInsertState* bulk, ItemPointer* tid,
+                   uint32_t speculative_token) {
   TransactionId xid;
   RETURN_IF_ERROR(backend.assign_xid(&xid));
   ToastedRow row;
@@ -240,11 +246,13 @@ Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values
                 alone ? XLOG_HEAP_INSERT | XLOG_HEAP_INIT_PAGE : XLOG_HEAP_INSERT, relation.logged);
   change.block(0, buffer, alone ? REGBUF_STANDARD | REGBUF_WILL_INIT : REGBUF_STANDARD);
   change.begin();
-  *tid = put_tuple(buffer, tuple.bytes, length);
+  *tid = put_tuple(buffer, tuple.bytes, length, speculative_token);
   const bool cleared = clear_all_visible(backend, buffer, map);
   xl_heap_insert record{};
   record.offnum = tid->offset();
   record.flags = cleared ? XLH_INSERT_ALL_VISIBLE_CLEARED : uint8_t{0};
+  if (speculative_token != 0)
+    record.flags = static_cast<uint8_t>(record.flags | XLH_INSERT_IS_SPECULATIVE);
   const xl_heap_header logged = logged_header(header);
   change.data(&record, xl_heap_insert_size);
   change.block_data(0, &logged, xl_heap_header_size);

@@ -17,9 +17,11 @@
 
 namespace pgdata {
 
-// Inserts one row. `bulk` may be null. `nulls` may be null when no value is.
+// Inserts one row. `bulk` may be null. `nulls` may be null when no value is. `speculative_token`: 0, or see
+// heap/speculative.h.
 Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values, const bool* nulls,
-                   uint32_t options, BulkInsertState* bulk, ItemPointer* tid);
+                   uint32_t options, BulkInsertState* bulk, ItemPointer* tid,
+                   uint32_t speculative_token = 0);
 
 // Forms a row into `batch`, toasting what is too long (chunks are inserted at once).
 Status heap_form_for_insert(Backend& backend, HeapRelation& relation, const Datum* values,

@@ -6,6 +6,7 @@
 
 #include "base/invariant.h"
 #include "heap/heap_write.h"
+#include "heap/speculative.h"
 #include "tuple/compression.h"
 #include "tuple/deform.h"
 #include "tuple/form.h"
@@ -154,10 +155,14 @@ Status ToastStore::fetch(const ReadContext& context, const varatt_external& poin
   return Status::ok;
 }
 
-Status ToastStore::remove(Backend& backend, const varatt_external& pointer) {
+Status ToastStore::remove(Backend& backend, const varatt_external& pointer, bool is_speculative) {
   std::vector<ItemPointer> tids;
   RETURN_IF_ERROR(index_.lookup(backend, pointer.va_valueid, &tids));
   for (const ItemPointer tid : tids) {
+    if (is_speculative) {
+      RETURN_IF_ERROR(heap_abort_speculative(backend, chunks_, tid));
+      continue;
+    }
     ChangeOutcome outcome;
     RETURN_IF_ERROR(heap_delete(backend, chunks_, tid, &outcome));
     // Chunks of an aborted attempt under the same id are nobody's.
@@ -385,7 +390,7 @@ Status toast_row(Backend& backend, HeapRelation& relation, const Datum* values, 
 }
 
 Status delete_toasted_values(Backend& backend, HeapRelation& relation, const Datum* values,
-                             const bool* nulls) {
+                             const bool* nulls, bool is_speculative) {
   if (relation.toast == nullptr) return Status::ok;
   for (int i = 0; i < relation.layout->natts(); ++i) {
     if (nulls[i] || relation.layout->attribute(i).attlen != -1) continue;
@@ -393,7 +398,7 @@ Status delete_toasted_values(Backend& backend, HeapRelation& relation, const Dat
     if (!varlena_is_external_on_disk(value)) continue;
     const varatt_external pointer = toast_pointer_of(value);
     if (pointer.va_toastrelid != relation.toast->oid()) continue;
-    RETURN_IF_ERROR(relation.toast->remove(backend, pointer));
+    RETURN_IF_ERROR(relation.toast->remove(backend, pointer, is_speculative));
   }
   return Status::ok;
 }

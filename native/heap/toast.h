@@ -42,8 +42,9 @@ class ToastStore {
   // Reads a value back, with a four-byte header, compressed if it was stored so.
   Status fetch(const ReadContext& context, const varatt_external& pointer,
                std::vector<std::byte>* value);
-  // Deletes the chunk rows; their index entries stay for vacuum.
-  Status remove(Backend& backend, const varatt_external& pointer);
+  // Deletes the chunk rows; their index entries stay for vacuum. `is_speculative`: they were inserted by this very command,
+  // and go as if they had never been (see heap/speculative.h).
+  Status remove(Backend& backend, const varatt_external& pointer, bool is_speculative = false);
 
  private:
   HeapRelation& chunks_;
@@ -74,6 +75,6 @@ Status toast_row(Backend& backend, HeapRelation& relation, const Datum* values, 
 
 // Deletes the external values of a row that is deleted.
 Status delete_toasted_values(Backend& backend, HeapRelation& relation, const Datum* values,
-                             const bool* nulls);
+                             const bool* nulls, bool is_speculative = false);
 
 }  // namespace pgdata

@@ -171,12 +171,9 @@ class PageCheck {
 
   void check_transactions(OffsetNumber offset) {
     const HeapTupleHeader& tuple = header(offset);
-    if (!xmin_is_frozen(tuple.t_infomask)) {
-      if (!is_valid(tuple.t_xmin))
-        complain(offset, -1, "xmin is invalid");
-      else
-        check_xid(offset, "xmin", tuple.t_xmin);
-    }
+    // A speculative insertion that was taken back has no xmin.
+    if (!xmin_is_frozen(tuple.t_infomask) && is_valid(tuple.t_xmin))
+      check_xid(offset, "xmin", tuple.t_xmin);
     if ((tuple.t_infomask & HEAP_XMAX_INVALID) != 0) return;
     if ((tuple.t_infomask & HEAP_XMAX_IS_MULTI) == 0) {
       check_xid(offset, "xmax", tuple.t_xmax);

@@ -203,6 +203,8 @@ Status Visibility::satisfies_dirty(HeapTupleHeader& tuple, BufferRef& buffer,
     case Outcome::in_progress:
       verdict->visible = true;
       verdict->xmin = tuple.t_xmin;
+      if (tuple.t_ctid.offset() == spec_token_offset_number)
+        verdict->speculative_token = value_of(tuple.t_ctid.block());
       return Status::ok;
     case Outcome::current:
     case Outcome::committed:

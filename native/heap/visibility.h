@@ -41,6 +41,8 @@ struct DirtyVerdict {
   // In progress: whoever is inserting, or deleting, this tuple.
   TransactionId xmin = invalid_transaction_id;
   TransactionId xmax = invalid_transaction_id;
+  // Of an insertion in progress that may yet be taken back before its transaction ends: its token, else 0.
+  uint32_t speculative_token = 0;
   // Of one that is not visible, where heap_fetch_dirty looked: who changed it, and its next version.
   TransactionId update_xid = invalid_transaction_id;
   ItemPointer next_tid;

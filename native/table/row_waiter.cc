@@ -49,7 +49,22 @@ Status RowWaiter::wait_for_transaction(TransactionId xid, Outcome* outcome) {
   return translate(got, outcome);
 }
 
+// SpeculativeInsertionWait.
+Status RowWaiter::wait_for_key(const KeyWait& wait, Outcome* outcome) {
+  if (token_lock_) locks_->release(*token_lock_, LockLevel::share, LockScope::transaction);
+  token_lock_.reset();
+  if (wait.speculative_token == 0) return wait_for_transaction(wait.xid, outcome);
+  const LockTag tag = LockTag::speculative_token(wait.xid, wait.speculative_token);
+  LockOutcome got{};
+  RETURN_IF_ERROR(locks_->acquire(tag, LockLevel::share, LockScope::transaction,
+                                  policy_ == WaitPolicy::wait, &got));
+  if (got != LockOutcome::not_available) token_lock_ = tag;
+  return translate(got, outcome);
+}
+
 void RowWaiter::release() {
+  if (token_lock_) locks_->release(*token_lock_, LockLevel::share, LockScope::transaction);
+  token_lock_.reset();
   if (!row_lock_) return;
   // Nothing is held when the wait for it failed, or the transaction has ended.
   locks_->release(row_lock_->tag, row_lock_->level, LockScope::transaction);

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/status.h"
 #include "heap/row_lock.h"
 #include "lock/lock_session.h"
 #include "table/table.h"
+#include "table/unique_check.h"
 #include "xact/backend.h"
 
 namespace pgdata {
@@ -29,9 +31,10 @@ class RowWaiter {
         locks_(other.locks_),
         table_(other.table_),
         policy_(other.policy_),
-        row_lock_(std::exchange(other.row_lock_, std::nullopt)) {}
+        row_lock_(std::exchange(other.row_lock_, std::nullopt)),
+        token_lock_(std::exchange(other.token_lock_, std::nullopt)) {}
   ~RowWaiter() {
-    if (row_lock_) backend_->services().state.contain([this] { release(); });
+    if (row_lock_ || token_lock_) backend_->services().state.contain([this] { release(); });
   }
 
   enum class Outcome : uint8_t {
@@ -42,7 +45,8 @@ class RowWaiter {
   // As the heap asked for: the row's own lock first, which is kept until `release`, then the transaction's end.
   Status wait(const RowWait& wait, ItemPointer tid, Outcome* outcome);
   Status wait_for_transaction(TransactionId xid, Outcome* outcome);
-  // Gives the row's own lock back.
+  Status wait_for_key(const KeyWait& wait, Outcome* outcome);
+  // Gives back what it took to wait: the row's own lock, that of a token.
   void release();
 
   WaitPolicy policy() const { return policy_; }
@@ -60,6 +64,8 @@ class RowWaiter {
   const Table* table_;
   WaitPolicy policy_;
   std::optional<RowLock> row_lock_;
+  // Of a speculative insertion: to be had when that has ended, and of no use then.
+  std::optional<LockTag> token_lock_;
 };
 
 }  // namespace pgdata

@@ -1,6 +1,7 @@
 // Operations on tables: the steps.
 #include "table/table_operation.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -16,11 +17,11 @@ namespace pgdata {
 Status InsertOperation::step(bool* waiting) {
   *waiting = false;
   for (;;) {
-    TransactionId wait_xid = invalid_transaction_id;
-    RETURN_IF_ERROR(writer_.insert_entries(*table_, &wait_xid));
-    if (!is_valid(wait_xid)) return Status::ok;
+    KeyWait wait;
+    RETURN_IF_ERROR(writer_.insert_entries(*table_, &wait));
+    if (!is_valid(wait.xid)) return Status::ok;
     RowWaiter::Outcome outcome{};
-    RETURN_IF_ERROR(waiter_.wait_for_transaction(wait_xid, &outcome));
+    RETURN_IF_ERROR(waiter_.wait_for_key(wait, &outcome));
     if (outcome == RowWaiter::Outcome::waiting) {
       *waiting = true;
       return Status::ok;
@@ -178,31 +179,47 @@ Status RowOperation::still_meets(ItemPointer newest, bool* meets) {
 }
 
 void UpdateOperation::detach() {
-  if (!copy_.empty() || changed_) return;
+  if (!copy_.empty() || is_replaced()) return;
   copy_.assign(rows_, rows_ + size_);
   rows_ = copy_.data();
 }
 
-RowLockMode UpdateOperation::mode() const {
-  for (const RowColumn& column : layout_.columns()) {
-    if (table_->key_attributes()[static_cast<size_t>(column.attribute)])
-      return RowLockMode::exclusive;
-  }
-  return RowLockMode::no_key_exclusive;
+std::vector<int> UpdateOperation::attributes_of(const RowLayout& layout) {
+  std::vector<int> attributes;
+  for (const RowColumn& column : layout.columns()) attributes.push_back(column.attribute);
+  return attributes;
 }
 
-Status UpdateOperation::step(bool* waiting) {
+Status UpdateOperation::replace(ChangeOutcome* outcome) {
+  const RowReader reader(layout_, rows_, size_);
+  return writer_.update_row(*table_, layout_, reader, row_, tid_, outcome);
+}
+
+ReplaceOperation::ReplaceOperation(Backend& backend, TableWriter& writer,
+                                   std::shared_ptr<Table> table, const std::vector<int>& set,
+                                   ItemPointer tid, RowCheck check, RowWaiter waiter)
+    : RowOperation(backend, std::move(table), tid, std::move(check), std::move(waiter)),
+      writer_(writer),
+      mode_(update_lock_mode(*table_, set)) {}
+
+RowLockMode update_lock_mode(const Table& table, const std::vector<int>& set) {
+  const bool sets_key = std::any_of(set.begin(), set.end(), [&](int attribute) {
+    return table.key_attributes()[static_cast<size_t>(attribute)];
+  });
+  return sets_key ? RowLockMode::exclusive : RowLockMode::no_key_exclusive;
+}
+
+Status ReplaceOperation::step(bool* waiting) {
   *waiting = false;
   for (;;) {
     if (chasing_) {
-      RETURN_IF_ERROR(go_on_with_newest(mode(), false, waiting));
+      RETURN_IF_ERROR(go_on_with_newest(mode_, false, waiting));
       if (*waiting || result_ != UpdateResult::ok) return Status::ok;
     }
     RowWaiter::Outcome waited{};
-    if (!changed_) {
-      const RowReader reader(layout_, rows_, size_);
+    if (!replaced_) {
       ChangeOutcome outcome;
-      RETURN_IF_ERROR(writer_.update_row(*table_, layout_, reader, row_, tid_, &outcome));
+      RETURN_IF_ERROR(replace(&outcome));
       result_ = outcome.result;
       if (result_ == UpdateResult::being_modified) {
         RETURN_IF_ERROR(waiter_.wait(outcome.wait, tid_, &waited));
@@ -219,13 +236,13 @@ Status UpdateOperation::step(bool* waiting) {
         continue;
       }
       if (result_ != UpdateResult::ok) return Status::ok;
-      changed_ = true;
+      replaced_ = true;
       tid_ = outcome.new_tid;
     }
-    TransactionId wait_xid = invalid_transaction_id;
-    RETURN_IF_ERROR(writer_.insert_entries(*table_, &wait_xid));
-    if (!is_valid(wait_xid)) return Status::ok;
-    RETURN_IF_ERROR(waiter_.wait_for_transaction(wait_xid, &waited));
+    KeyWait wait;
+    RETURN_IF_ERROR(writer_.insert_entries(*table_, &wait));
+    if (!is_valid(wait.xid)) return Status::ok;
+    RETURN_IF_ERROR(waiter_.wait_for_key(wait, &waited));
     *waiting = waited == RowWaiter::Outcome::waiting;
     if (*waiting) return Status::ok;
   }

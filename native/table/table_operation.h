@@ -91,6 +91,8 @@ class RowOperation : public LockingOperation {
   // The error for a row that a transaction changed which is not in the snapshot, where that is one.
   Status refuse_concurrent(UpdateResult found, bool deleting_counts_as_update) const;
   bool keeps_snapshot() const { return backend_.isolation() != IsolationLevel::read_committed; }
+  // Would the row have been found in this version?
+  virtual Status still_meets(ItemPointer newest, bool* meets);
 
   Backend& backend_;
   std::shared_ptr<Table> table_;
@@ -101,36 +103,57 @@ class RowOperation : public LockingOperation {
   VersionChase chase_;
   bool chasing_ = false;
   UpdateResult result_ = UpdateResult::ok;
-
- private:
-  Status still_meets(ItemPointer newest, bool* meets);
 };
 
-class UpdateOperation final : public RowOperation {
+// ExecUpdateLockMode: how an update that sets these attributes (from 0) locks a row.
+RowLockMode update_lock_mode(const Table& table, const std::vector<int>& set);
+
+// Replacing a row, whatever by.
+class ReplaceOperation : public RowOperation {
+ public:
+  Status step(bool* waiting) override;
+
+ protected:
+  // `set`: the attributes (from 0) that the new version may have changed.
+  ReplaceOperation(Backend& backend, TableWriter& writer, std::shared_ptr<Table> table,
+                   const std::vector<int>& set, ItemPointer tid, RowCheck check, RowWaiter waiter);
+  // Writes the new version of the row at tid_ (see TableWriter::update_values).
+  virtual Status replace(ChangeOutcome* outcome) = 0;
+  // Only index entries are still to be made.
+  bool is_replaced() const { return replaced_; }
+
+  TableWriter& writer_;
+
+ private:
+  RowLockMode mode_;
+  bool replaced_ = false;
+};
+
+class UpdateOperation final : public ReplaceOperation {
  public:
   // With row `row` of a staged batch that was checked.
   UpdateOperation(Backend& backend, TableWriter& writer, std::shared_ptr<Table> table,
                   const RowLayout& layout, const std::byte* rows, size_t size, uint32_t row,
                   ItemPointer tid, RowCheck check, RowWaiter waiter)
-      : RowOperation(backend, std::move(table), tid, std::move(check), std::move(waiter)),
-        writer_(writer),
+      : ReplaceOperation(backend, writer, std::move(table), attributes_of(layout), tid,
+                         std::move(check), std::move(waiter)),
         layout_(layout),
         rows_(rows),
         size_(size),
         row_(row) {}
-  Status step(bool* waiting) override;
   void detach() override;
 
- private:
-  RowLockMode mode() const;
+ protected:
+  Status replace(ChangeOutcome* outcome) override;
 
-  TableWriter& writer_;
+ private:
+  static std::vector<int> attributes_of(const RowLayout& layout);
+
   const RowLayout& layout_;
   const std::byte* rows_;
   size_t size_;
   uint32_t row_;
   std::vector<std::byte> copy_;
-  bool changed_ = false;  // only index entries are still to be made
 };
 
 // Rows and the keys by which they are found, staged and checked: as many of one as of the other.
@@ -177,7 +200,7 @@ class UpdateByKeyOperation final : public LockingOperation {
   std::vector<std::byte> copies_[2];
 };
 
-class DeleteOperation final : public RowOperation {
+class DeleteOperation : public RowOperation {
  public:
   DeleteOperation(Backend& backend, std::shared_ptr<Table> table, ItemPointer tid, RowCheck check,
                   RowWaiter waiter)

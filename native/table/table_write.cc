@@ -16,7 +16,9 @@
 #include "table/row_source.h"
 #include "table/table_rebuild.h"
 #include "table/table_upkeep.h"
+#include "table/unique_check.h"
 #include "tuple/deform.h"
+#include "tuple/form.h"
 
 namespace pgdata {
 
@@ -25,79 +27,42 @@ namespace {
 // Batches from this many rows on go in bulk: a ring of buffers, and extension by many pages.
 constexpr uint32_t bulk_rows = 100;
 
-// What the unique check asks of the heap.
-class HeapUniqueChecker final : public UniqueChecker {
- public:
-  HeapUniqueChecker(Backend& backend, const HeapRelation& heap) : backend_(backend), heap_(heap) {}
-
-  Status check(ItemPointer tid, bool* live, TransactionId* wait_xid, bool* dead) override {
-    HeapTuple tuple;
-    DirtyVerdict verdict;
-    bool found = false;
-    BufferRef buffer;
-    RETURN_IF_ERROR(
-        heap_hot_search_dirty(backend_, heap_, tid, &buffer, &tuple, &verdict, &found, dead));
-    *live = false;
-    *wait_xid = invalid_transaction_id;
-    if (!found) return Status::ok;
-    if (is_valid(verdict.xmin))
-      *wait_xid = verdict.xmin;
-    else if (is_valid(verdict.xmax))
-      *wait_xid = verdict.xmax;
-    else
-      *live = true;
-    return Status::ok;
-  }
-
- private:
-  Backend& backend_;
-  const HeapRelation& heap_;
-};
-
-// Whether an update that sets the layout's columns sets one of the index's keys (index_unchanged_by_update in
+// Whether an update that sets these attributes sets one of the index's keys (index_unchanged_by_update in
 // src/backend/executor/execIndexing.c, PostgreSQL 18).
-bool sets_key(const RowLayout& layout, const TableIndexDefinition& index) {
+bool sets_key(const std::vector<int>& set, const TableIndexDefinition& index) {
   const auto keys_end = index.columns.begin() + index.key_count;
   return std::any_of(index.columns.begin(), keys_end, [&](const TableIndexColumn& column) {
-    return std::any_of(layout.columns().begin(), layout.columns().end(),
-                       [&](const RowColumn& set) { return set.attribute == column.attribute; });
+    return std::find(set.begin(), set.end(), column.attribute) != set.end();
   });
-}
-
-Status unique_violation(const Table& table, const TableIndexDefinition& index) {
-  Status status =
-      Status::error(ErrorCode::unique_violation,
-                    "duplicate key value violates unique constraint \"%s\"", index.name.c_str());
-  status.report().constraint = index.name;
-  return table.with_names(std::move(status));
 }
 
 }  // namespace
 
 void TableWriter::end_of_transaction() {
   inserted_.clear();
+  refused_.clear();
   forget_values();
   bulk_.reset();
   bulk_table_ = nullptr;
 }
 
 Status TableWriter::insert_entries_of(Table& table, const Datum* values, const bool* nulls,
-                                      ItemPointer tid, TransactionId* wait_xid) {
+                                      ItemPointer tid, KeyWait* wait) {
   for (; entries_index_ < table.indexes().size(); entries_index_++) {
     const Table::Index& index = table.indexes()[entries_index_];
     IndexValues entry(backend_, table, index.definition);
     RETURN_IF_ERROR(entry.take(values, nulls));
     // A new version of a row whose key stays what it was.
-    const bool is_unchanged = updated_ != nullptr && !sets_key(*updated_, index.definition);
+    const bool is_unchanged = is_update_ && !sets_key(set_, index.definition);
     HeapUniqueChecker checker(backend_, table.heap());
     TableUpkeep upkeep(backend_, table.heap());
     BtreeInsertResult result;
     RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
                                  entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
                                  &result, &upkeep, is_unchanged, backend_.serializable()));
-    if (result.conflict) return unique_violation(table, index.definition);
+    if (result.conflict) return refuse_duplicate(table, index.definition, values, nulls);
     if (!result.inserted) {
-      *wait_xid = result.wait_xid;
+      *wait = checker.wait();
       return Status::ok;
     }
   }
@@ -105,17 +70,16 @@ Status TableWriter::insert_entries_of(Table& table, const Datum* values, const b
   return Status::ok;
 }
 
-Status TableWriter::insert_entries(Table& table, TransactionId* wait_xid) {
-  *wait_xid = invalid_transaction_id;
+Status TableWriter::insert_entries(Table& table, KeyWait* wait) {
+  *wait = KeyWait{};
   const auto natts = static_cast<size_t>(table.natts());
   for (; entries_row_ < inserted_.size(); entries_row_++) {
-    if (updated_ == nullptr) failed_row_ = static_cast<uint32_t>(entries_row_);
+    if (!is_update_) failed_row_ = static_cast<uint32_t>(entries_row_);
     const ItemPointer tid = inserted_[entries_row_];
     if (values_at_hand_) {
       const size_t first = entries_row_ * natts;
       RETURN_IF_ERROR(insert_entries_of(table, values_.data() + first,
-                                        reinterpret_cast<bool*>(nulls_.data()) + first, tid,
-                                        wait_xid));
+                                        reinterpret_cast<bool*>(nulls_.data()) + first, tid, wait));
     } else {
       BufferRef buffer;
       HeapTuple tuple;
@@ -126,9 +90,9 @@ Status TableWriter::insert_entries(Table& table, TransactionId* wait_xid) {
       const std::unique_ptr<bool[]> nulls(new bool[natts + 1]);
       RETURN_IF_ERROR(
           deform_heap_tuple(table.layout(), tuple.bytes, tuple.length, values.data(), nulls.get()));
-      RETURN_IF_ERROR(insert_entries_of(table, values.data(), nulls.get(), tid, wait_xid));
+      RETURN_IF_ERROR(insert_entries_of(table, values.data(), nulls.get(), tid, wait));
     }
-    if (is_valid(*wait_xid)) break;
+    if (is_valid(wait->xid)) break;
   }
   forget_values();
   return Status::ok;
@@ -174,7 +138,7 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
   RETURN_IF_ERROR(
       table.with_names(heap_multi_insert(backend_, table.heap(), batch_.tuples(), options, bulk)));
   for (const NewTuple& tuple : batch_.tuples()) inserted_.push_back(tuple.self);
-  updated_ = nullptr;
+  is_update_ = false;
   entries_row_ = 0;
   entries_index_ = 0;
   values_at_hand_ = true;
@@ -185,6 +149,18 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
 Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowReader& rows,
                                uint32_t row, ItemPointer tid, ChangeOutcome* outcome) {
   failed_row_ = row;
+  const size_t columns = layout.columns().size();
+  std::vector<Datum> values(columns);
+  const std::unique_ptr<bool[]> nulls(new bool[columns + 1]);
+  source_ = std::make_unique<RowSource>(table, layout, rows, row);
+  source_->next_cells(values.data(), nulls.get());
+  std::vector<int> set;
+  for (const RowColumn& column : layout.columns()) set.push_back(column.attribute);
+  return update_values(table, set, values.data(), nulls.get(), tid, outcome);
+}
+
+Status TableWriter::update_values(Table& table, std::span<const int> set, const Datum* new_values,
+                                  const bool* new_nulls, ItemPointer tid, ChangeOutcome* outcome) {
   inserted_.clear();
   *outcome = ChangeOutcome{};
   RETURN_IF_ERROR(table.check_writable());
@@ -204,23 +180,22 @@ Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowR
   nulls_.resize(natts);
   auto* nulls = reinterpret_cast<bool*>(nulls_.data());
   RETURN_IF_ERROR(deform_heap_tuple(table.layout(), old.bytes, old.length, values_.data(), nulls));
-  source_ = std::make_unique<RowSource>(table, layout, rows, row);
-  std::vector<Datum> new_values(natts);
-  std::unique_ptr<bool[]> new_nulls(new bool[natts]);
-  source_->next_cells(new_values.data(), new_nulls.get());
-  for (size_t i = 0; i < layout.columns().size(); i++) {
-    const auto attribute = static_cast<size_t>(layout.columns()[i].attribute);
+  const Attribute* refused = nullptr;
+  for (size_t i = 0; i < set.size(); i++) {
+    const auto attribute = static_cast<size_t>(set[i]);
     const Attribute& column = table.desc().attributes[attribute];
-    if (new_nulls[i] && column.attnotnull) {
-      Status status = Status::error(
-          ErrorCode::not_null_violation,
-          "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-          column.attname, table.definition().name.c_str());
-      status.report().column = column.attname;
-      return table.with_names(std::move(status));
-    }
+    if (new_nulls[i] && column.attnotnull && refused == nullptr) refused = &column;
     values_[attribute] = new_values[i];
     nulls[attribute] = new_nulls[i];
+  }
+  if (refused != nullptr) {
+    keep_refused(table, values_.data(), nulls);
+    Status status =
+        Status::error(ErrorCode::not_null_violation,
+                      "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                      refused->attname, table.definition().name.c_str());
+    status.report().column = refused->attname;
+    return table.with_names(std::move(status));
   }
   std::unique_ptr<bool[]> indexed(new bool[natts]);
   std::copy(table.indexed_attributes().begin(), table.indexed_attributes().end(), indexed.get());
@@ -239,11 +214,28 @@ Status TableWriter::update_row(Table& table, const RowLayout& layout, const RowR
     return Status::ok;
   }
   inserted_.push_back(outcome->new_tid);
-  updated_ = &layout;
+  is_update_ = true;
+  set_.assign(set.begin(), set.end());
   entries_row_ = 0;
   entries_index_ = 0;
   values_at_hand_ = true;
   return Status::ok;
+}
+
+Status TableWriter::refuse_duplicate(const Table& table, const TableIndexDefinition& index,
+                                     const Datum* values, const bool* nulls) {
+  keep_refused(table, values, nulls);
+  Status status =
+      Status::error(ErrorCode::unique_violation,
+                    "duplicate key value violates unique constraint \"%s\"", index.name.c_str());
+  status.report().constraint = index.name;
+  return table.with_names(std::move(status));
+}
+
+void TableWriter::keep_refused(const Table& table, const Datum* values, const bool* nulls) {
+  const HeapTupleSize size = heap_tuple_size(table.layout(), values, nulls);
+  refused_.resize(size.total());
+  form_heap_tuple(table.layout(), values, nulls, size, refused_.data());
 }
 
 Status TableWriter::update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -10,6 +11,7 @@
 #include "table/row_layout.h"
 #include "table/row_source.h"
 #include "table/table.h"
+#include "table/unique_check.h"
 #include "xact/backend.h"
 
 namespace pgdata {
@@ -27,11 +29,30 @@ class TableWriter {
   // it, or locked it.
   Status update_row(Table& table, const RowLayout& layout, const RowReader& rows, uint32_t row,
                     ItemPointer tid, ChangeOutcome* outcome);
-  // Makes the index entries of the rows that were written last. When `*wait_xid` is valid, it stopped where a unique
-  // key depends on that transaction; once that has ended, it is called again.
-  Status insert_entries(Table& table, TransactionId* wait_xid);
+  // The same with values at hand, which are used until `insert_entries` has returned: of the attributes `set` (from 0).
+  Status update_values(Table& table, std::span<const int> set, const Datum* values,
+                       const bool* nulls, ItemPointer tid, ChangeOutcome* outcome);
+  // Makes the index entries of the rows that were written last. When `wait->xid` is valid, it stopped where a unique
+  // key depends on that; once it has ended, it is called again.
+  Status insert_entries(Table& table, KeyWait* wait);
   const std::vector<ItemPointer>& inserted() const { return inserted_; }
   uint32_t failed_row() const { return failed_row_; }
+  // The row that the last error of class 23 (integrity constraint violation) of these calls was about, as it would have
+  // been: a formed tuple, empty when there is none.
+  const std::vector<std::byte>& refused_row() const { return refused_; }
+  // For who writes rows by itself: the next is row `row`, and what was refused before is forgotten.
+  void begin_row(uint32_t row) {
+    failed_row_ = row;
+    refused_.clear();
+  }
+  // The unique_violation of that row.
+  Status refuse_duplicate(const Table& table, const TableIndexDefinition& index,
+                          const Datum* values, const bool* nulls);
+  // The next token of a speculative insertion: never 0.
+  uint32_t next_speculative_token() {
+    if (++speculative_token_ == 0) speculative_token_ = 1;
+    return speculative_token_;
+  }
 
   // As `update_row`, but for everybody and for good: see heap/heap_inplace.h. Only of columns with fixed width.
   Status update_in_place(Table& table, const RowLayout& layout, const RowReader& rows,
@@ -47,8 +68,9 @@ class TableWriter {
 
  private:
   void forget_values();
+  void keep_refused(const Table& table, const Datum* values, const bool* nulls);
   Status insert_entries_of(Table& table, const Datum* values, const bool* nulls, ItemPointer tid,
-                           TransactionId* wait_xid);
+                           KeyWait* wait);
 
   Backend& backend_;
   TupleBatch batch_;
@@ -61,8 +83,11 @@ class TableWriter {
   size_t entries_row_ = 0;
   size_t entries_index_ = 0;
   bool values_at_hand_ = false;
-  // What an update set, of which inserted_ is the new version; null after an insertion. The table keeps it.
-  const RowLayout* updated_ = nullptr;
+  // The attributes that an update set, of which inserted_ is the new version.
+  bool is_update_ = false;
+  std::vector<int> set_;
+  std::vector<std::byte> refused_;
+  uint32_t speculative_token_ = 0;
   // What values_ point to: staged cells that were made values, and the row before an update.
   std::unique_ptr<RowSource> source_;
   BufferRef old_row_;

@@ -190,6 +190,17 @@ export class RelationAccess {
     return done
   }
 
+  /** Stages rows from `start` on for NativeSession.supplyRows, as many as go into a batch; in use until it is called. */
+  stageRows(
+    rows: readonly object[],
+    start: number,
+  ): { layout: number; buffer: Uint8Array; count: number } {
+    this.#staging ??= this.#makeStaging(this.columns, stagingBatchRows, stagingBatchBytes)
+    const { layout, encoder, batch } = this.#staging
+    const count = encoder.encode(batch, rows, start)
+    return { layout: layout.id, buffer: batch.buffer, count }
+  }
+
   /** Inserts one row in a transaction of its own, if a single call can: see NativeSession.insertAlone. */
   insertAlone(
     session: NativeSession,
@@ -337,6 +348,20 @@ export class RelationAccess {
     }
     this.#lastChanges = found
     return found
+  }
+
+  /** An error of class 23 with what it says about the row that a statement would have written, by default `given`. */
+  withRefusedRow(session: NativeSession, error: unknown, given?: object): unknown {
+    if (!(error instanceof PgError) || !error.code.startsWith('23')) return error
+    const { layout, decoder } = this.#pointReader(undefined, false)
+    const batch = this.#pointBatch
+    if (batch.buffer.length < layout.heap) batch.grow(layout.heap + pointBatchBytes)
+    while (session.refusedRow(this.native, layout.id, batch.buffer) === 0) {
+      if (batch.needed === 0) return withRefusedRow(error, this, given)
+      batch.grow(Math.max(batch.needed, batch.buffer.length * 2))
+    }
+    decoder.attach(batch)
+    return withRefusedRow(error, this, decoder.row(0) as object)
   }
 
   /** Throws 55P03 rather than wait. */

@@ -422,6 +422,61 @@ export interface NativePlan {
   bytewiseDefaultCollation: boolean
 }
 
+/** What RETURNING gives of each row that a statement changed: of these attributes of it, these expressions. */
+export interface NativeReturning {
+  attributes: number[]
+  expressions: NativeExpression[]
+}
+
+/** The new values of columns, on the batches of the rows to change. */
+export interface NativeAssignments {
+  /** Attribute numbers. */
+  set: number[]
+  expressions: NativeExpression[]
+  /** To the column's type, or within its modifier, where that has to be done. */
+  casts: ((NativeType & { typmod: number }) | null)[]
+}
+
+/** The rows that a statement changes: what the child's batches have of them, -1 (the address) first. */
+export interface NativeFoundRows {
+  child: NativePlanNode
+  attributes: number[]
+  /** All that a row must meet, on these attributes; for its newest version. */
+  conditions: NativeExpression[]
+}
+
+/** ON CONFLICT; the columns of its batches are those of the row that is there, then those of the row to be inserted. */
+export interface NativeOnConflict extends NativeAssignments {
+  /** Numbers of unique indexes. */
+  arbiters: number[]
+  /** DO UPDATE, rather than DO NOTHING. */
+  updates: boolean
+  /** Attributes. */
+  existing: number[]
+  excluded: number[]
+  conditions: NativeExpression[]
+}
+
+export type NativeChangeNode =
+  | { node: 'insert'; onConflict: NativeOnConflict | null }
+  | ({ node: 'update' } & NativeFoundRows & NativeAssignments)
+  | ({ node: 'delete' } & NativeFoundRows)
+
+/** A statement that changes rows. The child's relation is number 0. */
+export type NativeChange = NativeChangeNode & {
+  relation: NativeRelation
+  returning: NativeReturning | null
+  /** Of what it gives. */
+  columns: NativePlan['columns']
+  capacity: number
+  bytewiseDefaultCollation: boolean
+}
+
+/** Of which `next` is not called. */
+export interface NativeChangeScan {
+  close(): void
+}
+
 export interface NativeRelation {
   /** A layout for these columns (numbered from 1), for reading or staging. The id is given to the calls below. */
   layout(attributes: number[], capacity: number, withTids: boolean): { id: number } & RowLayout
@@ -800,6 +855,25 @@ export interface NativeSession {
     reports: () => NativeOperatorReport[]
     memory: () => number
   }
+
+  /**
+   * Begins a statement that changes rows, in a transaction. `nextChanges` works on it as `next` of a query's scan does, or
+   * waits for another transaction and resolves when it is to be called again, with the rows given before. An error ends it;
+   * so does -1: ON CONFLICT DO UPDATE came to a row that the statement itself has written.
+   */
+  change(change: NativeChange, wait: NativeWait): { scan: NativeChangeScan; layout: RowLayout }
+  nextChanges(scan: NativeChangeScan, batch: Uint8Array): number | Promise<number>
+  /** The next rows of one that inserts, once the batch has ended that the rows before led to. */
+  supplyRows(
+    scan: NativeChangeScan,
+    relation: NativeRelation,
+    layout: number,
+    batch: Uint8Array,
+  ): void
+  /** Rows that it has changed. */
+  rowsChanged(scan: NativeChangeScan): number
+  /** The row that the last error of class 23 was about, as it would have been: 1; 0 when the batch is too small. */
+  refusedRow(relation: NativeRelation, layout: number, batch: Uint8Array): number
 
   createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
   dropStorageAtCommit(locator: Locator): void

@@ -8,6 +8,8 @@ export interface Names {
   codecOf: CodecOf
   /** What a name means. Throws 42703. */
   column: (name: string) => Typed
+  /** The same of the row that was to be inserted, where there is one. */
+  excluded?: (name: string) => Typed
 }
 
 const arithmeticOperators: Readonly<Record<string, ArithmeticOperator>> = {
@@ -47,7 +49,9 @@ export function analyzeOperand(names: Names, operand: unknown): Analyzed {
 
 /** An operand where a text is a constant. */
 export function analyzeComparand(names: Names, operand: unknown): Analyzed {
-  return isExpression(operand) ? analyzeExpression(names, operand) : { literal: operand }
+  const isMeant =
+    isExpression(operand) || (names.excluded && onlyMember(operand)?.[0] === 'excluded')
+  return isMeant ? analyzeExpression(names, operand) : { literal: operand }
 }
 
 export function analyzeExpression(names: Names, expression: unknown): Analyzed {
@@ -57,6 +61,10 @@ export function analyzeExpression(names: Names, expression: unknown): Analyzed {
   if (name === 'column') {
     if (typeof value !== 'string') throw malformed('"column" takes a name')
     return names.column(value)
+  }
+  if (name === 'excluded' && names.excluded !== undefined) {
+    if (typeof value !== 'string') throw malformed('"excluded" takes a name')
+    return names.excluded(value)
   }
   const operator = Object.hasOwn(arithmeticOperators, name) ? arithmeticOperators[name] : undefined
   if (operator === undefined) throw malformed(`unknown expression "${name}"`)

@@ -7,6 +7,8 @@ export type Operand = string | number | bigint | boolean | null | Expression
 export type Expression =
   | { column: string }
   | { value: unknown }
+  /** Of the row that was to be inserted, in what ON CONFLICT does instead. */
+  | { excluded: string }
   | { add: readonly [Operand, Operand] }
   | { subtract: readonly [Operand, Operand] }
   | { multiply: readonly [Operand, Operand] }

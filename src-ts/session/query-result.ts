@@ -5,7 +5,7 @@ import { parseQualifiedName } from '../command/qualified-name.ts'
 import { plannerSettings } from '../config/planner-settings.ts'
 import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
 import { explainText } from '../executor/explain-text.ts'
-import { planQuery } from '../executor/plan-query.ts'
+import { type PlanContext, planQuery } from '../executor/plan-query.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
 import { QueryCursor, type RunningQuery } from '../executor/query-cursor.ts'
 import { tablesOfQuery } from '../executor/scope.ts'
@@ -14,6 +14,19 @@ import type { MemoryContext } from '../memory/memory-context.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
+
+/** What planning needs to know, of a session as it is now. */
+export function planContextOf(commands: Commands): PlanContext {
+  const { relations, native } = commands
+  const codecOf = (type: number) => relations.codec(type)
+  const source = { session: native, codecOf, ...commands.storage }
+  return {
+    codecOf,
+    bytewiseDefaultCollation: relations.bytewiseDefaultCollation,
+    settings: plannerSettings((name) => commands.setting(name)),
+    statisticsOf: (relation: RelationInfo) => new TableStatistics(source, relation),
+  }
+}
 
 /** Begins a query when its turn has come. */
 export type Begin = (open: () => RunningQuery) => RunningQuery | Promise<RunningQuery>
@@ -131,21 +144,12 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
         for (const { oid } of named) if (native.lockForReading(oid)) locked.push(oid)
         commands.acceptInvalidations()
       }
-      const { relations } = commands
       const tables = named.map(({ oid, alias, isHidden }) => ({
         relation: commands.open(oid),
         alias,
         isHidden,
       }))
-      const codecOf = (type: number) => relations.codec(type)
-      const source = { session: native, codecOf, ...commands.storage }
-      const context = {
-        codecOf,
-        bytewiseDefaultCollation: relations.bytewiseDefaultCollation,
-        settings: plannerSettings((name) => commands.setting(name)),
-        statisticsOf: (relation: RelationInfo) => new TableStatistics(source, relation),
-      }
-      const plan = planQuery(context, this.#query, tables)
+      const plan = planQuery(planContextOf(commands), this.#query, tables)
       return { plan, ...native.query(plan.native) }
     } finally {
       for (const oid of locked) native.unlockForSession(oid, lockLevels['access share'])

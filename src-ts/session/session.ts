@@ -46,7 +46,7 @@ import { type TransactionOptions, TransactionQueue } from '../transaction/transa
 import { int64Of } from '../types/int64.ts'
 import { readTimestamptz } from '../types/timestamp.ts'
 import { type ListenOptions, NotificationStream } from './notifications.ts'
-import { type Begin, QueryResult } from './query-result.ts'
+import { type Begin, planContextOf, QueryResult } from './query-result.ts'
 import {
   type IndexStatistics,
   indexStatistics,
@@ -230,6 +230,7 @@ export class Session {
     return new Table<T>({
       native: this.#native,
       queue: this.#queue,
+      planContext: () => planContextOf(commands),
       relation: () => {
         commands.acceptInvalidations()
         return commands.open(oid)

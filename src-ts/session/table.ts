@@ -6,6 +6,16 @@ import type { Condition, RangeBounds, ReadOptions } from '../access/relation-acc
 import type { Tid } from '../access/tid.ts'
 import type { NativeSession, NativeWait, RowLock } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
+import type {
+  DeleteRequest,
+  InsertRequest,
+  OnConflict,
+  Returning,
+  UpdateRequest,
+} from '../executor/change.ts'
+import { type Changed, ChangeRun } from '../executor/change-run.ts'
+import { type ChangePlan, ChangePlanner } from '../executor/plan-change.ts'
+import type { PlanContext } from '../executor/plan-query.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { LockLevel } from '../transaction/relation-lock.ts'
 import {
@@ -87,6 +97,8 @@ const batchesPerTurn = 10
 
 export interface TableContext {
   native: NativeSession
+  /** What planning needs to know of the database. */
+  planContext: () => PlanContext
   queue: TransactionQueue
   /** The relation as it is now; asked for anew at each call, since DDL may have changed it. */
   relation: () => RelationInfo
@@ -243,8 +255,25 @@ export class Table<T extends object = Record<string, unknown>> {
     return Object.fromEntries(wanted.map(({ name }, i) => [name, values[i]]))
   }
 
-  /** Inserts a row in a transaction of its own; resolves when it is durable. */
-  insert(row: Partial<T>, options?: TransactionOptions): Promise<void> {
+  /**
+   * Inserts a row in a transaction of its own; resolves when it is durable. With `onConflict`, resolves with whether it was
+   * inserted, or the row that is there updated; with `returning`, with what was to be returned of that row, if so. See
+   * docs/statements.md. Throws 23505, 23502, 42P10.
+   */
+  insert<R extends object = T>(
+    row: Partial<T>,
+    options: TransactionOptions & InsertRequest<T> & { returning: Returning },
+  ): Promise<R | undefined>
+  insert(
+    row: Partial<T>,
+    options: TransactionOptions & InsertRequest<T> & { onConflict: OnConflict<T> },
+  ): Promise<boolean>
+  insert(row: Partial<T>, options?: TransactionOptions): Promise<void>
+  insert<R>(row: Partial<T>, options?: TransactionOptions & InsertRequest<T>): Promise<unknown> {
+    if (isRequest(options)) {
+      const inserted = () => this.insertManyNow<R>([row], options, options.signal)
+      return this.#context.queue.run(() => whenDone(inserted(), ofOne), options)
+    }
     const { native, queue, known } = this.#context
     const insert = () => this.insertNow([row])
     if (options !== undefined || !queue.takesOne()) return queue.run(insert, options)
@@ -264,13 +293,26 @@ export class Table<T extends object = Record<string, unknown>> {
    * As `insert`, blocking until the row is durable: the lowest latency for a single writer. Throws 55P03 where it would
    * have to wait for another transaction. Inside a transaction of this session it is a savepoint of that one.
    */
-  insertSync(row: Partial<T>, options?: TransactionOptions): void {
+  insertSync<R extends object = T>(
+    row: Partial<T>,
+    options: TransactionOptions & InsertRequest<T> & { returning: Returning },
+  ): R | undefined
+  insertSync(
+    row: Partial<T>,
+    options: TransactionOptions & InsertRequest<T> & { onConflict: OnConflict<T> },
+  ): boolean
+  insertSync(row: Partial<T>, options?: TransactionOptions): void
+  insertSync<R>(row: Partial<T>, options?: TransactionOptions & InsertRequest<T>): unknown {
     const { native, queue, known } = this.#context
+    if (isRequest(options)) {
+      const inserted = () => this.insertManyNow<R>([row], options) as number | R[]
+      return queue.runSync(() => ofOne(inserted()), options)
+    }
     let isBegun = false
     if (options === undefined && queue.takesOne()) {
       const acknowledged = queue.defaults.synchronousCommit === 'off' ? 2 : 0
       const inserted = known().access.insertAlone(native, row, acknowledged, false)
-      if (inserted === true) return
+      if (inserted === true) return undefined
       isBegun = inserted === null
     }
     const insert = () => {
@@ -278,15 +320,49 @@ export class Table<T extends object = Record<string, unknown>> {
     }
     if (isBegun) queue.goOnSync(insert)
     else queue.runSync(insert, options)
+    return undefined
   }
 
-  /** Inserts all rows in one transaction; resolves with their number when it is durable. */
+  /**
+   * Inserts all rows in one transaction; resolves with their number when it is durable. With `onConflict` they are one
+   * statement: resolves with how many were inserted or updated, or with what was to be returned of those.
+   */
+  insertMany<R extends object = T>(
+    rows: Iterable<Partial<T>> | AsyncIterable<Partial<T>>,
+    options: ManyOptions & InsertRequest<T> & { returning: Returning },
+  ): Promise<R[]>
   insertMany(
     rows: Iterable<Partial<T>> | AsyncIterable<Partial<T>>,
-    options: ManyOptions = {},
-  ): Promise<number> {
-    return this.#changeMany(rows, options, (batch) =>
-      whenDone(this.insertNow(batch), () => batch.length),
+    options?: ManyOptions & InsertRequest<T>,
+  ): Promise<number>
+  insertMany<R>(
+    rows: Iterable<Partial<T>> | AsyncIterable<Partial<T>>,
+    options: ManyOptions & InsertRequest<T> = {},
+  ): Promise<number | R[]> {
+    if (!isRequest(options)) {
+      return this.#changeMany(rows, options, (batch) =>
+        whenDone(this.insertNow(batch), () => batch.length),
+      )
+    }
+    const { queue } = this.#context
+    let run: ChangeRun<R> | undefined
+    const begun = () =>
+      run ??
+      whenDone(this.#beginInsert<R>(options, options.signal), (begins) => {
+        run = begins
+        return begins
+      })
+    return this.#changeMany<Partial<T>, number | R[]>(
+      rows,
+      options,
+      (batch) =>
+        whenDone(begun(), (current) =>
+          whenDone(
+            queue.write(() => current.insert(batch)),
+            () => batch.length,
+          ),
+        ),
+      () => given((run as ChangeRun<R>).finish(), options.returning),
     )
   }
 
@@ -301,11 +377,12 @@ export class Table<T extends object = Record<string, unknown>> {
     return this.#changeMany(entries, options, (batch) => this.updateManyNow(batch))
   }
 
-  #changeMany<I>(
+  #changeMany<I, R = number>(
     items: Iterable<I> | AsyncIterable<I>,
     options: ManyOptions,
     change: (batch: readonly I[]) => number | Promise<number>,
-  ): Promise<number> {
+    finish: (changed: number) => R = (changed) => changed as R,
+  ): Promise<R> {
     return this.#context.queue.run(async () => {
       let changed = 0
       let done = 0
@@ -336,7 +413,7 @@ export class Table<T extends object = Record<string, unknown>> {
         }
       }
       await flush()
-      return changed
+      return finish(changed)
     }, options)
   }
 
@@ -358,6 +435,61 @@ export class Table<T extends object = Record<string, unknown>> {
   /** As `delete`, blocking; see `insertSync`. */
   deleteSync(key: Key, options?: TransactionOptions): boolean {
     return this.#context.queue.runSync(() => this.deleteNow(key) as boolean, options)
+  }
+
+  /**
+   * Sets columns of the rows that meet the conditions, in a transaction of its own; resolves with how many there were, or
+   * with what was to be returned of them. See docs/statements.md. Throws 42703, 42804, 23505, 23502, 40001.
+   */
+  updateWhere<R extends object = T>(
+    request: UpdateRequest<T> & { returning: Returning },
+    options?: TransactionOptions,
+  ): Promise<R[]>
+  updateWhere(request: UpdateRequest<T>, options?: TransactionOptions): Promise<number>
+  updateWhere<R>(
+    request: UpdateRequest<T>,
+    options: TransactionOptions = {},
+  ): Promise<number | R[]> {
+    return this.#context.queue.run(() => this.updateWhereNow<R>(request, options.signal), options)
+  }
+
+  /** As `updateWhere`, blocking; see `insertSync`. */
+  updateWhereSync<R extends object = T>(
+    request: UpdateRequest<T> & { returning: Returning },
+    options?: TransactionOptions,
+  ): R[]
+  updateWhereSync(request: UpdateRequest<T>, options?: TransactionOptions): number
+  updateWhereSync<R>(request: UpdateRequest<T>, options?: TransactionOptions): number | R[] {
+    return this.#context.queue.runSync(
+      () => this.updateWhereNow<R>(request) as number | R[],
+      options,
+    )
+  }
+
+  /** Deletes the rows that meet the conditions; as `updateWhere`. */
+  deleteWhere<R extends object = T>(
+    request: DeleteRequest & { returning: Returning },
+    options?: TransactionOptions,
+  ): Promise<R[]>
+  deleteWhere(request?: DeleteRequest, options?: TransactionOptions): Promise<number>
+  deleteWhere<R>(
+    request: DeleteRequest = {},
+    options: TransactionOptions = {},
+  ): Promise<number | R[]> {
+    return this.#context.queue.run(() => this.deleteWhereNow<R>(request, options.signal), options)
+  }
+
+  /** As `deleteWhere`, blocking; see `insertSync`. */
+  deleteWhereSync<R extends object = T>(
+    request: DeleteRequest & { returning: Returning },
+    options?: TransactionOptions,
+  ): R[]
+  deleteWhereSync(request?: DeleteRequest, options?: TransactionOptions): number
+  deleteWhereSync<R>(request: DeleteRequest = {}, options?: TransactionOptions): number | R[] {
+    return this.#context.queue.runSync(
+      () => this.deleteWhereNow<R>(request) as number | R[],
+      options,
+    )
   }
 
   // The methods whose names end in "Now" work in the open transaction; they return promises when they have to wait for
@@ -400,6 +532,55 @@ export class Table<T extends object = Record<string, unknown>> {
           table: info.name,
         })
       })
+    })
+  }
+
+  updateWhereNow<R>(
+    request: UpdateRequest<T>,
+    signal?: AbortSignal,
+  ): number | R[] | Promise<number | R[]> {
+    return this.#change<R>((planner) => planner.update(request as UpdateRequest), request, signal)
+  }
+
+  deleteWhereNow<R>(
+    request: DeleteRequest,
+    signal?: AbortSignal,
+  ): number | R[] | Promise<number | R[]> {
+    return this.#change<R>((planner) => planner.delete(request), request, signal)
+  }
+
+  #change<R>(
+    plan: (planner: ChangePlanner) => ChangePlan,
+    { returning }: { returning?: Returning },
+    signal: AbortSignal | undefined,
+  ): number | R[] | Promise<number | R[]> {
+    const { native, planContext } = this.#context
+    return this.#locked('row exclusive', (info, wait) => {
+      const planned = plan(new ChangePlanner(planContext(), info))
+      const run = new ChangeRun<R>(native, planned, wait, signal)
+      return whenDone(run.change(), () => given(run.finish(), returning))
+    })
+  }
+
+  /** With `onConflict` or `returning`: the number of rows inserted or updated, or what was to be returned of them. */
+  insertManyNow<R>(
+    rows: readonly Partial<T>[],
+    request: InsertRequest<T>,
+    signal?: AbortSignal,
+  ): number | R[] | Promise<number | R[]> {
+    return whenDone(this.#beginInsert<R>(request, signal), (run) =>
+      whenDone(run.insert(rows), () => given(run.finish(), request.returning)),
+    )
+  }
+
+  #beginInsert<R>(
+    request: InsertRequest<T>,
+    signal: AbortSignal | undefined,
+  ): ChangeRun<R> | Promise<ChangeRun<R>> {
+    const { native, planContext } = this.#context
+    return this.#locked('row exclusive', (info, wait) => {
+      const planned = new ChangePlanner(planContext(), info).insert(request as InsertRequest)
+      return new ChangeRun<R>(native, planned, wait, signal)
     })
   }
 
@@ -508,6 +689,19 @@ export class Table<T extends object = Record<string, unknown>> {
       return whenDone(lock(level, true), () => action(relation(), wait))
     })
   }
+}
+
+function isRequest<T>(options: InsertRequest<T> | undefined): options is InsertRequest<T> {
+  return options?.onConflict !== undefined || options?.returning !== undefined
+}
+
+function given<R>({ count, rows }: Changed<R>, returning: Returning | undefined): number | R[] {
+  return returning === undefined ? count : rows
+}
+
+// What a statement about one row gives: that row, or whether it changed anything.
+function ofOne<R>(changed: number | R[]): R | boolean | undefined {
+  return Array.isArray(changed) ? changed[0] : changed > 0
 }
 
 function primaryIndex(info: RelationInfo): number {

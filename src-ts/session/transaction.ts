@@ -4,6 +4,7 @@ import type { CreateIndexOptions } from '../command/create-index.ts'
 import type { CreateSchemaOptions } from '../command/create-schema.ts'
 import type { CreateTableOptions } from '../command/create-table.ts'
 import type { DropOptions } from '../command/drop-object.ts'
+import type { DeleteRequest, InsertRequest, Returning, UpdateRequest } from '../executor/change.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
 import {
   type AdvisoryKey,
@@ -73,6 +74,25 @@ export class Transaction {
     return this.#scope.write(() => table.insertNow(rows))
   }
 
+  /** As Table.insertMany with `onConflict` or `returning`, of rows that are at hand, in this transaction. */
+  insertMany<R extends object, T extends object = R>(
+    table: Table<T>,
+    rows: readonly Partial<T>[],
+    request: InsertRequest<T> & { returning: Returning },
+  ): Promise<R[]>
+  insertMany<T extends object>(
+    table: Table<T>,
+    rows: readonly Partial<T>[],
+    request?: InsertRequest<T>,
+  ): Promise<number>
+  async insertMany<R, T extends object>(
+    table: Table<T>,
+    rows: readonly Partial<T>[],
+    request: InsertRequest<T> = {},
+  ): Promise<number | R[]> {
+    return this.#scope.write(() => table.insertManyNow<R>(rows, request))
+  }
+
   async update<T extends object>(table: Table<T>, key: Key, changes: Partial<T>): Promise<boolean> {
     return this.#scope.write(() => table.updateNow(key, changes))
   }
@@ -87,6 +107,32 @@ export class Transaction {
 
   async delete<T extends object>(table: Table<T>, key: Key): Promise<boolean> {
     return this.#scope.write(() => table.deleteNow(key))
+  }
+
+  /** As Table.updateWhere, in this transaction. */
+  updateWhere<R extends object, T extends object = R>(
+    table: Table<T>,
+    request: UpdateRequest<T> & { returning: Returning },
+  ): Promise<R[]>
+  updateWhere<T extends object>(table: Table<T>, request: UpdateRequest<T>): Promise<number>
+  async updateWhere<R, T extends object>(
+    table: Table<T>,
+    request: UpdateRequest<T>,
+  ): Promise<number | R[]> {
+    return this.#scope.write(() => table.updateWhereNow<R>(request))
+  }
+
+  /** As Table.deleteWhere, in this transaction. */
+  deleteWhere<R extends object, T extends object = R>(
+    table: Table<T>,
+    request: DeleteRequest & { returning: Returning },
+  ): Promise<R[]>
+  deleteWhere<T extends object>(table: Table<T>, request?: DeleteRequest): Promise<number>
+  async deleteWhere<R, T extends object>(
+    table: Table<T>,
+    request: DeleteRequest = {},
+  ): Promise<number | R[]> {
+    return this.#scope.write(() => table.deleteWhereNow<R>(request))
   }
 
   /** The row with this primary key, locked until the transaction ends; undefined when there is none, or it was skipped. */

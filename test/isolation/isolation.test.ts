@@ -3,14 +3,20 @@
 // finds the same tuple headers and multixact members.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { IsolationTester } from '../support/isolation.ts'
+import { changeScenarios } from './change-scenarios.ts'
 import { scenarios } from './scenarios.ts'
+import { upsertScenarios } from './upsert-scenarios.ts'
 
 const tester = new IsolationTester()
 
 beforeAll(() => tester.open())
 afterAll(() => tester.close())
 
-for (const [group, cases] of Object.entries(scenarios)) {
+for (const [group, cases] of Object.entries({
+  ...scenarios,
+  ...changeScenarios,
+  ...upsertScenarios,
+})) {
   describe(group, () => {
     for (const scenario of cases) {
       // Whether a session waits is seen from outside, which a busy machine can delay.

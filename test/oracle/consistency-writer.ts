@@ -35,6 +35,7 @@ const cluster = await Cluster.open(directory, {
 const session = await cluster.connect()
 // Shares row locks with the first one, so that there are multixacts.
 const other = await cluster.connect()
+const third = await cluster.connect()
 const models = new Map<string, Model>()
 
 async function prepare(name: string): Promise<void> {
@@ -218,6 +219,52 @@ async function twoPhase(name: string, model: Model): Promise<void> {
   }
 }
 
+// Inserts rows, some of which are there, or updates those.
+async function upsert(table: Table<Row>, model: Model): Promise<void> {
+  const rows = new Map<number, Row>()
+  for (let i = random.int(1, 30); i > 0; i--) {
+    const id = random.chance(0.5) ? freeId(model) : (anyId(model) ?? freeId(model))
+    rows.set(id, row(id))
+  }
+  await table.insertMany(rows.values(), {
+    onConflict: { columns: ['id'], update: { v: { excluded: 'v' }, k: { excluded: 'k' } } },
+  })
+  for (const [id, one] of rows) {
+    const old = model.get(id)
+    model.delete(id)
+    model.set(id, old === undefined ? one : { ...old, v: one.v, k: one.k })
+  }
+}
+
+// A row is in the heap, and its first index entry waits for another transaction, when its second key is taken: the
+// insertion is taken back, and the row updated that has the key.
+async function takeBack(): Promise<void> {
+  const name = `taken_${random.int(0, 1e9)}`
+  await session.createTable(name, {
+    columns: { id: 'int4 primary key', u: 'int4 unique', v: 'text' },
+  })
+  let inserted: Promise<boolean> | undefined
+  const [own, others] = [session.table(name), other.table(name)]
+  await other
+    .transaction(async (theirs) => {
+      theirs.insert(others, { id: 1, u: 1, v: '' })
+      inserted = own.insert(
+        { id: 1, u: 2, v: value() },
+        { onConflict: { columns: ['u'], update: { v: { excluded: 'v' } } } },
+      )
+      while (!cluster.locks().some((lock) => lock.session === session.id && !lock.granted))
+        await new Promise((resolve) => setImmediate(resolve))
+      await third.table(name).insert({ id: 2, u: 2, v: '' })
+      throw rolledBack
+    })
+    .catch((error) => {
+      if (error !== rolledBack) throw error
+    })
+  await inserted
+  if ([...own.scan()].length !== 1) throw new Error('the insertion was not taken back')
+  await session.dropTable(name)
+}
+
 async function keepUp(current: Session, name: string): Promise<void> {
   const kind = random.next()
   if (kind < 0.7) await current.vacuum(name, { freeze: random.chance(0.2), indexCleanup: 'on' })
@@ -234,7 +281,9 @@ async function step(current: Session): Promise<void> {
   if (kind < 0.88) await change(table, model)
   else if (kind < 0.9) await share(name, model)
   else if (kind < 0.91) await twoPhase(name, model)
-  else if (kind < 0.93) await keepUp(current, name)
+  else if (kind < 0.925) await keepUp(current, name)
+  else if (kind < 0.94) await upsert(table, model)
+  else if (kind < 0.945) await takeBack()
   else if (kind < 0.98) await insertMany(table, model)
   else if (kind < 0.998 || model.size < 20_000) await changeSchema()
   else {
@@ -247,6 +296,7 @@ for (const name of names) await prepare(name)
 await cluster.checkpoint()
 const before = cluster.statistics().wal_records as number
 const logged = () => (cluster.statistics().wal_records as number) - before
+await takeBack()
 while (logged() < recordsWanted) await step(session)
 
 function digest(model: Model): string {

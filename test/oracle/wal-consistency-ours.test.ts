@@ -114,4 +114,5 @@ test('stock replays our log without an inconsistent page', {
   }
   console.log(`wal-consistency-ours: ${compared} records with images compared`)
   expect(compared).toBeGreaterThan(recordsWanted)
+  expect(covered.get('Heap/HEAP_CONFIRM')?.images).toBeGreaterThan(0)
 })

@@ -5,8 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import {
+  type Assignments,
   Cluster,
+  type Conditions,
   type LockLevel,
+  type OnConflict,
   PgError,
   type Session,
   type Table,
@@ -148,6 +151,41 @@ export function session(number: number) {
               ? await actor.table.delete(id)
               : await actor.tx.delete(actor.table, id),
           ),
+      ),
+    /** `sql`: the same, from SET on. */
+    updateWhere: (set: Assignments<Row>, where: Conditions, sql: string) =>
+      step(
+        `update set ${sql}`,
+        (table) => `update ${table} set ${sql}`,
+        async (actor) => {
+          const request = { set, where }
+          return actor.tx === undefined
+            ? actor.table.updateWhere(request)
+            : actor.tx.updateWhere(actor.table, request)
+        },
+      ),
+    /** `sql`: the same, from ON CONFLICT on. */
+    upsert: (rows: Row[], onConflict: OnConflict<Row>, sql: string) =>
+      step(
+        `insert ${JSON.stringify(rows)} on conflict ${sql}`,
+        (table) =>
+          `insert into ${table} as t values ${rows
+            .map((row) => `(${row.id}, ${literal(row.v)}, ${literal(row.u)})`)
+            .join(', ')} on conflict ${sql}`,
+        async (actor) =>
+          actor.tx === undefined
+            ? actor.table.insertMany(rows, { onConflict })
+            : actor.tx.insertMany(actor.table, rows, { onConflict }),
+      ),
+    /** `sql`: the same condition. */
+    deleteWhere: (where: Conditions, sql: string) =>
+      step(
+        `delete where ${sql}`,
+        (table) => `delete from ${table} where ${sql}`,
+        async (actor) =>
+          actor.tx === undefined
+            ? actor.table.deleteWhere({ where })
+            : actor.tx.deleteWhere(actor.table, { where }),
       ),
     lock: (id: number, lock: RowLock, wait?: Wait) =>
       step(

@@ -17,7 +17,8 @@ export interface GeneratedQuery {
   compare: 'order' | 'set' | 'count'
 }
 
-interface Said<T> {
+/** The same, said to us and in SQL. */
+export interface Said<T> {
   ours: T
   sql: string
 }
@@ -37,8 +38,8 @@ function text(value: string): string {
 
 export class QueryGenerator {
   constructor(
-    private readonly random: Random,
-    private readonly tables: readonly QueryTable[],
+    protected readonly random: Random,
+    protected readonly tables: readonly QueryTable[],
   ) {}
 
   next(): GeneratedQuery {
@@ -213,7 +214,7 @@ export class QueryGenerator {
     return { query, sql, compare: hasLimit ? 'count' : 'set' }
   }
 
-  private outputColumns(table: QueryTable, mayFail: boolean): Said<OutputColumn>[] {
+  protected outputColumns(table: QueryTable, mayFail: boolean): Said<OutputColumn>[] {
     const { random } = this
     const columns = table.columns.filter(() => random.chance(0.5))
     const said: Said<OutputColumn>[] = columns.map(({ name }) => ({ ours: name, sql: name }))
@@ -230,7 +231,7 @@ export class QueryGenerator {
   }
 
   // An expression that is a number. Without `mayFail` its values stay small, and nothing is divided.
-  private number(
+  protected number(
     table: QueryTable,
     depth: number,
     mayFail: boolean,
@@ -254,7 +255,7 @@ export class QueryGenerator {
     return { ours: name, sql: name }
   }
 
-  private literalOf({ family, pool }: QueryColumn): Said<unknown> {
+  protected literalOf({ family, pool }: QueryColumn): Said<unknown> {
     const { random } = this
     const value = pool.length > 0 && random.chance(0.8) ? random.pick(pool) : undefined
     if (value === undefined && family === 'number') {
@@ -327,7 +328,7 @@ export class QueryGenerator {
     }
   }
 
-  private conditions(table: QueryTable, depth: number): Said<Conditions> {
+  protected conditions(table: QueryTable, depth: number): Said<Conditions> {
     const { random } = this
     if (depth === 0 || random.chance(0.4)) return this.onColumn(table, depth)
     if (random.chance(0.2)) {
