@@ -1,4 +1,5 @@
 // SessionObject: queries.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace pgdata {
 namespace {
 
 constexpr OperationName select_name("SELECT");
+constexpr double ns_per_ms = 1e6;
 
 // NativeOperatorReport of src-ts/binding/native.ts
 Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
@@ -32,6 +34,22 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
   set("exactBlocks", report.exact_blocks);
   set("lossyBlocks", report.lossy_blocks);
   set("rowsRecheckedAway", report.rows_rechecked_away);
+  const Usage& usage = report.counters.usage;
+  set("sharedHit", std::max<int64_t>(usage.shared_hit, 0));
+  set("sharedRead", usage.shared_read);
+  set("sharedDirtied", usage.shared_dirtied);
+  set("sharedWritten", usage.shared_written);
+  set("localHit", usage.local_hit);
+  set("localRead", usage.local_read);
+  set("localDirtied", usage.local_dirtied);
+  set("localWritten", usage.local_written);
+  set("tempReadBytes", usage.temp_read_bytes);
+  set("tempWrittenBytes", usage.temp_written_bytes);
+  set("walRecords", usage.wal_records);
+  set("walImages", usage.wal_images);
+  set("walBytes", usage.wal_bytes);
+  set("readMs", static_cast<double>(usage.read_ns) / ns_per_ms);
+  set("writeMs", static_cast<double>(usage.write_ns) / ns_per_ms);
   if (report.sort_method != nullptr) object.Set("sortMethod", report.sort_method);
   return object;
 }

@@ -215,6 +215,9 @@ void BufferPool::Local::count_io(const BufferStrategy* strategy, IoOp op, int64_
 void BufferPool::Local::count_io(CountedIo& io, const BufferStrategy* strategy, IoOp op,
                                  int64_t blocks) const {
   io.done(context_of(strategy), op, 1, blocks * int64_t{options.block_size});
+  SessionCounters* const counters = current_counters();
+  if (counters != nullptr && (op == IoOp::write || op == IoOp::extend))
+    counters->usage().shared_written += blocks;
 }
 
 inline void BufferPool::Local::count_read(RelFileLocator relation, const BufferStrategy* strategy,
@@ -294,7 +297,14 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
     const WaitScope waiting(WaitEvent::data_file_read);
     CountedIo io(IoObject::relation);
     status = storage.read(relation, fork, tag.block(), bytes, count);
-    if (status.is_ok()) count_io(io, strategy, IoOp::read, count);
+    if (status.is_ok()) {
+      count_io(io, strategy, IoOp::read, count);
+      if (SessionCounters* const counters = current_counters()) {
+        // Not what they are when they are asked for.
+        counters->usage().shared_read += count - 1;
+        counters->usage().shared_hit -= count - 1;
+      }
+    }
   }
   const bool read_together = status.is_ok() && count > 1;
   for (int i = 1; i < count; ++i) {

@@ -13,6 +13,7 @@
 
 #include "buffer/buffer_pool_local.h"
 #include "shmem/wait_scope.h"
+#include "statistics/counting.h"
 
 namespace pgdata {
 
@@ -78,6 +79,16 @@ void copy_shared_page(std::byte* copy, const std::byte* page, size_t size_bytes)
 
 // Dirtying. ----------------------------------------------------------------------------------
 
+namespace {
+
+// `before`: the state of the page that is dirty now.
+void count_dirtied(uint32_t before) {
+  if ((before & BM_DIRTY) != 0) return;
+  if (SessionCounters* const counters = current_counters()) counters->usage().shared_dirtied++;
+}
+
+}  // namespace
+
 void BufferPool::mark_dirty(BufferRef& buffer) {
   INVARIANT(buffer.pool_ == this);
   INVARIANT(buffer.is_locked_exclusive());
@@ -86,7 +97,7 @@ void BufferPool::mark_dirty(BufferRef& buffer) {
   std::atomic<uint32_t>& state = buffer.descriptor_->state;
   // No write can begin while we hold the lock, so that both bits stay if they are there.
   if ((state.load(std::memory_order_relaxed) & bits) != bits)
-    state.fetch_or(bits, std::memory_order_seq_cst);
+    count_dirtied(state.fetch_or(bits, std::memory_order_seq_cst));
 }
 
 void BufferPool::set_logged(RelFileLocator relation, bool logged) {
@@ -110,7 +121,7 @@ void BufferPool::mark_dirty_hint(BufferRef& buffer, bool standard_page) {
   BufferDescriptor& descriptor = *buffer.descriptor_;
   if ((descriptor.state.load(std::memory_order_relaxed) & bits) == bits) return;
   if (!local.options.log_hints || local.wal == nullptr) {
-    descriptor.state.fetch_or(bits, std::memory_order_relaxed);
+    count_dirtied(descriptor.state.fetch_or(bits, std::memory_order_relaxed));
     return;
   }
   if (local.state.is_poisoned()) return;

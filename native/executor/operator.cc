@@ -10,7 +10,9 @@ Status Operator::next(const Batch** batch, Progress* progress) {
     return Status::ok;
   }
   const auto begun = std::chrono::steady_clock::now();
+  const Usage used = execution_.usage();
   Status status = produce(batch, progress);
+  counters_.usage.add_difference(execution_.usage(), used);
   const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begun;
   counters_.total_ms += taken.count();
   if (counters_.rows == 0) counters_.startup_ms = counters_.total_ms;

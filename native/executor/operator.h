@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "executor/batch.h"
+#include "statistics/counting.h"
 #include "table/table_read.h"
 #include "temp/temporary_space.h"
 #include "xact/snapshot.h"
@@ -56,8 +57,13 @@ class Execution {
   TemporarySpace& temporary_space() { return space_; }
 
   // Until when the call may go on.
-  void begin_call() { deadline_ = Clock::now() + turn; }
+  void begin_call() {
+    deadline_ = Clock::now() + turn;
+    counters_ = current_counters();
+  }
   bool is_out_of_time() const { return Clock::now() >= deadline_; }
+  // Of the session so far.
+  Usage usage() const { return counters_ == nullptr ? Usage{} : counters_->usage(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -67,6 +73,7 @@ class Execution {
   std::unique_ptr<TemporarySpace> own_space_;
   TemporarySpace& space_;
   Clock::time_point deadline_;
+  SessionCounters* counters_ = nullptr;  // during a call
 };
 
 // What an operator did, for EXPLAIN ANALYZE.
@@ -76,6 +83,7 @@ struct OperatorCounters {
   uint64_t loops = 1;
   double startup_ms = 0;  // until its first row
   double total_ms = 0;
+  Usage usage;  // with what is below
 };
 
 struct OperatorReport {

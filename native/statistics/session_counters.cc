@@ -400,6 +400,10 @@ void SessionCounters::time_io(IoObject object, IoContext context, IoOp op, int64
   io_->times[static_cast<size_t>(object)][static_cast<size_t>(context)][static_cast<size_t>(op)] +=
       nanoseconds;
   has_io_ = true;
+  if (object == IoObject::relation) {
+    if (op == IoOp::read) usage_.read_ns += nanoseconds;
+    if (op == IoOp::write || op == IoOp::extend) usage_.write_ns += nanoseconds;
+  }
   // pg_stat_database only knows blocks, and only what is done for one database.
   if (object == IoObject::wal || database_oid_ == invalid_oid) return;
   if (op == IoOp::read)

@@ -15,6 +15,7 @@
 #include "layout/two_phase_file.h"
 #include "layout/wal_transaction_records.h"
 #include "statistics/statistics.h"
+#include "statistics/usage.h"
 
 namespace pgdata {
 
@@ -63,6 +64,8 @@ class SessionCounters {
   SessionCounters(const SessionCounters&) = delete;
 
   Statistics& statistics() { return statistics_; }
+  // Of the session, added to by whoever uses.
+  Usage& usage() { return usage_; }
   void set_type(BackendType type) { type_ = type; }
   // From here on this session's own, in place of its process's.
   void set_io_timings(bool of_relations, bool of_wal) {
@@ -85,6 +88,7 @@ class SessionCounters {
     RelationCounts& counts = of_file(locator).counts;
     counts.blocks_fetched++;
     if (is_hit) counts.blocks_hit++;
+    (is_hit ? usage_.shared_hit : usage_.shared_read)++;
   }
   void count_io(IoObject object, IoContext context, IoOp op, int64_t count, int64_t bytes) {
     const auto at = [&](auto& table) -> int64_t& {
@@ -207,6 +211,7 @@ class SessionCounters {
   int64_t began_ = 0;    // microseconds, of the clock that only goes forward
   int64_t flushed_ = 0;  // milliseconds, of a coarse clock
   bool has_counts_ = false;
+  Usage usage_;
   PgStat_StatDBEntry database_{};
   Known known_[known_count];
   std::unordered_map<uint64_t, Pending*> by_file_;

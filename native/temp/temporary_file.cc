@@ -63,6 +63,8 @@ Status TemporaryFile::write(const void* bytes, size_t size, uint64_t offset) {
       segment.size_bytes = end;
     }
     RETURN_IF_ERROR(segment.file->write(from, part, start));
+    if (space_->counters_ != nullptr)
+      space_->counters_->usage().temp_written_bytes += static_cast<int64_t>(part);
     from += part;
     size -= part;
     offset += part;
@@ -86,6 +88,8 @@ Status TemporaryFile::read(void* bytes, size_t size, uint64_t offset) {
       return Status::error(ErrorCode::io_error,
                            "could not read from temporary file \"%s\": read only %zu of %zu bytes",
                            segment.path.c_str(), done, part);
+    if (space_->counters_ != nullptr)
+      space_->counters_->usage().temp_read_bytes += static_cast<int64_t>(part);
     to += part;
     size -= part;
     offset += part;

@@ -284,6 +284,12 @@ Status Wal::insert_assembled(WalRecord::Assembled& record, InsertKind kind, bool
   add(counted.records, 1);
   add(counted.bytes, record.size);
   if (record.images > 0) add(counted.full_page_images, record.images);
+  if (SessionCounters* const counters = current_counters()) {
+    Usage& usage = counters->usage();
+    usage.wal_records++;
+    usage.wal_images += record.images;
+    usage.wal_bytes += static_cast<int64_t>(record.size);
+  }
   if (!unimportant) counted.last_important.store(*start, std::memory_order_relaxed);
   unlock();
 

@@ -410,6 +410,23 @@ export interface NativeOperatorReport {
   exactBlocks: number
   lossyBlocks: number
   rowsRecheckedAway: number
+  /** Blocks, with what is below; what was read ahead counts as read, and is no hit when its turn comes. */
+  sharedHit: number
+  sharedRead: number
+  sharedDirtied: number
+  sharedWritten: number
+  localHit: number
+  localRead: number
+  localDirtied: number
+  localWritten: number
+  tempReadBytes: number
+  tempWrittenBytes: number
+  walRecords: number
+  walImages: number
+  walBytes: number
+  /** With `track_io_timing`. */
+  readMs: number
+  writeMs: number
   sortMethod?: string
 }
 

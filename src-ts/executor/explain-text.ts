@@ -3,6 +3,7 @@
 
 import type { ExplainNode, Explanation } from './explain.ts'
 import { quoteIdentifier } from './explain-expression.ts'
+import { usageLines } from './explain-usage.ts'
 
 function title(node: ExplainNode): string {
   const type = node['Node Type']
@@ -76,7 +77,12 @@ function details(node: ExplainNode): string[] {
     const space = `${node['Sort Space Type']}: ${node['Sort Space Used']}kB`
     lines.push(`Sort Method: ${node['Sort Method']}  ${space}`)
   }
-  return [...lines, ...memory(node, 'HashAgg Batches'), ...memory(node, 'Hash Batches')]
+  return [
+    ...lines,
+    ...memory(node, 'HashAgg Batches'),
+    ...memory(node, 'Hash Batches'),
+    ...usageLines(node),
+  ]
 }
 
 // `indent`: of the node's own line; what belongs to it is further to the right.

@@ -13,6 +13,7 @@ import {
   junctionText,
   quoteIdentifier,
 } from './explain-expression.ts'
+import { type ShownUsage, usageOf, usageProperties } from './explain-usage.ts'
 import type { CodecOf } from './operator-types.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import type { QueryPlan } from './plan-query.ts'
@@ -32,6 +33,10 @@ export interface ExplainOptions {
   analyze?: boolean
   /** What the nodes are expected to cost. By default it does. */
   costs?: boolean
+  /** Blocks that its operators found in buffers, read and wrote. By default it does where it runs. */
+  buffers?: boolean
+  /** What its operators wrote to the log, where it runs. By default it does not. */
+  wal?: boolean
   format?: 'text' | 'json'
 }
 
@@ -71,6 +76,7 @@ export class Explainer {
   readonly #codecOf: CodecOf
   readonly #tables: readonly ScopeTable[]
   readonly #costs: PlanCosts | undefined
+  readonly #usage: ShownUsage
   // Of the operators that are still to come, in order.
   readonly #reports: NativeOperatorReport[] | undefined
   // Of the rows that an index is searched for.
@@ -82,10 +88,12 @@ export class Explainer {
     plan: Pick<QueryPlan, 'tables' | 'costs'>,
     reports: readonly NativeOperatorReport[] | undefined,
     hasCosts: boolean,
+    usage: ShownUsage,
   ) {
     this.#codecOf = codecOf
     this.#tables = plan.tables
     this.#costs = hasCosts ? plan.costs : undefined
+    this.#usage = usage
     this.#reports = reports && [...reports]
   }
 
@@ -135,6 +143,7 @@ export class Explainer {
       ...(report && this.#done(report)),
       Disabled: false,
       ...rest,
+      ...(report && usageProperties(report, this.#usage)),
     }
     if (children.length > 0) described.Plans = children
     return { node: described, columns }
@@ -334,6 +343,7 @@ export class Explainer {
       hash['Hash Batches'] = report.batches
       hash['Peak Memory Usage'] = kilobytes(report.peakBytes)
       if (report.diskBytes > 0) hash['Disk Usage'] = kilobytes(report.diskBytes)
+      Object.assign(hash, usageOf(table))
     }
     table['Parent Relationship'] = 'Outer'
     hash.Plans = [table]

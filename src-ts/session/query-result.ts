@@ -3,6 +3,7 @@ import { portalParent } from '../access/session-memory.ts'
 import type { Commands } from '../command/commands.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { plannerSettings } from '../config/planner-settings.ts'
+import { PgError } from '../errors/pg-error.ts'
 import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
 import { explainText } from '../executor/explain-text.ts'
 import { type PlanContext, planQuery } from '../executor/plan-query.ts'
@@ -71,23 +72,24 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   explain(options: ExplainOptions & { format: 'json' }): Promise<[Explanation]>
   explain(options?: ExplainOptions & { format?: 'text' }): Promise<string>
   async explain(options: ExplainOptions = {}): Promise<string | [Explanation]> {
-    const { analyze, costs = true, format } = options
-    const explanation = await (analyze ? this.#analyze(costs) : this.#explain(costs))
+    const { analyze, wal, format } = options
+    if (wal && !analyze) throw new PgError('22023', 'EXPLAIN option WAL requires ANALYZE')
+    const explanation = await (analyze ? this.#analyze(options) : this.#explain(options))
     return format === 'json' ? [explanation] : explainText(explanation)
   }
 
-  async #explain(costs: boolean): Promise<Explanation> {
+  async #explain(options: ExplainOptions): Promise<Explanation> {
     let explanation: Explanation | undefined
     const running = await this.#begin(() => this.#open())
     try {
-      explanation = this.#explanation(running, costs)
+      explanation = this.#explanation(running, options)
     } finally {
       running.scan.close()
     }
     return explanation
   }
 
-  #analyze(costs: boolean): Promise<Explanation> {
+  #analyze(options: ExplainOptions): Promise<Explanation> {
     const { statementTimeout } = this.#commands
     return withinStatementTimeout(statementTimeout, this.#signal, async (signal) => {
       let running: RunningQuery | undefined
@@ -105,16 +107,22 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
       const begun = performance.now()
       while ((await cursor.nextBatch()).length > 0);
       const execution = performance.now() - begun - planned
-      const explained = this.#explanation(running as unknown as RunningQuery, costs)
+      const explained = this.#explanation(running as unknown as RunningQuery, options)
       return { ...explained, 'Planning Time': planned, 'Execution Time': execution }
     })
   }
 
-  #explanation({ plan, reports }: RunningQuery, costs: boolean): Explanation {
+  #explanation({ plan, reports }: RunningQuery, options: ExplainOptions): Explanation {
     const done = reports()
     const { relations } = this.#commands
     const codecOf = (type: number) => relations.codec(type)
-    const explainer = new Explainer(codecOf, plan, done.length === 0 ? undefined : done, costs)
+    const { costs = true, buffers = true, wal = false } = options
+    const timings = this.#commands.setting('track_io_timing') === 'on'
+    const explainer = new Explainer(codecOf, plan, done.length === 0 ? undefined : done, costs, {
+      buffers,
+      wal,
+      timings,
+    })
     return { Plan: explainer.explain(plan.native.root) }
   }
 

@@ -198,7 +198,7 @@ test('analyze tells what there was of rows', async () => {
 test('analyze as text', async () => {
   session.set('work_mem', '4MB')
   const query: Query = { from: 't', columns: ['id'], where: { id: { '<=': 9 } }, orderBy: ['name'] }
-  const text = await session.query(query).explain({ analyze: true, costs: false })
+  const text = await session.query(query).explain({ analyze: true, costs: false, buffers: false })
   const times = String.raw`\(actual time=\d+\.\d{3}\.\.\d+\.\d{3} rows=9\.00 loops=1\)`
   expect(text.split('\n')).toEqual(
     [
@@ -212,6 +212,60 @@ test('analyze as text', async () => {
       String.raw`Execution Time: \d+\.\d{3} ms`,
     ].map((line) => expect.stringMatching(`^${line}$`)),
   )
+})
+
+interface UsedBlocks {
+  shared: number
+  temp: [number, number]
+}
+
+function usedBlocks(node: Record<string, unknown>): UsedBlocks {
+  const of = (name: string) => Number(node[`${name} Blocks`])
+  return {
+    shared: of('Shared Hit') + of('Shared Read'),
+    temp: [of('Temp Read'), of('Temp Written')],
+  }
+}
+
+test('analyze tells what blocks were used, as many as in stock', async () => {
+  const sorted: Query = { from: 't', columns: ['id', 'name'], orderBy: ['name'] }
+  const explain = 'explain (analyze, costs off, format json) select id, name from t order by name'
+  const { rows } = await client.query(explain)
+  const [stock] = rows[0]['QUERY PLAN'][0].Plan.Plans
+  const inMemory = await analyzed('256MB', sorted)
+  const [scan] = inMemory.Plans as ExplainNode[]
+  expect(usedBlocks(inMemory)).toEqual(usedBlocks(scan as ExplainNode))
+  expect(usedBlocks(scan as ExplainNode)).toEqual(usedBlocks(stock))
+  expect(scan).toMatchObject({ 'Local Hit Blocks': 0, 'Shared Dirtied Blocks': 0 })
+  expect('WAL Records' in inMemory).toBe(false)
+  expect('Shared I/O Read Time' in inMemory).toBe(false)
+
+  const { temp } = usedBlocks(await analyzed('64kB', sorted))
+  const dataBlocks = (rowCount * 20) / 8192
+  expect(temp[0]).toBeGreaterThan(dataBlocks)
+  expect(temp[1]).toBeGreaterThan(dataBlocks)
+})
+
+test('analyze tells of blocks as text, and of the log', async () => {
+  await session.createTable('dead', { columns: { id: 'int4' } })
+  const dead = session.table<{ id: number }>('dead')
+  await dead.insertMany(Array.from({ length: 1000 }, (_, id) => ({ id })))
+  await cluster.checkpoint()
+  await dead.deleteWhere({ where: { id: { '>': 0 } } })
+  session.set('track_io_timing', true)
+  const options = { analyze: true, costs: false, wal: true } as const
+  const first = await session.query({ from: 'dead' }).explain(options)
+  const again = await session.query({ from: 'dead' }).explain(options)
+  session.reset('track_io_timing')
+  // Who comes first prunes the pages, or marks the rows as dead.
+  expect(first).toMatch(/^ {2}Buffers: shared hit=\d+/m)
+  expect(first).toMatch(/^ {2}WAL: records=\d+.* bytes=\d+$/m)
+  expect(again).toMatch(/^ {2}Buffers: shared hit=\d+$/m)
+  expect(again).not.toMatch(/WAL/)
+  await expect(session.query({ from: 'dead' }).explain({ wal: true })).rejects.toMatchObject({
+    code: '22023',
+    message: 'EXPLAIN option WAL requires ANALYZE',
+  })
 })
 
 const ofMemory: [string, Query][] = [
