@@ -38,6 +38,7 @@ export type {
   Comparison,
   Conditions,
   Expression,
+  Join,
   Operand,
   OrderBy,
   OutputColumn,

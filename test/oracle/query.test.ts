@@ -5,12 +5,11 @@
 // as texts. Further sessions have to do without whole scans, hashes and sorts where there is another way: by indexes.
 import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { expect, test } from 'vitest'
-import { Cluster, PgError, type Session } from '../../src-ts/index.ts'
-import { codecFor } from '../../src-ts/types/index.ts'
+import { Cluster, type Session } from '../../src-ts/index.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type GeneratedQuery, QueryGenerator } from '../support/query-generator.ts'
+import { QueryGenerator } from '../support/query-generator.ts'
+import { openOptions, ourOutcome, stockOutcome } from '../support/query-outcome.ts'
 import { queryTables, tableSql } from '../support/query-tables.ts'
 import { Random } from '../support/random.ts'
 import { temporaryPath } from '../support/temporary-directory.ts'
@@ -18,72 +17,6 @@ import { temporaryPath } from '../support/temporary-directory.ts'
 const seed = Number(process.env.PGDATA_SEED ?? 18)
 const queries = process.env.PGDATA_TEST_FULL ? 5000 : 400
 const memories = ['64kB', '4MB', '256MB']
-const openOptions = { int8: 'bigint', json: 'text' } as const
-const asText = { getTypeParser: () => (value: unknown) => value }
-const javascriptTypes: Record<number, string> = {
-  16: 'boolean',
-  20: 'bigint',
-  21: 'number',
-  23: 'number',
-  700: 'number',
-  701: 'number',
-  1700: 'string',
-}
-
-interface Outcome {
-  rows?: string[]
-  error?: string
-}
-
-function bySort(rows: string[], { compare }: GeneratedQuery): string[] {
-  if (compare === 'order') return rows
-  return compare === 'count' ? [String(rows.length)] : rows.sort()
-}
-
-async function stockOutcome(client: pg.Client, generated: GeneratedQuery) {
-  try {
-    const { rows, fields } = await client.query({
-      text: generated.sql,
-      rowMode: 'array',
-      types: asText as unknown as pg.CustomTypesConfig,
-    })
-    const texts = (rows as unknown[][]).map((row) => JSON.stringify(row))
-    return { outcome: { rows: bySort(texts, generated) }, fields }
-  } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error
-    return { outcome: { error: error.code as string }, fields: [] }
-  }
-}
-
-async function ourOutcome(
-  session: Session,
-  generated: GeneratedQuery,
-  fields: readonly pg.FieldDef[],
-): Promise<Outcome> {
-  try {
-    const rows = await session.query(generated.query).all()
-    const codecs = fields.map(({ dataTypeID }) => codecFor(dataTypeID, -1, openOptions))
-    const texts = rows.map((row) => {
-      expect(Object.keys(row)).toEqual(fields.map(({ name }) => name))
-      return JSON.stringify(
-        Object.values(row).map((value, i) => {
-          if (value === null) return null
-          const codec = codecs[i] as (typeof codecs)[number]
-          const wanted = javascriptTypes[codec.oid]
-          if (wanted !== undefined && typeof value !== wanted) {
-            return `a ${typeof value} in place of a ${codec.name}`
-          }
-          return codec.toText(codec.toLane(value))
-        }),
-      )
-    })
-    return { rows: bySort(texts, generated) }
-  } catch (error) {
-    if (!(error instanceof PgError)) throw error
-    return { error: error.code }
-  }
-}
-
 test('random queries give what stock gives', { timeout: 600_000 }, async () => {
   console.log(`query: PGDATA_SEED=${seed}`)
   const random = new Random(seed)
