@@ -249,6 +249,7 @@ Status PlanReader::read_expression(const Napi::Value& value, ExpressionPointer* 
     *made = make_is_null(std::move(operand), memory);
     return Status::ok;
   }
+  if (kind == "json") return read_json_path(object, std::move(operand), made);
   if (kind == "cast") {
     ValueType type;
     RETURN_IF_ERROR(read_type(object.Get("type"), &type));
@@ -257,6 +258,27 @@ Status PlanReader::read_expression(const Napi::Value& value, ExpressionPointer* 
     return is_constant ? compute_constant(memory, made) : Status();
   }
   return bad_argument("kind");
+}
+
+Status PlanReader::read_json_path(const Napi::Object& object, ExpressionPointer operand,
+                                  ExpressionPointer* made) {
+  ValueType type;
+  RETURN_IF_ERROR(read_type(object.Get("type"), &type));
+  const Napi::Value given = object.Get("steps");
+  if (!given.IsArray()) return bad_argument("steps");
+  const auto list = given.As<Napi::Array>();
+  std::vector<JsonStep> steps(list.Length());
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Value step = list.Get(i);
+    steps[i].is_key = step.IsString();
+    if (step.IsString())
+      steps[i].key = step.As<Napi::String>().Utf8Value();
+    else if (step.IsNumber())
+      steps[i].place = step.As<Napi::Number>().Int32Value();
+    else
+      return bad_argument("steps");
+  }
+  return make_json_path(std::move(operand), std::move(steps), type, execution_.memory, made);
 }
 
 Status PlanReader::read_table(const Napi::Object& object, std::shared_ptr<Table>* table,

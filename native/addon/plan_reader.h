@@ -37,6 +37,8 @@ class PlanReader {
   Status read_expression(const Napi::Value& value, ExpressionPointer* made);
   Status read_comparison(const Napi::Object& object, ExpressionPointer* made);
   Status read_in_list(const Napi::Object& object, ExpressionPointer* made);
+  Status read_json_path(const Napi::Object& object, ExpressionPointer operand,
+                        ExpressionPointer* made);
   Status read_arithmetic(const Napi::Object& object, ExpressionPointer* made);
   // A constant's bytes as a Datum in memory that lives as long as this.
   Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);

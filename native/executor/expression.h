@@ -62,6 +62,15 @@ ExpressionPointer make_is_null(ExpressionPointer operand, MemoryAccount& account
 // Text LIKE pattern, with a backslash as escape, in UTF-8.
 ExpressionPointer make_like(ExpressionPointer text, ExpressionPointer pattern,
                             MemoryAccount& account);
+// From outside to inside: a key of an object, or a place in an array, from the end if it is negative.
+struct JsonStep {
+  bool is_key = false;
+  std::string key;
+  int32_t place = 0;
+};
+// What the steps lead to in a json or jsonb document, as a document of its type, as text, or, of jsonb, as numeric.
+Status make_json_path(ExpressionPointer operand, std::vector<JsonStep> steps, const ValueType& type,
+                      MemoryAccount& account, ExpressionPointer* made);
 // Both of the result's type: a whole or a floating-point number, or numeric.
 Status make_arithmetic(Arithmetic op, ExpressionPointer left, ExpressionPointer right,
                        MemoryAccount& account, ExpressionPointer* made);

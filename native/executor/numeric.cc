@@ -100,6 +100,27 @@ int Numeric::digit_at(int weight) const {
   return i < 0 || i >= static_cast<int>(digits_.size()) ? 0 : digits_[static_cast<size_t>(i)];
 }
 
+void Numeric::append_text(std::string* text) const {
+  if (!is_finite()) {
+    text->append(kind_ == Kind::nan ? "NaN" : kind_ == Kind::infinity ? "Infinity" : "-Infinity");
+    return;
+  }
+  constexpr size_t digits_each = 4;
+  const auto append_group = [text](int group) {
+    std::string digits = std::to_string(group);
+    text->append(digits_each - digits.size(), '0');
+    text->append(digits);
+  };
+  if (negative_) text->push_back('-');
+  text->append(std::to_string(digit_at(std::max(weight_, 0))));
+  for (int weight = weight_ - 1; weight >= 0; weight--) append_group(digit_at(weight));
+  if (scale_ == 0) return;
+  text->push_back('.');
+  const size_t size = text->size() + static_cast<size_t>(scale_);
+  for (int weight = -1; text->size() < size; weight--) append_group(digit_at(weight));
+  text->resize(size);
+}
+
 Numeric Numeric::add_signed(const Numeric& left, const Numeric& right, bool right_negative) {
   Numeric sum;
   sum.scale_ = std::max(left.scale_, right.scale_);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,8 @@ class Numeric {
   static Status modulo(const Numeric& left, const Numeric& right, Numeric* result);
 
   double to_double() const;
+  // With the digits that PostgreSQL shows.
+  void append_text(std::string* text) const;
   // Halves away from zero. numeric_value_out_of_range; feature_not_supported for what is not finite.
   Status to_int64(const char* type, int64_t* value) const;
   // Rounds to what numeric(precision, scale) holds, as a column's modifier (pg_attribute.atttypmod) says.

@@ -18,10 +18,12 @@ constexpr Oid int8 = 20;
 constexpr Oid int2 = 21;
 constexpr Oid int4 = 23;
 constexpr Oid text = 25;
+constexpr Oid json = 114;
 constexpr Oid float4 = 700;
 constexpr Oid float8 = 701;
 constexpr Oid bpchar = 1042;
 constexpr Oid numeric = 1700;
+constexpr Oid jsonb = 3802;
 }  // namespace type_oid
 
 struct ValueType {

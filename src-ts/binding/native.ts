@@ -291,6 +291,11 @@ export type ExpressionOver<C> =
   | { kind: 'and' | 'or'; operands: ExpressionOver<C>[] }
   | { kind: 'not' | 'is null'; operand: ExpressionOver<C> }
   | { kind: 'cast'; operand: ExpressionOver<C>; type: NativeType }
+  /** In a document, from outside to inside; as one of the operand's type, as text, or as numeric. */
+  | { kind: 'json'; operand: ExpressionOver<C>; steps: JsonStep[]; type: NativeType }
+
+/** A key, or a place, which counts from the end if it is negative. */
+export type JsonStep = string | number
 
 /** Of the columns of the operator below, or of a scan's. */
 export type NativeExpression = ExpressionOver<{ index: number }>

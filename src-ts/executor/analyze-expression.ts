@@ -1,7 +1,16 @@
 // Analysis of the expressions of a query object: names to columns, operators to their types.
-import type { ArithmeticOperator } from '../binding/native.ts'
-import { type Analyzed, isLiteral, isPlainObject, malformed, type Typed } from './expression.ts'
-import { type CodecOf, calculable, typed } from './operator-types.ts'
+import type { ArithmeticOperator, JsonStep } from '../binding/native.ts'
+import { PgError } from '../errors/pg-error.ts'
+import { formatType } from '../types/index.ts'
+import {
+  type Analyzed,
+  isLiteral,
+  isPlainObject,
+  malformed,
+  nativeType,
+  type Typed,
+} from './expression.ts'
+import { type CodecOf, calculable, defaultCollation, typed, typeOids } from './operator-types.ts'
 
 /** What analysis looks things up in. */
 export interface Names {
@@ -20,6 +29,9 @@ const arithmeticOperators: Readonly<Record<string, ArithmeticOperator>> = {
   modulo: '%',
 }
 
+// What each form of access gives: 0 is a document of the operand's type.
+const jsonResults = { json: 0, jsonText: typeOids.text, jsonNumber: typeOids.numeric } as const
+
 /** The only member of an object; undefined for anything else. */
 export function onlyMember(value: unknown): [string, unknown] | undefined {
   if (!isPlainObject(value)) return undefined
@@ -31,7 +43,8 @@ export function onlyMember(value: unknown): [string, unknown] | undefined {
 export function isExpression(value: unknown): boolean {
   const name = onlyMember(value)?.[0]
   return (
-    name !== undefined && (name === 'column' || name === 'value' || name in arithmeticOperators)
+    name !== undefined &&
+    (name === 'column' || name === 'value' || name in arithmeticOperators || name in jsonResults)
   )
 }
 
@@ -66,6 +79,7 @@ export function analyzeExpression(names: Names, expression: unknown): Analyzed {
     if (typeof value !== 'string') throw malformed('"excluded" takes a name')
     return names.excluded(value)
   }
+  if (name in jsonResults) return analyzeJson(names, name as keyof typeof jsonResults, value)
   const operator = Object.hasOwn(arithmeticOperators, name) ? arithmeticOperators[name] : undefined
   if (operator === undefined) throw malformed(`unknown expression "${name}"`)
   const [left, right] = operandPair(name, value).map((one) => analyzeOperand(names, one)) as [
@@ -76,6 +90,36 @@ export function analyzeExpression(names: Names, expression: unknown): Analyzed {
   return {
     expression: { kind: 'arithmetic', operator, left: a.expression, right: b.expression },
     type: a.type,
+  }
+}
+
+function isStep(step: unknown): step is JsonStep {
+  return typeof step === 'string' || (typeof step === 'number' && (step | 0) === step)
+}
+
+function analyzeJson(names: Names, name: keyof typeof jsonResults, value: unknown): Typed {
+  const [document, ...steps] = Array.isArray(value) ? (value as unknown[]) : []
+  if (steps.length === 0 || !steps.every(isStep))
+    throw malformed(`"${name}" takes a document, then keys and places`)
+  const operand = analyzeTyped(names, document)
+  const { oid } = operand.type.codec
+  if (oid !== typeOids.json && oid !== typeOids.jsonb) {
+    const step = typeof steps[0] === 'string' ? 'text' : 'integer'
+    throw new PgError('42883', `operator does not exist: ${formatType(oid, -1)} -> ${step}`)
+  }
+  const wanted = jsonResults[name]
+  if (wanted === typeOids.numeric && oid === typeOids.json)
+    throw new PgError('42846', 'cannot cast type json to numeric')
+  const codec = wanted === 0 ? operand.type.codec : names.codecOf(wanted)
+  const type = { codec, collation: wanted === typeOids.text ? defaultCollation : 0 }
+  return {
+    expression: {
+      kind: 'json',
+      operand: operand.expression,
+      steps: steps as JsonStep[],
+      type: nativeType(type),
+    },
+    type,
   }
 }
 

@@ -28,6 +28,10 @@ export function laneValue(codecOf: CodecOf, type: NativeType, bytes: Uint8Array)
   return codec.lane === 'text' ? new TextDecoder().decode(bytes) : bytes
 }
 
+function integerText(text: string): string {
+  return text.startsWith('-') ? `'${text}'::integer` : text
+}
+
 function constantText(codecOf: CodecOf, type: NativeType, bytes: Uint8Array | null): string {
   const name = formatType(type.oid, -1)
   if (bytes === null) return `NULL::${name}`
@@ -36,7 +40,7 @@ function constantText(codecOf: CodecOf, type: NativeType, bytes: Uint8Array | nu
   if (integers.includes(type.oid)) {
     // As it was given, before it became what it is compared with.
     const isInt4 = Math.abs(Number(text)) < 2 ** 31
-    if (isInt4) return text.startsWith('-') ? `'${text}'::integer` : text
+    if (isInt4) return integerText(text)
   }
   if (type.oid === typeOids.numeric && /^[0-9].*[.]/.test(text)) return text
   return `${quoteLiteral(text)}::${name}`
@@ -77,6 +81,8 @@ export function expressionText(
       return `(${textOf(expression.operand)} IS NULL)`
     case 'cast':
       return `(${textOf(expression.operand)})::${formatType(expression.type.oid, -1)}`
+    case 'json':
+      return jsonText(expression, textOf(expression.operand))
     case 'in': {
       const type = operandType(expression.operand) as NativeType
       const { toText } = codecOf(type.oid)
@@ -88,6 +94,17 @@ export function expressionText(
       return `(${textOf(expression.operand)} = ANY (${list}::${formatType(type.oid, -1)}[]))`
     }
   }
+}
+
+// One operator after the other; what is a number in the end was a jsonb before.
+function jsonText({ steps, type }: NativeExpression & { kind: 'json' }, operand: string): string {
+  const last = type.oid === typeOids.text ? '->>' : '->'
+  const path = steps.reduce<string>((outer, step, i) => {
+    const operator = i === steps.length - 1 ? last : '->'
+    const key = typeof step === 'string' ? `${quoteLiteral(step)}::text` : integerText(`${step}`)
+    return `(${outer} ${operator} ${key})`
+  }, operand)
+  return type.oid === typeOids.numeric ? `(${path})::numeric` : path
 }
 
 /** Conditions that were turned to text, all or one of which hold. */

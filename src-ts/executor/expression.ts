@@ -129,6 +129,7 @@ export function operandType(expression: NativeExpression): NativeType | undefine
     case 'column':
     case 'constant':
     case 'cast':
+    case 'json':
       return expression.type
     case 'arithmetic':
       return operandType(expression.left)

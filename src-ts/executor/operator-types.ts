@@ -28,9 +28,10 @@ export const typeOids = {
   varchar: 1043,
   timestamptz: 1184,
   numeric: 1700,
+  jsonb: 3802,
 } as const
 
-const defaultCollation = 100
+export const defaultCollation = 100
 const integers: readonly number[] = [typeOids.int2, typeOids.int4, typeOids.int8]
 // In the order in which PostgreSQL widens them.
 const numbers: readonly number[] = [...integers, typeOids.numeric, typeOids.float4, typeOids.float8]

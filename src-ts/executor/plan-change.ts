@@ -25,6 +25,7 @@ import type {
 } from './change.ts'
 import { choosePlan } from './choose-plan.ts'
 import { type BoundExpression, malformed, nativeType, place, visitColumns } from './expression.ts'
+import { cheapestFirst } from './expression-cost.ts'
 import { outputColumn, refuseDuplicates } from './output-columns.ts'
 import { PlanCosts } from './plan-costs.ts'
 import { planTables } from './plan-joins.ts'
@@ -91,7 +92,7 @@ export class ChangePlanner {
   }
 
   update(request: UpdateRequest): ChangePlan {
-    const conditions = analyzeConditions(this.#names, request.where)
+    const conditions = cheapestFirst(analyzeConditions(this.#names, request.where))
     const typeOf = (attribute: number) => this.#scope.typeOf({ table: 0, attribute })
     const assignments = analyzeAssignments(this.#names, this.#relation, typeOf, request.set)
     const expressions = assignments.map(({ expression }) => expression)
@@ -104,7 +105,7 @@ export class ChangePlanner {
   }
 
   delete(request: DeleteRequest): ChangePlan {
-    const conditions = analyzeConditions(this.#names, request.where)
+    const conditions = cheapestFirst(analyzeConditions(this.#names, request.where))
     return this.#plan({ node: 'delete', ...this.#find(conditions, []) }, request.returning)
   }
 

@@ -15,6 +15,7 @@ import { analyzeConditions } from './analyze-conditions.ts'
 import { analyzeTyped, type Names } from './analyze-expression.ts'
 import { choosePlan, columnOrder, neededOrder } from './choose-plan.ts'
 import { type BoundExpression, malformed, nativeType, place, type Typed } from './expression.ts'
+import { cheapestFirst } from './expression-cost.ts'
 import { type CodecOf, comparable } from './operator-types.ts'
 import { type NamedTyped, outputColumn, refuseDuplicates } from './output-columns.ts'
 import { PlanCosts } from './plan-costs.ts'
@@ -129,10 +130,10 @@ export function planQuery(
 ): QueryPlan {
   const scope = new Scope(tables)
   const rowNames: Names = { codecOf: context.codecOf, column: (name) => scope.column(name) }
-  const conditions = analyzeConditions(rowNames, query.where)
+  const conditions = cheapestFirst(analyzeConditions(rowNames, query.where))
   const grouping = analyzeGrouping(rowNames, scope, query)
   const names = grouping?.names ?? rowNames
-  const having = analyzeConditions(names, query.having)
+  const having = cheapestFirst(analyzeConditions(names, query.having))
   const output = outputColumns(names, scope, query, grouping)
   refuseDuplicates(output)
   const isDistinct = query.distinct === true

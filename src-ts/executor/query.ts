@@ -1,5 +1,7 @@
 // Query: a SELECT as a plain object, as users write it.
 
+import type { JsonStep } from '../binding/native.ts'
+
 /** A column by its name, alone or after its table's name or alias; a number, bigint, boolean or null as itself. */
 export type Operand = string | number | bigint | boolean | null | Expression
 
@@ -14,6 +16,12 @@ export type Expression =
   | { multiply: readonly [Operand, Operand] }
   | { divide: readonly [Operand, Operand] }
   | { modulo: readonly [Operand, Operand] }
+  /** What a json or jsonb document has there, by keys and places from outside to inside (`->`); null if nothing. */
+  | { json: readonly [Operand, ...JsonStep[]] }
+  /** The same as text, where JSON's null is null (`->>`). */
+  | { jsonText: readonly [Operand, ...JsonStep[]] }
+  /** The same of jsonb as numeric (`(… -> …)::numeric`); 22023 where it is no number. */
+  | { jsonNumber: readonly [Operand, ...JsonStep[]] }
 
 /** What a column, or an expression, is compared with: a constant as itself, or an expression. */
 export interface Comparison {
