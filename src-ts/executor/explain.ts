@@ -230,7 +230,7 @@ export class Explainer {
     }))
     const described = this.#scan(node, report, {
       'Node Type': 'Bitmap Heap Scan',
-      'Recheck Cond': this.#conditions(node.recheck, columns),
+      ...(node.recheck.length > 0 && { 'Recheck Cond': this.#conditions(node.recheck, columns) }),
       ...(report !== undefined && {
         'Rows Removed by Index Recheck': report.rowsRecheckedAway,
         'Exact Heap Blocks': report.exactBlocks,

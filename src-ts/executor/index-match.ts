@@ -1,14 +1,11 @@
 // Which conditions of a query an index tests, and which order its rows come in.
 //
-// Source: src/backend/optimizer/path/indxpath.c (match_clause_to_indexcol), PostgreSQL 18.
-import type {
-  ExpressionOver,
-  IndexDescriptor,
-  NativeIndexOperator,
-  NativeType,
-} from '../binding/native.ts'
+// Source: src/backend/optimizer/path/indxpath.c (match_clause_to_indexcol), src/backend/utils/adt/like_support.c
+// (match_pattern_prefix), PostgreSQL 18.
+import type { IndexDescriptor, NativeIndexOperator, NativeType } from '../binding/native.ts'
 import { bareColumn } from './column-variable.ts'
 import { type BoundExpression, type ColumnReference, commuted, visitColumns } from './expression.ts'
+import { greaterThanPrefix, likePrefix } from './like-pattern.ts'
 import { typeOids } from './operator-types.ts'
 import type { ScopeTable } from './scope.ts'
 
@@ -23,6 +20,8 @@ export interface IndexKey {
   list?: { values: Uint8Array[]; type: NativeType }
   /** What is known to hold of the rows that it leaves. */
   condition: BoundExpression
+  /** More rows than the query wants may be left: its own condition is to be tested as well. */
+  isLossy?: boolean
 }
 
 /** Rows in the order of a column of a table. */
@@ -61,15 +60,14 @@ function resized(bytes: Uint8Array, length: number): Uint8Array | undefined {
   return isCut || !isSigned ? undefined : made
 }
 
+type ColumnExpression = BoundExpression & { kind: 'column' }
+
 function isText({ oid }: NativeType): boolean {
   return oid === typeOids.text || oid === typeOids.varchar
 }
 
 // The value as the column's type has it; undefined where it does not.
-function asColumn(
-  value: BoundExpression,
-  column: ExpressionOver<ColumnReference> & { kind: 'column' },
-): BoundExpression | undefined {
+function asColumn(value: BoundExpression, column: ColumnExpression): BoundExpression | undefined {
   const { type } = column
   if (value.kind === 'constant' && value.value !== null) {
     if (value.type.oid === type.oid) return value
@@ -102,27 +100,41 @@ function listKey(
   column: number,
   key: { type: NativeType },
   condition: Extract<BoundExpression, { kind: 'in' }>,
-): IndexKey | undefined {
+): IndexKey[] {
   const { operand, list } = condition
   // A cast makes the values wider than the column's.
-  if (operand.kind !== 'column' || list.length === 0) return undefined
-  if (!bytewiseTypes.includes(key.type.oid)) return undefined
-  return {
-    column,
-    operator: '=',
-    value: undefined,
-    list: { values: different(list), type: key.type },
-    condition,
-  }
+  if (operand.kind !== 'column' || list.length === 0) return []
+  if (!bytewiseTypes.includes(key.type.oid)) return []
+  const values = { values: different(list), type: key.type }
+  return [{ column, operator: '=', value: undefined, list: values, condition }]
 }
 
-/** The condition as the index's key column tests it; undefined if it does not. */
-export function matchKey(
+// What all texts that match a pattern have in common: between which ends they are. The pattern itself is to be tested too.
+function patternKeys(
+  column: number,
+  key: ColumnExpression,
+  { left, right }: Extract<BoundExpression, { kind: 'like' }>,
+): IndexKey[] {
+  if (!isText(key.type) || right.kind !== 'constant' || right.value === null) return []
+  const { prefix, rest } = likePrefix(new TextDecoder().decode(right.value))
+  if (prefix === '') return []
+  const keyOf = (operator: '=' | '>=' | '<', text: string): IndexKey => {
+    const value: BoundExpression = { ...right, value: new TextEncoder().encode(text) }
+    const condition: BoundExpression = { kind: 'comparison', operator, left, right: value }
+    return { column, operator, value, condition, isLossy: true }
+  }
+  if (rest === '') return [keyOf('=', prefix)]
+  const end = greaterThanPrefix(prefix)
+  return [keyOf('>=', prefix), ...(end === undefined ? [] : [keyOf('<', end)])]
+}
+
+// What the index's key column tests of the condition; nothing if it does not.
+function matchKeys(
   table: number,
   index: IndexDescriptor,
   column: number,
   condition: BoundExpression,
-): IndexKey | undefined {
+): IndexKey[] {
   const { attribute } = index.columns[column] as { attribute: number }
   const keyOf = (operand: BoundExpression) => {
     const bare = bareColumn(operand)
@@ -131,24 +143,29 @@ export function matchKey(
     return isKey && isOn(index, column, bare.type) ? bare : undefined
   }
   if (condition.kind === 'is null') {
-    return keyOf(condition.operand) && { column, operator: 'is null', value: undefined, condition }
+    const isKey = keyOf(condition.operand) !== undefined
+    return isKey ? [{ column, operator: 'is null', value: undefined, condition }] : []
   }
   if (condition.kind === 'not' && condition.operand.kind === 'is null') {
-    const key = keyOf(condition.operand.operand)
-    return key && { column, operator: 'is not null', value: undefined, condition }
+    const isKey = keyOf(condition.operand.operand) !== undefined
+    return isKey ? [{ column, operator: 'is not null', value: undefined, condition }] : []
   }
   if (condition.kind === 'in') {
     const key = keyOf(condition.operand)
-    return key && listKey(column, key, condition)
+    return key === undefined ? [] : listKey(column, key, condition)
   }
-  if (condition.kind !== 'comparison' || condition.operator === '<>') return undefined
+  if (condition.kind === 'like') {
+    const key = keyOf(condition.left)
+    return key === undefined ? [] : patternKeys(column, key, condition)
+  }
+  if (condition.kind !== 'comparison' || condition.operator === '<>') return []
   const left = keyOf(condition.left)
   const key = left ?? keyOf(condition.right)
-  if (key === undefined) return undefined
+  if (key === undefined) return []
   const operator = left === undefined ? commuted[condition.operator] : condition.operator
   const other = left === undefined ? condition.left : condition.right
   const value = tablesOf(other).has(table) ? undefined : asColumn(other, key)
-  return value && { column, operator: operator as NativeIndexOperator, value, condition }
+  return value ? [{ column, operator: operator as NativeIndexOperator, value, condition }] : []
 }
 
 /** What an index tests of conditions; nothing where it tests nothing of its leading column. */
@@ -159,7 +176,7 @@ export function matchIndex(
 ): IndexKey[] {
   const keys: IndexKey[] = []
   for (let column = 0; column < index.keyCount; column++) {
-    const found = conditions.flatMap((condition) => matchKey(table, index, column, condition) ?? [])
+    const found = conditions.flatMap((condition) => matchKeys(table, index, column, condition))
     // One list at most.
     const isOver = (key: IndexKey, i: number) =>
       key.list !== undefined &&

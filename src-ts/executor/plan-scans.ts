@@ -196,7 +196,8 @@ export class ScanPlanner {
       relation: table,
       attributes: [...wanted.attributes],
       search,
-      recheck: [...tested].map(placed),
+      // What is tested in any case need not be tested again.
+      recheck: keys.filter(({ isLossy }) => !isLossy).map(({ condition }) => placed(condition)),
       conditions: conditions.filter((condition) => !tested.has(condition)).map(placed),
     }
     const statistics = this.#costs.tables[table] as TableStatistics

@@ -84,6 +84,27 @@ const scans: [string, Query][] = [
   ['select * from t where k is null', { from: 't', where: { k: null } }],
   [`select * from t where name = 'name 77'`, { from: 't', where: { name: 'name 77' } }],
   [`select * from t where name > 'name 9'`, { from: 't', where: { name: { '>': 'name 9' } } }],
+  [
+    `select * from t where name like 'name 77%'`,
+    { from: 't', where: { name: { like: 'name 77%' } } },
+  ],
+  [
+    `select * from t where name like 'name 1%'`,
+    { from: 't', where: { name: { like: 'name 1%' } } },
+  ],
+  [
+    `select * from t where name like 'name 77'`,
+    { from: 't', where: { name: { like: 'name 77' } } },
+  ],
+  [
+    `select * from t where name like 'na\\%e\\_%7'`,
+    { from: 't', where: { name: { like: 'na\\%e\\_%7' } } },
+  ],
+  [`select * from t where name like '%77'`, { from: 't', where: { name: { like: '%77' } } }],
+  [
+    `select * from t where name like 'name 7%' and name > 'name 75'`,
+    { from: 't', where: { name: { like: 'name 7%', '>': 'name 75' } } },
+  ],
   ['select * from t where big = 50 and k = 5', { from: 't', where: { big: 50, k: 5 } }],
   ['select * from t where big > 6600', { from: 't', where: { big: { '>': 6600 } } }],
   ['select * from t where amount > 29990', { from: 't', where: { amount: { '>': 29990 } } }],
