@@ -44,6 +44,8 @@ export type {
   OutputColumn,
   Query,
   QueryOptions,
+  Select,
+  SetOperation,
 } from './executor/query.ts'
 export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'

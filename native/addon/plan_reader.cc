@@ -10,6 +10,7 @@
 #include "executor/bitmap_scan.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_join.h"
+#include "executor/hash_set_op.h"
 #include "executor/index_join.h"
 #include "executor/index_scan.h"
 #include "executor/row_operators.h"
@@ -63,6 +64,13 @@ constexpr Named<Arithmetic> calculations[] = {
 constexpr Named<JoinType> join_types[] = {
     {"inner", JoinType::inner}, {"left", JoinType::left}, {"right", JoinType::right},
     {"full", JoinType::full},   {"semi", JoinType::semi}, {"anti", JoinType::anti},
+};
+
+constexpr Named<SetOpCommand> set_op_commands[] = {
+    {"intersect", SetOpCommand::intersect},
+    {"intersect all", SetOpCommand::intersect_all},
+    {"except", SetOpCommand::except},
+    {"except all", SetOpCommand::except_all},
 };
 
 constexpr Named<AggregateFunction> aggregate_functions[] = {
@@ -473,6 +481,35 @@ Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* m
                                made);
 }
 
+Status PlanReader::read_append(const Napi::Object& object, OperatorPointer* made) {
+  Fields fields(object);
+  const Napi::Array array = fields.array("children");
+  RETURN_IF_ERROR(fields.status());
+  Operator::Children children;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    OperatorPointer child;
+    RETURN_IF_ERROR(read_node(array.Get(i), &child));
+    children.push_back(std::move(child));
+  }
+  if (children.empty()) return bad_argument("children");
+  *made = std::make_unique<Append>(execution_, std::move(children));
+  return Status::ok;
+}
+
+Status PlanReader::read_set_op(const Napi::Object& object, OperatorPointer* made) {
+  OperatorPointer left;
+  OperatorPointer right;
+  RETURN_IF_ERROR(read_node(object.Get("left"), &left));
+  RETURN_IF_ERROR(read_node(object.Get("right"), &right));
+  SetOpCommand command;
+  if (!find_named(set_op_commands, Fields(object).text("command"), &command))
+    return bad_argument("command");
+  std::vector<ValueType> types;
+  RETURN_IF_ERROR(read_types(object.Get("columns"), &types));
+  return HashSetOp::create(execution_, command, std::move(left), std::move(right), std::move(types),
+                           made);
+}
+
 Status PlanReader::read_sort(const Napi::Object& object, OperatorPointer* made) {
   OperatorPointer child;
   RETURN_IF_ERROR(read_node(object.Get("child"), &child));
@@ -520,6 +557,8 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   if (node == "hash join") return read_hash_join(object, made);
   if (node == "aggregate") return read_aggregate(object, made);
   if (node == "sort") return read_sort(object, made);
+  if (node == "append") return read_append(object, made);
+  if (node == "set op") return read_set_op(object, made);
   if (node == "one row") {
     *made = std::make_unique<OneRow>(execution_);
     return Status::ok;

@@ -47,6 +47,8 @@ class PlanReader {
   Status read_bitmap_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_index_join(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
+  Status read_append(const Napi::Object& object, OperatorPointer* made);
+  Status read_set_op(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_key_list(const Napi::Object& key, const BtreeIndex& btree, int column,

@@ -126,6 +126,7 @@ class Operator {
   Execution& execution() { return execution_; }
   MemoryAccount& account() { return memory_; }
   Operator& child(size_t i = 0) { return *children_[i]; }
+  size_t child_count() const { return children_.size(); }
   OperatorCounters& counted() { return counters_; }
 
  private:

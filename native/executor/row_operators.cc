@@ -1,4 +1,4 @@
-// Project, FilterRows, Limit.
+// Project, FilterRows, Limit, Append.
 #include "executor/row_operators.h"
 
 #include <algorithm>
@@ -84,6 +84,15 @@ Status Limit::produce(const Batch** batch, Progress* progress) {
     *batch = &batch_;
     return Status::ok;
   }
+}
+
+Status Append::produce(const Batch** batch, Progress* progress) {
+  *progress = Progress::ended;
+  for (; children_left_ > 0; children_left_--) {
+    RETURN_IF_ERROR(child(child_count() - children_left_).next(batch, progress));
+    if (*progress != Progress::ended) return Status::ok;
+  }
+  return Status::ok;
 }
 
 Status OneRow::produce(const Batch** batch, Progress* progress) {

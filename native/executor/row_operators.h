@@ -1,8 +1,9 @@
-// Operators that take rows as they come: computing columns, filtering, counting off.
+// Operators that take rows as they come: computing columns, filtering, counting off, one input after the other.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "executor/expression.h"
@@ -52,6 +53,19 @@ class Limit final : public Operator {
   uint64_t left_;
   uint64_t to_skip_;
   Batch batch_;
+};
+
+// The rows of all children, one child after the other.
+class Append final : public Operator {
+ public:
+  Append(Execution& execution, Children children)
+      : Operator(execution, std::move(children)), children_left_(child_count()) {}
+
+ protected:
+  Status produce(const Batch** batch, Progress* progress) override;
+
+ private:
+  size_t children_left_;
 };
 
 // One row without columns: what a query without tables reads.

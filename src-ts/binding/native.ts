@@ -394,6 +394,15 @@ export type NativePlanNode =
       /** Only so many of the first rows are asked for. */
       limit?: number
     }
+  | { node: 'append'; children: NativePlanNode[] }
+  | {
+      node: 'set op'
+      command: 'intersect' | 'intersect all' | 'except' | 'except all'
+      left: NativePlanNode
+      right: NativePlanNode
+      /** Of the batches on both sides. */
+      columns: NativeType[]
+    }
   | { node: 'project'; child: NativePlanNode; expressions: NativeExpression[] }
   | { node: 'limit'; child: NativePlanNode; limit?: number; offset: number }
 

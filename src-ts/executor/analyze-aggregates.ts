@@ -12,7 +12,7 @@ import {
 } from './expression.ts'
 import { type CodecOf, comparable, plainType, typeOids } from './operator-types.ts'
 import { type NamedTyped, outputColumn } from './output-columns.ts'
-import type { AggregateCall, Query } from './query.ts'
+import type { AggregateCall, Select } from './query.ts'
 import type { Scope } from './scope.ts'
 
 /** In column references: the columns of the groups, keys first. */
@@ -118,7 +118,7 @@ function groupedColumn(type: ResultType, index: number): Typed {
 }
 
 /** What the groups of a query are; undefined where it has none. Throws 42803 through the names it gives. */
-export function analyzeGrouping(names: Names, scope: Scope, query: Query): Grouping | undefined {
+export function analyzeGrouping(names: Names, scope: Scope, query: Select): Grouping | undefined {
   const { groupBy = [], aggregates } = query
   if (groupBy.length === 0 && aggregates === undefined && query.having === undefined)
     return undefined

@@ -18,6 +18,7 @@ function title(node: ExplainNode): string {
   if (type === 'Bitmap Index Scan')
     return `${type} on ${quoteIdentifier(String(node['Index Name']))}`
   if (type === 'Aggregate') return node.Strategy === 'Hashed' ? 'HashAggregate' : type
+  if (type === 'SetOp') return `Hash${type} ${node.Command}`
   const join = node['Join Type']
   if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
   if (type === 'Nested Loop' && join !== 'Inner') return `${type} ${join} Join`
@@ -41,7 +42,10 @@ function actual(node: ExplainNode): string {
   return ` (actual time=${startup}..${total} rows=${rows} loops=${node['Actual Loops']})`
 }
 
-function memory(node: ExplainNode, batches: 'HashAgg Batches' | 'Hash Batches'): string[] {
+function memory(
+  node: ExplainNode,
+  batches: 'HashAgg Batches' | 'Hash Batches' | 'SetOp Batches',
+): string[] {
   if (!(batches in node)) return []
   const disk = node['Disk Usage']
   const onDisk = disk === undefined || disk === 0 ? '' : `  Disk Usage: ${disk}kB`
@@ -81,6 +85,7 @@ function details(node: ExplainNode): string[] {
     ...lines,
     ...memory(node, 'HashAgg Batches'),
     ...memory(node, 'Hash Batches'),
+    ...memory(node, 'SetOp Batches'),
     ...usageLines(node),
   ]
 }

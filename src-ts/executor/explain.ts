@@ -64,11 +64,22 @@ const joinTypes = {
   anti: 'Anti',
 } as const
 
+const setOpCommands = {
+  intersect: 'Intersect',
+  'intersect all': 'Intersect All',
+  except: 'Except',
+  'except all': 'Except All',
+} as const
+
 function kilobytes(bytes: number): number {
   return Math.ceil(bytes / 1024)
 }
 
+// As printf does: what lies between two goes to the even one.
 function rounded(value: number, digits: number): number {
+  const scaled = value * 10 ** digits
+  const isBetween = scaled % 1 === 0.5 && Number.isInteger(value * 2 ** (digits + 1))
+  if (isBetween && Math.floor(scaled) % 2 === 0) return Math.floor(scaled) / 10 ** digits
   return Number(value.toFixed(digits))
 }
 
@@ -129,7 +140,8 @@ export class Explainer {
     const { 'Node Type': type, ...rest } = properties
     const described: ExplainNode = {
       'Node Type': type as string,
-      ...('Strategy' in rest && { Strategy: rest.Strategy, 'Partial Mode': 'Simple' }),
+      ...('Strategy' in rest && { Strategy: rest.Strategy }),
+      ...(type === 'Aggregate' && { 'Partial Mode': 'Simple' }),
       ...placed,
       'Parallel Aware': false,
       'Async Capable': false,
@@ -139,6 +151,7 @@ export class Explainer {
       }),
       ...('Relation Name' in rest && { 'Relation Name': rest['Relation Name'], Alias: rest.Alias }),
       ...('Join Type' in rest && { 'Join Type': rest['Join Type'] }),
+      ...('Command' in rest && { Command: rest.Command }),
       ...this.#estimate(node),
       ...(report && this.#done(report)),
       Disabled: false,
@@ -165,6 +178,16 @@ export class Explainer {
         return this.#aggregate(node, report)
       case 'sort':
         return this.#sort(node, report)
+      case 'append': {
+        const children = node.children.map((one) => this.#child(one, 'Member'))
+        return {
+          properties: { 'Node Type': 'Append', 'Subplans Removed': 0 },
+          children: children.map((child) => child.node),
+          columns: children[0]?.columns ?? [],
+        }
+      }
+      case 'set op':
+        return this.#setOp(node, report)
       case 'limit': {
         const child = this.#child(node.child, 'Outer')
         return {
@@ -385,6 +408,22 @@ export class Explainer {
     return { properties, children: [child.node], columns: [...keys, ...calls] }
   }
 
+  #setOp(node: NodeOf<'set op'>, report: NativeOperatorReport | undefined): Described {
+    const left = this.#child(node.left, 'Outer')
+    const right = this.#child(node.right, 'Inner')
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'SetOp',
+      Strategy: 'Hashed',
+      Command: setOpCommands[node.command],
+    }
+    if (report !== undefined) {
+      properties['SetOp Batches'] = report.batches
+      properties['Peak Memory Usage'] = kilobytes(report.peakBytes)
+      properties['Disk Usage'] = kilobytes(report.diskBytes)
+    }
+    return { properties, children: [left.node, right.node], columns: left.columns }
+  }
+
   #sort(node: NodeOf<'sort'>, report: NativeOperatorReport | undefined): Described {
     const child = this.#child(node.child, 'Outer')
     const properties: Record<string, ExplainValue> = {
@@ -406,7 +445,7 @@ export class Explainer {
     return `${isPlain ? text : `(${text})`}${descending ? ' DESC' : ''}${nulls}`
   }
 
-  #child(node: NativePlanNode, relationship: 'Outer' | 'Inner') {
+  #child(node: NativePlanNode, relationship: 'Outer' | 'Inner' | 'Member') {
     return this.#describe(node, { 'Parent Relationship': relationship })
   }
 

@@ -17,6 +17,7 @@ export type CodecOf = (type: number) => TypeCodec
 export const typeOids = {
   bool: 16,
   bytea: 17,
+  name: 19,
   int8: 20,
   int2: 21,
   int4: 23,
@@ -26,8 +27,13 @@ export const typeOids = {
   float8: 701,
   bpchar: 1042,
   varchar: 1043,
+  date: 1082,
+  time: 1083,
+  timestamp: 1114,
   timestamptz: 1184,
+  timetz: 1266,
   numeric: 1700,
+  uuid: 2950,
   jsonb: 3802,
 } as const
 
@@ -47,7 +53,7 @@ function simpleType(codecOf: CodecOf, oid: number): ResultType {
 }
 
 /** A type without what its column's modifier says: constants that meet the column are not cut to its length. */
-function unmodified(codecOf: CodecOf, { codec, collation }: ResultType): ResultType {
+export function unmodified(codecOf: CodecOf, { codec, collation }: ResultType): ResultType {
   return codec.typmod === -1 ? { codec, collation } : { codec: codecOf(codec.oid), collation }
 }
 
@@ -111,7 +117,13 @@ function commonNumber(left: ResultType, right: ResultType): number | undefined {
   // There are operators of both float types, which widen; whatever else meets one becomes a float8.
   if (oids.includes(typeOids.float4) || oids.includes(typeOids.float8)) return typeOids.float8
   if (oids.includes(typeOids.numeric)) return typeOids.numeric
-  return numbers[Math.max(...oids.map((oid) => numbers.indexOf(oid)))]
+  return widerNumber(left, right)
+}
+
+/** Of two number types the one that both become implicitly; undefined when one is none. */
+export function widerNumber(left: ResultType, right: ResultType): number | undefined {
+  if (!isNumber(left) || !isNumber(right)) return undefined
+  return numbers[Math.max(numbers.indexOf(left.codec.oid), numbers.indexOf(right.codec.oid))]
 }
 
 const texts: readonly number[] = [typeOids.text, typeOids.varchar]

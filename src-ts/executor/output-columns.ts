@@ -20,7 +20,7 @@ export function outputColumn(names: Names, column: OutputColumn): NamedTyped {
 }
 
 /** Throws 42701: the rows are objects, which have one member of a name. */
-export function refuseDuplicates(columns: readonly NamedTyped[]): void {
+export function refuseDuplicates(columns: readonly { name: string }[]): void {
   const seen = new Set<string>()
   for (const { name } of columns) {
     if (seen.has(name)) {

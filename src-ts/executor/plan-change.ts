@@ -27,9 +27,9 @@ import { choosePlan } from './choose-plan.ts'
 import { type BoundExpression, malformed, nativeType, place, visitColumns } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
 import { outputColumn, refuseDuplicates } from './output-columns.ts'
+import type { PlanContext } from './plan-context.ts'
 import { PlanCosts } from './plan-costs.ts'
 import { planTables } from './plan-joins.ts'
-import type { PlanContext } from './plan-query.ts'
 import { Scope, type ScopeTable } from './scope.ts'
 
 export interface ChangePlan {

@@ -6,7 +6,7 @@ import { type AnalyzedJoin, JoinPlanner } from './join-planner.ts'
 import { comparable } from './operator-types.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import { type Candidate, ScanPlanner, type Wanted } from './plan-scans.ts'
-import type { Join, Query } from './query.ts'
+import type { Join, Select } from './query.ts'
 import type { Scope } from './scope.ts'
 
 export type Stage = Pick<Candidate, 'node' | 'place'>
@@ -31,12 +31,12 @@ function analyzeJoin(names: Names, join: Join, table: number): AnalyzedJoin {
 }
 
 // The tables whose columns a join may make null.
-function nullableTables(joins: readonly AnalyzedJoin[]): Set<number> {
+function nullableTables(joins: readonly AnalyzedJoin[], first: number): Set<number> {
   const nullable = new Set<number>()
   joins.forEach(({ type }, i) => {
-    if (type === 'left' || type === 'full') nullable.add(i + 1)
+    if (type === 'left' || type === 'full') nullable.add(first + i + 1)
     if (type === 'right' || type === 'full') {
-      for (let table = 0; table <= i; table++) nullable.add(table)
+      for (let before = 0; before <= i; before++) nullable.add(first + before)
     }
   })
   return nullable
@@ -53,19 +53,20 @@ function keysOf({ keys }: AnalyzedJoin): BoundExpression[] {
 export function planTables(
   names: Names,
   scope: Scope,
-  query: Query,
+  query: Select,
   conditions: readonly BoundExpression[],
   read: readonly BoundExpression[],
   costs: PlanCosts,
   order: readonly ColumnOrder[],
 ): Candidate[] {
-  const joins = (query.join ?? []).map((join, i) => analyzeJoin(names, join, i + 1))
-  const nullable = nullableTables(joins)
+  const { first } = scope
+  const joins = (query.join ?? []).map((join, i) => analyzeJoin(names, join, first + i + 1))
+  const nullable = nullableTables(joins, first)
   // A condition on one table is tested by its scan, unless its columns are null after a join where they were not.
   const ofScan = (condition: BoundExpression): number | undefined => {
     const [table, ...rest] = tablesOf(condition)
     if (rest.length > 0 || (table !== undefined && nullable.has(table))) return undefined
-    return table ?? (joins.length === 0 ? 0 : undefined)
+    return table ?? (joins.length === 0 ? first : undefined)
   }
   const late = conditions.filter((condition) => ofScan(condition) === undefined)
   const needed = [...read, ...late, ...joins.flatMap(keysOf)]
@@ -86,10 +87,14 @@ export function planTables(
     return { table, conditions: early, attributes, kept, order }
   }
   const joinPlanner = new JoinPlanner(scope, costs, planner)
-  let candidates = planner.scans(wanted(0))
+  let candidates = planner.scans(wanted(first))
   joins.forEach((join, i) => {
     const later = joins.slice(i + 1).flatMap(keysOf)
-    candidates = joinPlanner.joins(candidates, join, wanted(i + 1), [...read, ...late, ...later])
+    candidates = joinPlanner.joins(candidates, join, wanted(first + i + 1), [
+      ...read,
+      ...late,
+      ...later,
+    ])
   })
   if (late.length === 0) return candidates
   return candidates.map((candidate) => ({

@@ -1,233 +1,59 @@
 // Planning: a query object as the operators that run it.
 import type { AccessColumn } from '../access/relation-access.ts'
-import type {
-  NativeExpression,
-  NativePlan,
-  NativePlanNode,
-  NativeSortKey,
-} from '../binding/native.ts'
-import type { PlannerSettings } from '../config/planner-settings.ts'
-import { PgError } from '../errors/pg-error.ts'
+import type { NativePlan } from '../binding/native.ts'
 import { nativeLane } from '../relation/descriptor.ts'
-import type { RelationInfo } from '../relation/relation-cache.ts'
-import { analyzeGrouping, type Grouping } from './analyze-aggregates.ts'
-import { analyzeConditions } from './analyze-conditions.ts'
-import { analyzeTyped, type Names } from './analyze-expression.ts'
-import { choosePlan, columnOrder, neededOrder } from './choose-plan.ts'
-import { type BoundExpression, malformed, nativeType, place, type Typed } from './expression.ts'
-import { cheapestFirst } from './expression-cost.ts'
-import { type CodecOf, comparable } from './operator-types.ts'
-import { type NamedTyped, outputColumn, refuseDuplicates } from './output-columns.ts'
+import { nativeType } from './expression.ts'
+import { refuseDuplicates } from './output-columns.ts'
+import type { PlanContext } from './plan-context.ts'
 import { PlanCosts } from './plan-costs.ts'
-import { planTables, type Stage } from './plan-joins.ts'
-import type { OrderBy, Query } from './query.ts'
-import { Scope, type ScopeTable } from './scope.ts'
-import type { TableStatistics } from './table-statistics.ts'
-
-/** What planning needs to know of the database. */
-export interface PlanContext {
-  codecOf: CodecOf
-  bytewiseDefaultCollation: boolean
-  settings: PlannerSettings
-  statisticsOf: (relation: RelationInfo) => TableStatistics
-}
+import { SetPlanner } from './plan-sets.ts'
+import type { Query } from './query.ts'
+import type { ScopeTable } from './scope.ts'
 
 export interface QueryPlan {
   native: NativePlan
   costs: PlanCosts
+  /** No two of them go by the same name. */
   tables: readonly ScopeTable[]
   /** Names and codecs of the result's columns. */
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
 }
 
-interface SortKey extends Typed {
-  descending: boolean
-  nullsFirst: boolean
-}
-
 // Rows of a batch that crosses to JavaScript.
 const outputBatchRows = 1000
 
-// LIMIT and OFFSET. Throws 2201W, 2201X.
-function count(name: 'limit' | 'offset', given: number | bigint | undefined): number | undefined {
-  if (given === undefined) return undefined
-  const value = Number(given)
-  if (Number.isSafeInteger(value) && value >= 0) return value
-  const isLimit = name === 'limit'
-  if (value < 0) {
-    throw new PgError(
-      isLimit ? '2201W' : '2201X',
-      `${isLimit ? 'LIMIT' : 'OFFSET'} must not be negative`,
-    )
-  }
-  throw malformed(`"${name}" takes a whole number`)
+// Tables that go by the same name in different SELECTs of a query, as EXPLAIN calls them.
+// Source: set_rtable_names in src/backend/utils/adt/ruleutils.c, PostgreSQL 18.
+function withOwnNames(tables: readonly ScopeTable[]): ScopeTable[] {
+  const taken = new Set<string>()
+  return tables.map((table) => {
+    let alias = table.alias
+    for (let i = 1; taken.has(alias); i++) alias = `${table.alias}_${i}`
+    taken.add(alias)
+    return { ...table, alias }
+  })
 }
 
-// What the result has by default: all columns, or those that the groups are by; then the aggregates that are not named.
-function outputColumns(names: Names, scope: Scope, query: Query, grouping: Grouping | undefined) {
-  const given = query.columns?.map((column) => outputColumn(names, column))
-  if (grouping === undefined) return given ?? scope.columns()
-  const columns = given ?? grouping.keys.map(({ name }) => outputColumn(names, name))
-  const named = new Set(columns.map(({ name }) => name))
-  const rest = grouping.calls.filter(({ name }) => !named.has(name))
-  return [...columns, ...rest.map(({ name }) => outputColumn(names, name))]
-}
-
-// A name is the result's column, if it has one of that name.
-function sortKey(names: Names, output: readonly NamedTyped[], given: OrderBy): SortKey {
-  const { column, direction = 'asc', nulls } = typeof given === 'string' ? { column: given } : given
-  if (direction !== 'asc' && direction !== 'desc')
-    throw malformed(`unknown direction "${direction}"`)
-  const descending = direction === 'desc'
-  const found =
-    (typeof column === 'string' && output.find(({ name }) => name === column)) ||
-    analyzeTyped(names, column)
-  comparable(names.codecOf, '<', found, found)
-  return {
-    expression: found.expression,
-    type: found.type,
-    descending,
-    nullsFirst: nulls === undefined ? descending : nulls === 'first',
-  }
-}
-
-function groupStage(from: Stage, { keys, calls }: Grouping, having: BoundExpression[]): Stage {
-  const placed = (expression: BoundExpression) => place(expression, ({ attribute }) => attribute)
-  let node: NativePlanNode = {
-    node: 'aggregate',
-    child: from.node,
-    keys: keys.map(({ expression }) => from.place(expression)),
-    calls: calls.map((call) => ({
-      function: call.function,
-      argument: call.argument === undefined ? null : from.place(call.argument),
-      type: nativeType(call.type),
-    })),
-  }
-  if (having.length > 0) {
-    const columns = keys.length + calls.length
-    node = { node: 'filter', child: node, columns, conditions: having.map(placed) }
-  }
-  return { node, place: placed }
-}
-
-// Computes columns; `before` says which expression each is.
-function projectStage(from: Stage, columns: readonly Typed[]): NativePlanNode {
-  return {
-    node: 'project',
-    child: from.node,
-    expressions: columns.map(({ expression }) => from.place(expression)),
-  }
-}
-
-function columnAt({ type }: Typed, index: number): NativeExpression {
-  return { kind: 'column', type: nativeType(type), index }
-}
-
+/** `tables`: those that the query names, in order. */
 export function planQuery(
   context: PlanContext,
   query: Query,
   tables: readonly ScopeTable[],
 ): QueryPlan {
-  const scope = new Scope(tables)
-  const rowNames: Names = { codecOf: context.codecOf, column: (name) => scope.column(name) }
-  const conditions = cheapestFirst(analyzeConditions(rowNames, query.where))
-  const grouping = analyzeGrouping(rowNames, scope, query)
-  const names = grouping?.names ?? rowNames
-  const having = cheapestFirst(analyzeConditions(names, query.having))
-  const output = outputColumns(names, scope, query, grouping)
-  refuseDuplicates(output)
-  const isDistinct = query.distinct === true
-  const isOfRows = grouping === undefined && !isDistinct
-  const given = (query.orderBy ?? []).map((one) => sortKey(names, output, one))
-  const order = isOfRows ? neededOrder(given, conditions) : given
-  const limit = count('limit', query.limit)
-  const offset = count('offset', query.offset) ?? 0
-
-  const ofGroups = grouping && [
-    ...grouping.keys.map(({ expression }) => expression),
-    ...grouping.calls.flatMap(({ argument }) => argument ?? []),
-  ]
-  const ofRows = [...output, ...order].map(({ expression }) => expression)
-  const allNames: Names = {
-    codecOf: context.codecOf,
-    column: (name) => scope.column(name, true),
-  }
   const statistics = tables.map(({ relation }) => context.statisticsOf(relation))
   const costs = new PlanCosts(context.settings, statistics, context.codecOf)
-  const wish = isOfRows
-    ? { order, rows: limit === undefined ? undefined : limit + offset }
-    : { order: [], rows: undefined }
-  const { stage: chosen, isOrdered } = choosePlan(
-    costs,
-    planTables(
-      allNames,
-      scope,
-      query,
-      conditions,
-      ofGroups ?? ofRows,
-      costs,
-      columnOrder(wish.order),
-    ),
-    wish,
-  )
-  let stage: Stage = chosen
-  if (grouping !== undefined) stage = groupStage(stage, grouping, having)
-
-  const limited = (child: NativePlanNode): NativePlanNode =>
-    limit === undefined && offset === 0
-      ? child
-      : { node: 'limit', child, ...(limit !== undefined && { limit }), offset }
-  const isSorted = order.length > 0 && !isOrdered
-  let root: NativePlanNode
-  if (isSorted || isDistinct) {
-    // Sort keys that are no columns of the result come after them.
-    const indexes = order.map((key) =>
-      output.findIndex(({ expression }) => expression === key.expression),
-    )
-    const extra = order.filter((_, i) => indexes[i] === -1)
-    if (isDistinct && extra.length > 0) {
-      throw new PgError(
-        '42P10',
-        'for SELECT DISTINCT, ORDER BY expressions must appear in select list',
-      )
-    }
-    const columns = [...output, ...extra]
-    root = projectStage(stage, columns)
-    if (isDistinct) {
-      for (const column of output) comparable(context.codecOf, '=', column, column)
-      root = { node: 'aggregate', child: root, keys: output.map(columnAt), calls: [] }
-    }
-    if (isSorted) {
-      let next = output.length
-      const keys: NativeSortKey[] = order.map(({ descending, nullsFirst }, i) => ({
-        index: indexes[i] === -1 ? next++ : (indexes[i] as number),
-        descending,
-        nullsFirst,
-      }))
-      const wanted = limit === undefined ? undefined : limit + offset
-      root = {
-        node: 'sort',
-        child: root,
-        columns: columns.map(({ type }) => nativeType(type)),
-        keys,
-        ...(wanted !== undefined && wanted > 0 && { limit: wanted }),
-      }
-    }
-    root = limited(root)
-    if (extra.length > 0) root = { node: 'project', child: root, expressions: output.map(columnAt) }
-  } else {
-    root = projectStage({ ...stage, node: limited(stage.node) }, output)
-  }
+  const { root, columns } = new SetPlanner(context, costs, tables).plan(query)
+  refuseDuplicates(columns)
   return {
     native: {
       relations: tables.map(({ relation }) => relation.access.native),
       root,
-      columns: output.map(({ type }) => ({ ...nativeType(type), lane: nativeLane(type.codec) })),
+      columns: columns.map(({ type }) => ({ ...nativeType(type), lane: nativeLane(type.codec) })),
       capacity: outputBatchRows,
       bytewiseDefaultCollation: context.bytewiseDefaultCollation,
     },
     costs,
-    tables,
-    columns: output.map(({ name, type }) => ({ name, codec: type.codec })),
+    tables: withOwnNames(tables),
+    columns: columns.map(({ name, type }) => ({ name, codec: type.codec })),
   }
 }

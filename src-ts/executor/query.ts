@@ -1,4 +1,4 @@
-// Query: a SELECT as a plain object, as users write it.
+// Query: a SELECT, or a set operation on several, as a plain object, as users write it.
 
 import type { JsonStep } from '../binding/native.ts'
 
@@ -82,7 +82,7 @@ export interface Join {
   on: Readonly<Record<string, string>>
 }
 
-export interface Query {
+export interface Select {
   /** A table; "public" unless the name says otherwise. */
   from: string | { table: string; as?: string }
   join?: readonly Join[]
@@ -101,6 +101,24 @@ export interface Query {
   limit?: number | bigint
   offset?: number | bigint
 }
+
+interface SetOperationParts {
+  /** Rows that are alike are not made one. */
+  all?: boolean
+  /** By names of the result's columns. */
+  orderBy?: readonly OrderBy[]
+  limit?: number | bigint
+  offset?: number | bigint
+}
+
+/**
+ * The rows of two or more queries, from the left to the right, that have as many columns, of types that go together. Names are
+ * those of the first. Nulls are alike.
+ */
+export type SetOperation = SetOperationParts &
+  ({ union: readonly Query[] } | { intersect: readonly Query[] } | { except: readonly Query[] })
+
+export type Query = Select | SetOperation
 
 export interface QueryOptions {
   /** Ends the query with 57014. */

@@ -2,7 +2,8 @@
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { type ColumnReference, nativeType, type ResultType, type Typed } from './expression.ts'
-import type { Query } from './query.ts'
+import type { Query, Select } from './query.ts'
+import { isSetOperation, operandsOf } from './set-operation.ts'
 
 export interface ScopeTable {
   relation: RelationInfo
@@ -23,12 +24,21 @@ function collationOf(relation: RelationInfo, attribute: number): number {
 }
 
 export class Scope {
+  /** Of the whole plan. */
   readonly tables: readonly ScopeTable[]
+  /** The first one that is known here. */
+  readonly first: number
+  readonly #end: number
 
-  /** Throws 42712 when two tables go by the same name. */
-  constructor(tables: readonly ScopeTable[]) {
+  /**
+   * Of a SELECT among several, only `count` tables are known to it, from `first` on. Throws 42712 when two of them go
+   * by the same name.
+   */
+  constructor(tables: readonly ScopeTable[], first = 0, count = tables.length) {
+    this.first = first
+    this.#end = first + count
     const seen = new Set<string>()
-    for (const { alias } of tables) {
+    for (const { alias } of tables.slice(first, this.#end)) {
       if (seen.has(alias)) {
         throw new PgError('42712', `table name "${alias}" specified more than once`)
       }
@@ -39,16 +49,17 @@ export class Scope {
 
   /** The column of that name, alone or after its table's; of hidden tables, too. Throws 42703, 42702, 42P01. */
   column(name: string, ofHidden = false): ScopeColumn {
-    const isKnown = (one: ScopeTable) => ofHidden || !one.isHidden
+    const isKnown = (one: ScopeTable, table: number) =>
+      table >= this.first && table < this.#end && (ofHidden || !one.isHidden)
     const found = this.tables.flatMap((one, table) =>
-      isKnown(one) ? this.#columnsOf(table, name) : [],
+      isKnown(one, table) ? this.#columnsOf(table, name) : [],
     )
     if (found.length > 1) throw new PgError('42702', `column reference "${name}" is ambiguous`)
     if (found[0] !== undefined) return found[0]
     const dot = name.indexOf('.')
     if (dot < 0) throw new PgError('42703', `column "${name}" does not exist`, { column: name })
     const [alias, column] = [name.substring(0, dot), name.substring(dot + 1)]
-    const table = this.tables.findIndex((one) => one.alias === alias && isKnown(one))
+    const table = this.tables.findIndex((one, i) => one.alias === alias && isKnown(one, i))
     if (table < 0) {
       throw new PgError('42P01', `missing FROM-clause entry for table "${alias}"`, { table: alias })
     }
@@ -69,7 +80,9 @@ export class Scope {
 
   /** All columns of all tables, in order. */
   columns(): ScopeColumn[] {
-    return this.tables.flatMap(({ isHidden }, table) => (isHidden ? [] : this.#columnsOf(table)))
+    return this.tables
+      .slice(this.first, this.#end)
+      .flatMap(({ isHidden }, i) => (isHidden ? [] : this.#columnsOf(this.first + i)))
   }
 
   typeOf({ table, attribute }: ColumnReference): ResultType {
@@ -94,11 +107,14 @@ export class Scope {
   }
 }
 
-/** The tables that a query names, in order. */
-export function tablesOfQuery(
-  query: Query,
-): { table: string; alias: string | undefined; isHidden: boolean }[] {
-  const { from, join = [] } = query
+interface NamedTable {
+  table: string
+  alias: string | undefined
+  isHidden: boolean
+}
+
+/** The tables that a SELECT names, in order. */
+export function tablesOfSelect({ from, join = [] }: Select): NamedTable[] {
   const first = typeof from === 'string' ? { table: from, as: undefined } : from
   return [
     { table: first.table, alias: first.as, isHidden: false },
@@ -108,4 +124,11 @@ export function tablesOfQuery(
       isHidden: type === 'semi' || type === 'anti',
     })),
   ]
+}
+
+/** The tables that a query names, in order. Throws 42601. */
+export function tablesOfQuery(query: Query): NamedTable[] {
+  return isSetOperation(query)
+    ? operandsOf(query).queries.flatMap(tablesOfQuery)
+    : tablesOfSelect(query)
 }

@@ -15,7 +15,7 @@ import type {
 } from '../executor/change.ts'
 import { type Changed, ChangeRun } from '../executor/change-run.ts'
 import { type ChangePlan, ChangePlanner } from '../executor/plan-change.ts'
-import type { PlanContext } from '../executor/plan-query.ts'
+import type { PlanContext } from '../executor/plan-context.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { LockLevel } from '../transaction/relation-lock.ts'
 import {

@@ -1,5 +1,5 @@
 // Queries that need more memory than they may take.
-// Goal: sorts, joins, groups and distinct rows are the same with little memory as with much; what went to disk is gone after the
+// Goal: sorts, joins, groups, distinct rows and set operations are the same with little memory as with much; what went to disk is gone after the
 // end, an error, a cancel and an early leave. Method: the same queries in sessions of different work_mem; the directory of
 // temporary files looked at while they run and afterwards.
 import { readdirSync } from 'node:fs'
@@ -79,6 +79,11 @@ const grouped: Query = {
   },
 }
 const distinct: Query = { from: 't', columns: ['k', 'name'], distinct: true }
+const sides = [
+  { from: 't', columns: ['k', 'name'] },
+  { from: 'u', columns: ['k', 'name'] },
+]
+const different: Query = { except: sides, all: true }
 
 const queries: [string, Query, 'order' | 'set'][] = [
   ['a sort', sorted, 'order'],
@@ -117,6 +122,11 @@ const queries: [string, Query, 'order' | 'set'][] = [
   ],
   ['groups', grouped, 'set'],
   ['distinct rows', distinct, 'set'],
+  ['a union', { union: sides }, 'set'],
+  ['an intersection', { intersect: sides }, 'set'],
+  ['an intersection of all rows', { intersect: sides, all: true }, 'set'],
+  ['a difference', { except: sides }, 'set'],
+  ['a difference of all rows', different, 'set'],
   [
     'groups of a join, sorted',
     {
@@ -166,6 +176,7 @@ const stopped: [string, Query][] = [
   ['join', joined],
   ['groups', grouped],
   ['distinct rows', distinct],
+  ['difference', different],
 ]
 
 describe.each(stopped)('the files of a stopped %s are gone', (_, query) => {
