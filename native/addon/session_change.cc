@@ -5,6 +5,7 @@
 
 #include "addon/change_reader.h"
 #include "addon/fields.h"
+#include "addon/operator_reports.h"
 #include "addon/plan_reader.h"
 #include "addon/scan_object.h"
 #include "addon/session_arguments.h"
@@ -47,7 +48,7 @@ class NextChanges final : public LockingOperation {
 
 }  // namespace
 
-// change(change, wait): { scan: NativeScan, layout: RowLayout }
+// change(change, wait): { scan: NativeScan, layout: RowLayout, reports: () => NativeOperatorReport[] }
 Napi::Value SessionObject::change(const Napi::CallbackInfo& info) {
   return call(info, 2, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -97,6 +98,7 @@ Napi::Value SessionObject::change(const Napi::CallbackInfo& info) {
     result.Set("layout", describe_layout(env, *layout));
     auto scan = std::make_unique<QueryScan>(std::move(execution), std::move(root),
                                             std::move(columns), layout);
+    result.Set("reports", reports_function(env, scan->reports()));
     result.Set("scan", ScanObject::make_writing(env, state_, layout, std::move(scan), writing));
     return result;
   });

@@ -892,7 +892,11 @@ export interface NativeSession {
    * waits for another transaction and resolves when it is to be called again, with the rows given before. An error ends it;
    * so does -1: ON CONFLICT DO UPDATE came to a row that the statement itself has written.
    */
-  change(change: NativeChange, wait: NativeWait): { scan: NativeChangeScan; layout: RowLayout }
+  /** `reports`: what the operators did, once the statement has ended. */
+  change(
+    change: NativeChange,
+    wait: NativeWait,
+  ): { scan: NativeChangeScan; layout: RowLayout; reports: () => NativeOperatorReport[] }
   nextChanges(scan: NativeChangeScan, batch: Uint8Array): number | Promise<number>
   /** The next rows of one that inserts, once the batch has ended that the rows before led to. */
   supplyRows(

@@ -5,7 +5,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { RowBatch } from '../access/row-batch.ts'
 import { type RowDecoder, rowDecoderFactory } from '../access/row-decoder.ts'
-import type { NativeChangeScan, NativeSession, NativeWait } from '../binding/native.ts'
+import type {
+  NativeChangeScan,
+  NativeOperatorReport,
+  NativeSession,
+  NativeWait,
+} from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
 import { withError } from '../transaction/when-done.ts'
@@ -29,6 +34,8 @@ export class ChangeRun<R> {
   readonly #batch: RowBatch
   readonly #decoder: RowDecoder<unknown>
   readonly #rows: R[] = []
+  /** What the operators did, once the statement has ended. */
+  readonly reports: () => NativeOperatorReport[]
 
   /** In the open transaction. */
   constructor(
@@ -41,7 +48,8 @@ export class ChangeRun<R> {
     this.#plan = plan
     this.#mayWait = wait === 'wait'
     this.#signal = signal
-    const { scan, layout } = session.change(plan.native, wait)
+    const { scan, layout, reports } = session.change(plan.native, wait)
+    this.reports = reports
     this.#scan = scan
     this.#batch = new RowBatch(layout.heap + (plan.columns.length > 0 ? batchBytes : 0))
     this.#decoder = rowDecoderFactory(plan.columns, layout)()

@@ -13,6 +13,7 @@ function title(node: ExplainNode): string {
     const index = node['Index Name']
     const using = index === undefined ? '' : `${direction} using ${quoteIdentifier(String(index))}`
     const suffix = alias === name ? '' : ` ${quoteIdentifier(alias)}`
+    if (type === 'ModifyTable') return `${node.Operation} on ${quoteIdentifier(name)}${suffix}`
     return `${type}${using} on ${quoteIdentifier(name)}${suffix}`
   }
   if (type === 'Bitmap Index Scan')

@@ -112,6 +112,34 @@ export class Explainer {
     return this.#describe(root, {}).node
   }
 
+  /** A statement that changes the rows which it finds; `returns` says whether it gives some. */
+  explainChange(
+    operation: 'Update' | 'Delete',
+    found: NativePlanNode,
+    returns: boolean,
+  ): ExplainNode {
+    // What computes the columns to be returned is no operator of PostgreSQL's.
+    if (returns) this.#reports?.shift()
+    const report = this.#reports?.shift()
+    const [{ relation, alias }] = this.#tables as readonly [ScopeTable]
+    const estimate = this.#estimate(found)
+    const isEstimated = 'Plan Rows' in estimate
+    return {
+      'Node Type': 'ModifyTable',
+      Operation: operation,
+      'Parallel Aware': false,
+      'Async Capable': false,
+      'Relation Name': relation.name,
+      Alias: alias,
+      ...estimate,
+      ...(isEstimated && !returns && { 'Plan Rows': 0, 'Plan Width': 0 }),
+      ...(report && this.#done(report)),
+      Disabled: false,
+      ...(report && usageProperties(report, this.#usage)),
+      Plans: [this.#child(found, 'Outer').node],
+    }
+  }
+
   #describe(
     node: NativePlanNode,
     placed: Record<string, ExplainValue>,

@@ -7,6 +7,7 @@ import type {
   NativeExpression,
   NativeFoundRows,
   NativeOnConflict,
+  NativePlanNode,
   NativeReturning,
   NativeType,
 } from '../binding/native.ts'
@@ -37,6 +38,15 @@ export interface ChangePlan {
   native: NativeChange
   /** Names and codecs of what it gives. */
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
+  /** How the rows are found; of an insertion, undefined. */
+  found: FoundRows | undefined
+}
+
+/** How an update or a deletion finds its rows, as EXPLAIN tells it. */
+export interface FoundRows {
+  node: NativePlanNode
+  tables: readonly ScopeTable[]
+  costs: PlanCosts
 }
 
 // SelfItemPointerAttributeNumber: the address of a row, which batches have as a number.
@@ -88,7 +98,7 @@ export class ChangePlanner {
 
   insert({ onConflict, returning }: InsertRequest): ChangePlan {
     const planned = onConflict === undefined ? null : this.#onConflict(onConflict)
-    return this.#plan({ node: 'insert', onConflict: planned }, returning)
+    return this.#plan({ node: 'insert', onConflict: planned }, returning, undefined)
   }
 
   update(request: UpdateRequest): ChangePlan {
@@ -96,17 +106,19 @@ export class ChangePlanner {
     const typeOf = (attribute: number) => this.#scope.typeOf({ table: 0, attribute })
     const assignments = analyzeAssignments(this.#names, this.#relation, typeOf, request.set)
     const expressions = assignments.map(({ expression }) => expression)
-    const found = this.#find(conditions, expressions)
-    const placed = placedIn(found.attributes)
+    const [rows, found] = this.#find(conditions, expressions)
+    const placed = placedIn(rows.attributes)
     return this.#plan(
-      { node: 'update', ...found, ...nativeAssignments(assignments, placed) },
+      { node: 'update', ...rows, ...nativeAssignments(assignments, placed) },
       request.returning,
+      found,
     )
   }
 
   delete(request: DeleteRequest): ChangePlan {
     const conditions = cheapestFirst(analyzeConditions(this.#names, request.where))
-    return this.#plan({ node: 'delete', ...this.#find(conditions, []) }, request.returning)
+    const [rows, found] = this.#find(conditions, [])
+    return this.#plan({ node: 'delete', ...rows }, request.returning, found)
   }
 
   #onConflict(given: OnConflict): NativeOnConflict {
@@ -152,7 +164,7 @@ export class ChangePlanner {
   #find(
     conditions: readonly BoundExpression[],
     expressions: readonly BoundExpression[],
-  ): NativeFoundRows {
+  ): [NativeFoundRows, FoundRows] {
     const attributes = attributesOf([...conditions, ...expressions])
     const columns: BoundExpression[] = attributes.map((attribute) => ({
       kind: 'column',
@@ -167,14 +179,26 @@ export class ChangePlanner {
     const ways = planTables(this.#names, this.#scope, { from }, conditions, read, costs, [])
     const { stage } = choosePlan(costs, ways, { order: [], rows: undefined })
     const all = [addressAttribute, ...attributes]
-    return {
-      child: { node: 'project', child: stage.node, expressions: read.map(stage.place) },
-      attributes: all,
-      conditions: conditions.map(placedIn(all)),
+    const child: NativePlanNode = {
+      node: 'project',
+      child: stage.node,
+      expressions: read.map(stage.place),
     }
+    // PostgreSQL computes the new values where the rows are found.
+    const computed = [...expressions, address].map(stage.place)
+    const width = costs.width(computed, stage.node)
+    costs.set(child, { ...costs.of({ ...child, expressions: computed }), width })
+    return [
+      { child, attributes: all, conditions: conditions.map(placedIn(all)) },
+      { node: child, tables: this.#scope.tables, costs },
+    ]
   }
 
-  #plan(node: NativeChangeNode, returning: Returning | undefined): ChangePlan {
+  #plan(
+    node: NativeChangeNode,
+    returning: Returning | undefined,
+    found: FoundRows | undefined,
+  ): ChangePlan {
     const output = this.#output(returning)
     const attributes = attributesOf(output.map(({ expression }) => expression))
     const given: NativeReturning | null =
@@ -195,6 +219,7 @@ export class ChangePlanner {
         bytewiseDefaultCollation: this.#context.bytewiseDefaultCollation,
       },
       columns: output.map(({ name, type }) => ({ name, codec: type.codec })),
+      found,
     }
   }
 

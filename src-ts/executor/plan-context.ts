@@ -11,6 +11,8 @@ export interface PlanContext {
   codecOf: CodecOf
   bytewiseDefaultCollation: boolean
   settings: PlannerSettings
+  /** track_io_timing */
+  timesIo: boolean
   statisticsOf: (relation: RelationInfo) => TableStatistics
 }
 

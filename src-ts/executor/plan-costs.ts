@@ -14,6 +14,9 @@ import { ScanCosts } from './scan-costs.ts'
 import { Selectivity } from './selectivity.ts'
 import { type TableStatistics, typeWidth } from './table-statistics.ts'
 
+// Of a row: of system columns plans have no other.
+const addressBytes = 6
+
 type NodeOf<K extends NativePlanNode['node']> = Extract<NativePlanNode, { node: K }>
 
 export class PlanCosts {
@@ -78,6 +81,7 @@ export class PlanCosts {
 
   /** Bytes of a table's column. */
   columnWidth(table: number, attribute: number): number {
+    if (attribute < 0) return addressBytes
     const statistics = this.tables[table] as TableStatistics
     const known = statistics.column(attribute)?.width
     const column = statistics.relation.columns.find((one) => one.attribute === attribute)
@@ -131,6 +135,11 @@ export class PlanCosts {
       total: from.total + (startup + perRow * from.rows) * cpu_operator_cost,
       width: this.#width(expressions, origins),
     }
+  }
+
+  /** Bytes of what is computed of a node's rows. */
+  width(expressions: readonly NativeExpression[], node: NativePlanNode): number {
+    return this.#width(expressions, this.origins(node))
   }
 
   #width(expressions: readonly NativeExpression[], origins: Origins): number {

@@ -3,9 +3,7 @@ import { portalParent } from '../access/session-memory.ts'
 import type { Commands } from '../command/commands.ts'
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { plannerSettings } from '../config/planner-settings.ts'
-import { PgError } from '../errors/pg-error.ts'
-import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
-import { explainText } from '../executor/explain-text.ts'
+import type { ExplainOptions, Explanation } from '../executor/explain.ts'
 import type { PlanContext } from '../executor/plan-context.ts'
 import { planQuery } from '../executor/plan-query.ts'
 import type { Query, QueryOptions } from '../executor/query.ts'
@@ -16,6 +14,7 @@ import type { MemoryContext } from '../memory/memory-context.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { withinStatementTimeout } from '../transaction/time-limits.ts'
+import { explainQuery, refuseUnmeant, shown } from './explanation.ts'
 
 /** What planning needs to know, of a session as it is now. */
 export function planContextOf(commands: Commands): PlanContext {
@@ -26,6 +25,7 @@ export function planContextOf(commands: Commands): PlanContext {
     codecOf,
     bytewiseDefaultCollation: relations.bytewiseDefaultCollation,
     settings: plannerSettings((name) => commands.setting(name)),
+    timesIo: commands.setting('track_io_timing') === 'on',
     statisticsOf: (relation: RelationInfo) => new TableStatistics(source, relation),
   }
 }
@@ -73,10 +73,9 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   explain(options: ExplainOptions & { format: 'json' }): Promise<[Explanation]>
   explain(options?: ExplainOptions & { format?: 'text' }): Promise<string>
   async explain(options: ExplainOptions = {}): Promise<string | [Explanation]> {
-    const { analyze, wal, format } = options
-    if (wal && !analyze) throw new PgError('22023', 'EXPLAIN option WAL requires ANALYZE')
-    const explanation = await (analyze ? this.#analyze(options) : this.#explain(options))
-    return format === 'json' ? [explanation] : explainText(explanation)
+    refuseUnmeant(options)
+    const explanation = await (options.analyze ? this.#analyze(options) : this.#explain(options))
+    return shown(explanation, options)
   }
 
   async #explain(options: ExplainOptions): Promise<Explanation> {
@@ -114,17 +113,7 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
   }
 
   #explanation({ plan, reports }: RunningQuery, options: ExplainOptions): Explanation {
-    const done = reports()
-    const { relations } = this.#commands
-    const codecOf = (type: number) => relations.codec(type)
-    const { costs = true, buffers = true, wal = false } = options
-    const timings = this.#commands.setting('track_io_timing') === 'on'
-    const explainer = new Explainer(codecOf, plan, done.length === 0 ? undefined : done, costs, {
-      buffers,
-      wal,
-      timings,
-    })
-    return { Plan: explainer.explain(plan.native.root) }
+    return explainQuery(planContextOf(this.#commands), plan, reports(), options)
   }
 
   #cursor(signal: AbortSignal | undefined): QueryCursor<T> {

@@ -14,6 +14,7 @@ import type {
   UpdateRequest,
 } from '../executor/change.ts'
 import { type Changed, ChangeRun } from '../executor/change-run.ts'
+import type { ExplainOptions, Explanation } from '../executor/explain.ts'
 import { type ChangePlan, ChangePlanner } from '../executor/plan-change.ts'
 import type { PlanContext } from '../executor/plan-context.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
@@ -24,6 +25,7 @@ import {
   type TransactionQueue,
 } from '../transaction/transaction-queue.ts'
 import { whenDone } from '../transaction/when-done.ts'
+import { explainChange, refuseUnmeant, shown } from './explanation.ts'
 import { conditionsOf, type Where } from './where.ts'
 
 /** A key: the value of a one-column key, or an object or list of all its columns' values. */
@@ -462,6 +464,71 @@ export class Table<T extends object = Record<string, unknown>> {
   updateWhereSync<R>(request: UpdateRequest<T>, options?: TransactionOptions): number | R[] {
     return this.#context.queue.runSync(
       () => this.updateWhereNow<R>(request) as number | R[],
+      options,
+    )
+  }
+
+  /**
+   * The plan of `updateWhere`, as EXPLAIN shows it, with the options of a query's `explain`. With `analyze` the rows are
+   * updated, in a transaction of its own.
+   */
+  explainUpdate(
+    request: UpdateRequest<T>,
+    options: ExplainOptions & TransactionOptions & { format: 'json' },
+  ): Promise<[Explanation]>
+  explainUpdate(
+    request: UpdateRequest<T>,
+    options?: ExplainOptions & TransactionOptions & { format?: 'text' },
+  ): Promise<string>
+  explainUpdate(
+    request: UpdateRequest<T>,
+    options: ExplainOptions & TransactionOptions = {},
+  ): Promise<string | [Explanation]> {
+    return this.#explain('Update', (planner) => planner.update(request as UpdateRequest), options)
+  }
+
+  /** As `explainUpdate`, of `deleteWhere`. */
+  explainDelete(
+    request: DeleteRequest,
+    options: ExplainOptions & TransactionOptions & { format: 'json' },
+  ): Promise<[Explanation]>
+  explainDelete(
+    request?: DeleteRequest,
+    options?: ExplainOptions & TransactionOptions & { format?: 'text' },
+  ): Promise<string>
+  explainDelete(
+    request: DeleteRequest = {},
+    options: ExplainOptions & TransactionOptions = {},
+  ): Promise<string | [Explanation]> {
+    return this.#explain('Delete', (planner) => planner.delete(request), options)
+  }
+
+  async #explain(
+    operation: 'Update' | 'Delete',
+    plan: (planner: ChangePlanner) => ChangePlan,
+    options: ExplainOptions & TransactionOptions,
+  ): Promise<string | [Explanation]> {
+    const { native, planContext, queue } = this.#context
+    refuseUnmeant(options)
+    return queue.run(
+      () =>
+        this.#locked('row exclusive', (info, wait) => {
+          const context = planContext()
+          const begun = performance.now()
+          const planned = plan(new ChangePlanner(context, info))
+          const planning = performance.now() - begun
+          if (!options.analyze) {
+            return shown(explainChange(context, operation, planned, [], options), options)
+          }
+          const run = new ChangeRun(native, planned, wait, options.signal)
+          return whenDone(run.change(), () => {
+            run.finish()
+            const execution = performance.now() - begun - planning
+            const explained = explainChange(context, operation, planned, run.reports(), options)
+            const times = { 'Planning Time': planning, 'Execution Time': execution }
+            return shown({ ...explained, ...times }, options)
+          })
+        }),
       options,
     )
   }

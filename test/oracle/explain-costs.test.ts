@@ -4,7 +4,13 @@
 import { cpSync } from 'node:fs'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Cluster, type Query, type Session } from '../../src-ts/index.ts'
+import {
+  Cluster,
+  type DeleteRequest,
+  type Query,
+  type Session,
+  type UpdateRequest,
+} from '../../src-ts/index.ts'
 import { Oracle } from '../support/oracle.ts'
 import { temporaryPath } from '../support/temporary-directory.ts'
 
@@ -191,6 +197,77 @@ const joins: [string, Query][] = [
     },
   ],
 ]
+
+test.each<[string, UpdateRequest | undefined, DeleteRequest | undefined]>([
+  ['update t set k = 1', { set: { k: 1 } }, undefined],
+  [
+    'update t set k = k + 1, amount = amount * 2 where id = 5',
+    {
+      set: { k: { add: ['k', 1] }, amount: { multiply: ['amount', 2] } },
+      where: { id: 5 },
+    },
+    undefined,
+  ],
+  [
+    `update t set name = 'x' where k = 5 and amount > 100`,
+    { set: { name: 'x' }, where: { k: 5, amount: { '>': 100 } } },
+    undefined,
+  ],
+  ['delete from t', undefined, {}],
+  ['delete from t where k = 5', undefined, { where: { k: 5 } }],
+  ['delete from t where id < 100', undefined, { where: { id: { '<': 100 } } }],
+  [
+    'delete from t where id = 7 returning id, k + 1 as next',
+    undefined,
+    { where: { id: 7 }, returning: ['id', { as: 'next', add: ['k', 1] }] },
+  ],
+])('%s', async (sql, update, deletion) => {
+  const table = session.table('t')
+  const text = update ? table.explainUpdate(update) : table.explainDelete(deletion)
+  expect(await text).toBe(await stockText(sql))
+})
+
+// What depends on the machine, and what another way to count gives.
+function withoutTimes(node: Record<string, unknown>): unknown {
+  const entries = Object.entries(node).filter(
+    ([name]) =>
+      !/Time$|Blocks$|^WAL/.test(name) &&
+      !['Heap Fetches', 'Storage', 'Maximum Storage'].includes(name),
+  )
+  const plans = node['Plans'] as Record<string, unknown>[] | undefined
+  return { ...Object.fromEntries(entries), ...(plans && { Plans: plans.map(withoutTimes) }) }
+}
+
+test('a statement that is analyzed is done, and tells what it logged', async () => {
+  const sql = 'update small set k = k + 1 where id <= 20'
+  await client.query('begin')
+  const { rows } = await client.query(`explain (analyze, wal, format json) ${sql}`)
+  await client.query('rollback')
+  const stock = rows[0]['QUERY PLAN'][0].Plan
+  const [{ Plan, ...times }] = await session
+    .table('small')
+    .explainUpdate(
+      { set: { k: { add: ['k', 1] } }, where: { id: { '<=': 20 } } },
+      { analyze: true, wal: true, format: 'json' },
+    )
+  expect(withoutTimes(Plan)).toEqual(withoutTimes(stock))
+  expect(Object.keys(times)).toEqual(['Planning Time', 'Execution Time'])
+  expect(Plan['WAL Records']).toBeGreaterThanOrEqual(20)
+  expect(Plan['Shared Dirtied Blocks']).toBeGreaterThan(0)
+  expect(await session.query({ from: 'small', where: { id: 20 } }).all()).toEqual([
+    { id: 20, k: 21 },
+  ])
+  const returned = await session
+    .table('small')
+    .explainDelete(
+      { where: { id: { '>': 48 } }, returning: '*' },
+      { analyze: true, costs: false, buffers: false },
+    )
+  expect(returned.split('\n')[0]).toMatch(/^Delete on small \(actual time=.* rows=2\.00 loops=1\)$/)
+  await expect(session.table('small').explainDelete({}, { wal: true })).rejects.toMatchObject({
+    code: '22023',
+  })
+})
 
 test.each([...scans, ...ordered, ...others, ...joins])('%s', async (sql, query) => {
   expect(await session.query(query).explain()).toBe(await stockText(sql))
