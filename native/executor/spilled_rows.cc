@@ -49,7 +49,8 @@ Status SpilledRows::read(const Batch** batch) {
   read_->clear();
   Batch& to = read_->batch();
   Arena& arena = read_->arena();
-  while (to.rows < batch_rows_wanted && arena.held() < batch_bytes) {
+  // The arena may have kept the block of a row that was large alone.
+  while (to.rows == 0 || (to.rows < batch_rows_wanted && arena.held() < batch_bytes)) {
     uint64_t size = 0;
     size_t done = 0;
     RETURN_IF_ERROR(stream_.read(&size, sizeof size, &done));
