@@ -46,6 +46,7 @@ export type {
   QueryOptions,
   Select,
   SetOperation,
+  WindowCall,
 } from './executor/query.ts'
 export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'

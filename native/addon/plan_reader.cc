@@ -16,6 +16,7 @@
 #include "executor/row_operators.h"
 #include "executor/seq_scan.h"
 #include "executor/sort_rows.h"
+#include "executor/window_rows.h"
 
 namespace pgdata {
 
@@ -64,6 +65,18 @@ constexpr Named<Arithmetic> calculations[] = {
 constexpr Named<JoinType> join_types[] = {
     {"inner", JoinType::inner}, {"left", JoinType::left}, {"right", JoinType::right},
     {"full", JoinType::full},   {"semi", JoinType::semi}, {"anti", JoinType::anti},
+};
+
+constexpr Named<WindowUnit> window_units[] = {
+    {"row", WindowUnit::row},
+    {"peers", WindowUnit::peers},
+    {"partition", WindowUnit::partition},
+};
+
+constexpr Named<WindowFunction> row_functions[] = {
+    {"row_number", WindowFunction::row_number},
+    {"rank", WindowFunction::rank},
+    {"dense_rank", WindowFunction::dense_rank},
 };
 
 constexpr Named<SetOpCommand> set_op_commands[] = {
@@ -496,6 +509,67 @@ Status PlanReader::read_append(const Napi::Object& object, OperatorPointer* made
   return Status::ok;
 }
 
+Status PlanReader::read_window(const Napi::Object& object, OperatorPointer* made) {
+  OperatorPointer child;
+  RETURN_IF_ERROR(read_node(object.Get("child"), &child));
+  std::vector<ValueType> types;
+  RETURN_IF_ERROR(read_types(object.Get("columns"), &types));
+  Fields fields(object);
+  const Napi::Array partition = fields.array("partition");
+  const Napi::Array order = fields.array("order");
+  const Napi::Array array = fields.array("calls");
+  RETURN_IF_ERROR(fields.status());
+  WindowUnit unit;
+  if (!find_named(window_units, fields.text("unit"), &unit)) return bad_argument("unit");
+  std::vector<size_t> partition_columns;
+  for (uint32_t i = 0; i < partition.Length(); i++)
+    partition_columns.push_back(Napi::Value(partition.Get(i)).ToNumber().Uint32Value());
+  std::vector<size_t> order_columns;
+  for (uint32_t i = 0; i < order.Length(); i++) {
+    const Napi::Value item = order.Get(i);
+    if (!item.IsObject()) return bad_argument("order");
+    Fields key(item.As<Napi::Object>());
+    order_columns.push_back(key.number("index"));
+    RETURN_IF_ERROR(key.status());
+  }
+  for (const auto* columns : {&partition_columns, &order_columns})
+    for (const size_t column : *columns)
+      if (column >= types.size()) return bad_argument("columns");
+  std::vector<WindowCall> calls;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return bad_argument("calls");
+    const auto described = item.As<Napi::Object>();
+    Fields call_fields(described);
+    const std::string name = call_fields.text("function");
+    RETURN_IF_ERROR(call_fields.status());
+    WindowCall call;
+    RETURN_IF_ERROR(read_type(described.Get("type"), &call.result_type));
+    const Napi::Value argument = described.Get("argument");
+    if (!argument.IsNull()) call.argument = argument.ToNumber().Int32Value();
+    if (call.argument >= static_cast<int>(types.size())) return bad_argument("argument");
+    if (!find_named(row_functions, name, &call.function)) {
+      AggregateFunction function;
+      if (!find_named(aggregate_functions, name, &function)) return bad_argument("function");
+      if (call.argument < 0 && function != AggregateFunction::count_rows)
+        return bad_argument("argument");
+      const ValueType& type =
+          call.argument < 0 ? boolean_type : types[static_cast<size_t>(call.argument)];
+      RETURN_IF_ERROR(make_aggregate(function, type, default_collation_is_bytewise_,
+                                     execution_.block_bytes(), &call.aggregate));
+    }
+    calls.push_back(std::move(call));
+  }
+  WindowKeys partition_keys;
+  WindowKeys peer_keys;
+  RETURN_IF_ERROR(WindowKeys::make(types, std::move(partition_columns), &partition_keys));
+  RETURN_IF_ERROR(WindowKeys::make(types, std::move(order_columns), &peer_keys));
+  *made = std::make_unique<WindowRows>(execution_, std::move(child), std::move(types),
+                                       std::move(partition_keys), std::move(peer_keys), unit,
+                                       std::move(calls));
+  return Status::ok;
+}
+
 Status PlanReader::read_set_op(const Napi::Object& object, OperatorPointer* made) {
   OperatorPointer left;
   OperatorPointer right;
@@ -558,6 +632,7 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   if (node == "aggregate") return read_aggregate(object, made);
   if (node == "sort") return read_sort(object, made);
   if (node == "append") return read_append(object, made);
+  if (node == "window") return read_window(object, made);
   if (node == "set op") return read_set_op(object, made);
   if (node == "one row") {
     *made = std::make_unique<OneRow>(execution_);

@@ -48,6 +48,7 @@ class PlanReader {
   Status read_index_join(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
   Status read_append(const Napi::Object& object, OperatorPointer* made);
+  Status read_window(const Napi::Object& object, OperatorPointer* made);
   Status read_set_op(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);

@@ -330,6 +330,18 @@ export interface NativeIndexKey {
   type?: NativeType
 }
 
+/** Of which rows a window function has the same result: of one, of peers, of a partition; it is of all rows up to their end. */
+export type NativeWindowUnit = 'row' | 'peers' | 'partition'
+
+export type NativeWindowFunction = AggregateFunctionName | 'row_number' | 'rank' | 'dense_rank'
+
+export interface NativeWindowCall {
+  function: NativeWindowFunction
+  /** A column; null where it is of rows. */
+  argument: number | null
+  type: NativeType
+}
+
 /** An operator of a plan. `relation`: of the plan's; attributes are numbered from 1. */
 export type NativePlanNode =
   | { node: 'one row' }
@@ -393,6 +405,17 @@ export type NativePlanNode =
       keys: NativeSortKey[]
       /** Only so many of the first rows are asked for. */
       limit?: number
+    }
+  | {
+      node: 'window'
+      child: NativePlanNode
+      /** Of the child's batches. */
+      columns: NativeType[]
+      /** Numbers of columns. */
+      partition: number[]
+      order: NativeSortKey[]
+      unit: NativeWindowUnit
+      calls: NativeWindowCall[]
     }
   | { node: 'append'; children: NativePlanNode[] }
   | {

@@ -83,7 +83,7 @@ function resultType(
   })
 }
 
-function analyzeCall(names: Names, name: string, call: AggregateCall): AnalyzedCall {
+export function analyzeCall(names: Names, name: string, call: AggregateCall): AnalyzedCall {
   const [functionName, operand] = onlyMember(call) ?? []
   if (functionName === undefined || !functionNames.includes(functionName)) {
     throw malformed(`aggregate "${name}" is none of ${functionNames.join(', ')}`)

@@ -56,6 +56,7 @@ function memory(
 function details(node: ExplainNode): string[] {
   const lines: string[] = []
   for (const name of [
+    'Window',
     'Recheck Cond',
     'Index Cond',
     'Hash Cond',
@@ -78,6 +79,8 @@ function details(node: ExplainNode): string[] {
     lines.push(`Heap Blocks:${counts.filter(Boolean).join('')}`)
   }
   if ('Index Searches' in node) lines.push(`Index Searches: ${node['Index Searches']}`)
+  if ('Maximum Storage' in node)
+    lines.push(`Storage: ${node.Storage}  Maximum Storage: ${node['Maximum Storage']}kB`)
   if ('Sort Method' in node) {
     const space = `${node['Sort Space Type']}: ${node['Sort Space Used']}kB`
     lines.push(`Sort Method: ${node['Sort Method']}  ${space}`)

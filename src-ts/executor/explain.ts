@@ -64,6 +64,13 @@ const joinTypes = {
   anti: 'Anti',
 } as const
 
+// Of units: up to where the rows go.
+const windowFrames = {
+  row: 'ROWS UNBOUNDED PRECEDING',
+  peers: undefined,
+  partition: 'ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING',
+} as const
+
 const setOpCommands = {
   intersect: 'Intersect',
   'intersect all': 'Intersect All',
@@ -90,6 +97,8 @@ export class Explainer {
   readonly #usage: ShownUsage
   // Of the operators that are still to come, in order.
   readonly #reports: NativeOperatorReport[] | undefined
+  // So many windows were named.
+  #windows = 0
   // Of the rows that an index is searched for.
   #outer: readonly ColumnText[] = []
 
@@ -214,6 +223,8 @@ export class Explainer {
           columns: children[0]?.columns ?? [],
         }
       }
+      case 'window':
+        return this.#window(node, report)
       case 'set op':
         return this.#setOp(node, report)
       case 'limit': {
@@ -434,6 +445,38 @@ export class Explainer {
       }
     }
     return { properties, children: [child.node], columns: [...keys, ...calls] }
+  }
+
+  #window(node: NodeOf<'window'>, report: NativeOperatorReport | undefined): Described {
+    const name = `w${++this.#windows}`
+    const child = this.#child(node.child, 'Outer')
+    const listed = (indexes: readonly number[]) =>
+      indexes
+        .map((index) => child.columns[index] as ColumnText)
+        .map(({ text, isPlain }) => (isPlain ? text : `(${text})`))
+        .join(', ')
+    const { partition, order } = node
+    const frame = windowFrames[node.unit]
+    const parts = [
+      ...(partition.length > 0 ? [`PARTITION BY ${listed(partition)}`] : []),
+      ...(order.length > 0 ? [`ORDER BY ${listed(order.map(({ index }) => index))}`] : []),
+      ...(frame === undefined || (node.unit === 'partition' && order.length === 0) ? [] : [frame]),
+    ]
+    const calls = node.calls.map(({ function: called, argument }): ColumnText => {
+      const of = argument === null ? '' : (child.columns[argument] as ColumnText).text
+      const text = called === 'count(*)' ? called : `${called}(${of})`
+      return { text: `${text} OVER ${name}`, isPlain: false }
+    })
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'WindowAgg',
+      Window: `${name} AS (${parts.join(' ')})`,
+    }
+    if (report !== undefined) {
+      const isOnDisk = report.diskBytes > 0
+      properties.Storage = isOnDisk ? 'Disk' : 'Memory'
+      properties['Maximum Storage'] = kilobytes(isOnDisk ? report.diskBytes : report.peakBytes)
+    }
+    return { properties, children: [child.node], columns: [...child.columns, ...calls] }
   }
 
   #setOp(node: NodeOf<'set op'>, report: NativeOperatorReport | undefined): Described {

@@ -4,6 +4,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { analyzeGrouping, type Grouping } from './analyze-aggregates.ts'
 import { analyzeConditions } from './analyze-conditions.ts'
 import { analyzeTyped, type Names } from './analyze-expression.ts'
+import { analyzeWindows, expressionsOf, type Windows } from './analyze-windows.ts'
 import { choosePlan, columnOrder, neededOrder } from './choose-plan.ts'
 import { type BoundExpression, nativeType, place, type Typed } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
@@ -12,6 +13,7 @@ import { type NamedTyped, outputColumn } from './output-columns.ts'
 import type { PlanContext, PlannedSelect } from './plan-context.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import { planTables, type Stage } from './plan-joins.ts'
+import { windowStage } from './plan-windows.ts'
 import type { OrderBy, Select } from './query.ts'
 import { analyzeOrder, limitNode, rowCounts, sortNode } from './row-order.ts'
 import type { Scope } from './scope.ts'
@@ -21,13 +23,22 @@ interface SortKey extends Typed {
   nullsFirst: boolean
 }
 
-// What the result has by default: all columns, or those that the groups are by; then the aggregates that are not named.
-function outputColumns(names: Names, scope: Scope, query: Select, grouping: Grouping | undefined) {
+// What the result has by default: all columns, or those that the groups are by; then the aggregates and
+// window functions that are not named.
+function outputColumns(
+  names: Names,
+  scope: Scope,
+  query: Select,
+  grouping: Grouping | undefined,
+  windows: Windows | undefined,
+): NamedTyped[] {
   const given = query.columns?.map((column) => outputColumn(names, column))
-  if (grouping === undefined) return given ?? scope.columns()
-  const columns = given ?? grouping.keys.map(({ name }) => outputColumn(names, name))
+  const ofRows = () =>
+    grouping?.keys.map(({ name }) => outputColumn(names, name)) ?? scope.columns()
+  const columns: NamedTyped[] = given ?? ofRows()
   const named = new Set(columns.map(({ name }) => name))
-  const rest = grouping.calls.filter(({ name }) => !named.has(name))
+  const calls = [...(grouping?.calls ?? []), ...(windows?.calls ?? [])]
+  const rest = calls.filter(({ name }) => !named.has(name))
   return [...columns, ...rest.map(({ name }) => outputColumn(names, name))]
 }
 
@@ -83,11 +94,14 @@ export function planSelect(
   const rowNames: Names = { codecOf: context.codecOf, column: (name) => scope.column(name) }
   const conditions = cheapestFirst(analyzeConditions(rowNames, query.where))
   const grouping = analyzeGrouping(rowNames, scope, query)
-  const names = grouping?.names ?? rowNames
-  const having = cheapestFirst(analyzeConditions(names, query.having))
-  const output = outputColumns(names, scope, query, grouping)
+  const groupNames = grouping?.names ?? rowNames
+  const having = cheapestFirst(analyzeConditions(groupNames, query.having))
+  const windows = analyzeWindows(groupNames, query.windows)
+  const names = windows?.names ?? groupNames
+  const output = outputColumns(names, scope, query, grouping, windows)
   const isDistinct = query.distinct === true
-  const isOfRows = grouping === undefined && !isDistinct
+  const isGrouped = grouping !== undefined || isDistinct
+  const isOfRows = !isGrouped && windows === undefined
   const given = (query.orderBy ?? []).map((one) => sortKey(names, output, one))
   const order = isOfRows ? neededOrder(given, conditions) : given
   const counts = rowCounts(query)
@@ -97,7 +111,8 @@ export function planSelect(
     ...grouping.keys.map(({ expression }) => expression),
     ...grouping.calls.flatMap(({ argument }) => argument ?? []),
   ]
-  const ofRows = [...output, ...order].map(({ expression }) => expression)
+  const above = [...output, ...order].map(({ expression }) => expression)
+  const ofRows = windows === undefined ? above : [...above, ...expressionsOf(windows)]
   const allNames: Names = {
     codecOf: context.codecOf,
     column: (name) => scope.column(name, true),
@@ -120,6 +135,7 @@ export function planSelect(
   )
   let stage: Stage = chosen
   if (grouping !== undefined) stage = groupStage(stage, grouping, having)
+  if (windows !== undefined) stage = windowStage(costs, stage, windows, above)
 
   const isSorted = order.length > 0 && !isOrdered
   let root: NativePlanNode
@@ -155,5 +171,5 @@ export function planSelect(
   } else {
     root = projectStage({ ...stage, node: limitNode(stage.node, counts) }, output)
   }
-  return { root, output, isGrouped: !isOfRows }
+  return { root, output, isGrouped }
 }

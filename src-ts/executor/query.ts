@@ -63,6 +63,21 @@ export type AggregateCall =
   | { min: Operand }
   | { max: Operand }
 
+/**
+ * A function of the rows around each row: its number among them, or an aggregate. `frame`: of all rows up to the last peer
+ * ('range', the default; without an order all are peers), up to the row itself ('rows'), or of the whole partition.
+ */
+export type WindowCall = (
+  | AggregateCall
+  | { rowNumber: true }
+  | { rank: true }
+  | { denseRank: true }
+) & {
+  partitionBy?: readonly Operand[]
+  orderBy?: readonly OrderBy[]
+  frame?: 'range' | 'rows' | 'partition'
+}
+
 /** A name is a column of the result if it has one of that name. Ascending by default, nulls last; descending, first. */
 export type OrderBy =
   | string
@@ -93,6 +108,8 @@ export interface Select {
   groupBy?: readonly OutputColumn[]
   /** Columns of the result by their names, after the others: `{ n: { count: '*' }, total: { sum: 'balance' } }`. */
   aggregates?: Readonly<Record<string, AggregateCall>>
+  /** Columns of the result by their names, after the others: `{ place: { rank: true, orderBy: ['total'] } }`. */
+  windows?: Readonly<Record<string, WindowCall>>
   /** Conditions on the groups, in terms of their columns and of the aggregates' names. */
   having?: Conditions
   orderBy?: readonly OrderBy[]

@@ -1,0 +1,267 @@
+// WindowRows: takes the rows of a unit, then gives them with its results.
+#include "executor/window_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pgdata {
+
+namespace {
+
+// Bytes of by-reference values after which a batch has enough.
+constexpr size_t batch_bytes = 64 * 1024;
+
+}  // namespace
+
+Status WindowKeys::make(const std::vector<ValueType>& types, std::vector<size_t> columns,
+                        WindowKeys* keys) {
+  for (const size_t column : columns) {
+    KeyColumn equality;
+    RETURN_IF_ERROR(equality_of_type(types[column], &equality));
+    keys->equality.push_back(equality);
+  }
+  keys->columns = std::move(columns);
+  return Status::ok;
+}
+
+WindowRows::WindowRows(Execution& execution, OperatorPointer child, std::vector<ValueType> types,
+                       WindowKeys partition, WindowKeys peers, WindowUnit unit,
+                       std::vector<WindowCall> calls)
+    : Operator(execution, only(std::move(child))),
+      types_(std::move(types)),
+      partition_(std::move(partition)),
+      peers_(std::move(peers)),
+      unit_(unit),
+      calls_(std::move(calls)),
+      packer_(types_),
+      partition_memory_(account()),
+      peer_memory_(account()),
+      kept_(account(), execution.block_bytes()),
+      results_memory_(account()),
+      results_(calls_.size()),
+      result_nulls_(calls_.size()),
+      out_(account(), types_.size() + calls_.size()) {}
+
+WindowRows::~WindowRows() { account().give(charged_); }
+
+bool WindowRows::differs(const WindowKeys& keys, const Datum* values, const uint8_t* nulls,
+                         uint32_t row) const {
+  for (size_t i = 0; i < keys.columns.size(); i++) {
+    const Column& column = input_->columns[keys.columns[i]];
+    if (column.nulls[row] != nulls[i]) return true;
+    const KeyColumn& equality = keys.equality[i];
+    if (nulls[i] == 0 && equality.compare(column.values[row], values[i], equality) != 0)
+      return true;
+  }
+  return false;
+}
+
+void WindowRows::keep_keys(const WindowKeys& keys, uint32_t row, Arena* arena,
+                           std::vector<Datum>* values, std::vector<uint8_t>* nulls) {
+  arena->reset();
+  values->resize(keys.columns.size());
+  nulls->resize(keys.columns.size());
+  for (size_t i = 0; i < keys.columns.size(); i++) {
+    const size_t at = keys.columns[i];
+    const Column& column = input_->columns[at];
+    (*nulls)[i] = column.nulls[row];
+    (*values)[i] = column.nulls[row] != 0 ? 0 : types_[at].copy(column.values[row], *arena);
+  }
+}
+
+bool WindowRows::begins_unit() const {
+  if (!has_last_ || unit_ == WindowUnit::row) return true;
+  if (differs(partition_, partition_values_.data(), partition_nulls_.data(), row_)) return true;
+  return unit_ == WindowUnit::peers &&
+         differs(peers_, peer_values_.data(), peer_nulls_.data(), row_);
+}
+
+void WindowRows::charge_aggregates() {
+  size_t held = 0;
+  for (const WindowCall& call : calls_)
+    if (call.aggregate) held += call.aggregate->bytes();
+  account().take(held);
+  account().give(charged_);
+  charged_ = held;
+}
+
+// Takes the row into the counts and the aggregates.
+Status WindowRows::count_row() {
+  const bool is_new_partition =
+      !has_last_ || differs(partition_, partition_values_.data(), partition_nulls_.data(), row_);
+  const bool is_new_peer =
+      is_new_partition || differs(peers_, peer_values_.data(), peer_nulls_.data(), row_);
+  if (is_new_partition) {
+    keep_keys(partition_, row_, &partition_memory_, &partition_values_, &partition_nulls_);
+    row_number_ = 0;
+    dense_rank_ = 0;
+    for (WindowCall& call : calls_) {
+      if (!call.aggregate) continue;
+      call.aggregate->clear();
+      call.aggregate->resize(1);
+    }
+  }
+  has_last_ = true;
+  row_number_++;
+  if (is_new_peer) {
+    keep_keys(peers_, row_, &peer_memory_, &peer_values_, &peer_nulls_);
+    rank_ = row_number_;
+    dense_rank_++;
+  }
+  constexpr uint32_t group = 0;
+  for (WindowCall& call : calls_) {
+    if (!call.aggregate) continue;
+    Column argument;
+    if (call.argument >= 0) {
+      const Column& column = input_->columns[static_cast<size_t>(call.argument)];
+      argument = {column.values + row_, column.nulls + row_};
+    }
+    RETURN_IF_ERROR(call.aggregate->add(call.argument >= 0 ? &argument : nullptr, 1, &group));
+  }
+  return Status::ok;
+}
+
+Status WindowRows::keep_row() {
+  uint32_t size = 0;
+  const std::byte* packed = packer_.pack(input_->columns, row_, &size);
+  rows_kept_++;
+  // There is always room for one.
+  const bool has_room = first_ == nullptr || kept_.held() < execution().work_mem_bytes();
+  if (spilled_ == nullptr && !has_room)
+    spilled_ = std::make_unique<SpilledRows>(execution().temporary_space(), types_, account());
+  if (spilled_ != nullptr) return spilled_->write(packed);
+  std::byte* to = kept_.allocate(sizeof(KeptRow) + size);
+  auto* const row = new (to) KeptRow;
+  std::copy_n(packed, size, to + sizeof(KeptRow));
+  (last_ == nullptr ? first_ : last_->next) = row;
+  last_ = row;
+  peak_bytes_ = std::max<uint64_t>(peak_bytes_, kept_.held());
+  return Status::ok;
+}
+
+Status WindowRows::compute_results() {
+  results_memory_.reset();
+  for (size_t i = 0; i < calls_.size(); i++) {
+    bool is_null = false;
+    switch (calls_[i].function) {
+      case WindowFunction::row_number:
+        results_[i] = static_cast<Datum>(row_number_);
+        break;
+      case WindowFunction::rank:
+        results_[i] = static_cast<Datum>(rank_);
+        break;
+      case WindowFunction::dense_rank:
+        results_[i] = static_cast<Datum>(dense_rank_);
+        break;
+      case WindowFunction::aggregate:
+        RETURN_IF_ERROR(calls_[i].aggregate->result(0, results_memory_, &results_[i], &is_null));
+        break;
+    }
+    result_nulls_[i] = is_null ? 1 : 0;
+  }
+  charge_aggregates();
+  return Status::ok;
+}
+
+Status WindowRows::end_unit() {
+  RETURN_IF_ERROR(compute_results());
+  if (spilled_ != nullptr) {
+    RETURN_IF_ERROR(spilled_->end_writing());
+    spilled_bytes_ += spilled_->size_bytes();
+  }
+  phase_ = Phase::giving;
+  return Status::ok;
+}
+
+void WindowRows::put_results(uint32_t row) {
+  for (size_t i = 0; i < calls_.size(); i++) {
+    const Column& to = out_.batch().columns[types_.size() + i];
+    const bool is_null = result_nulls_[i] != 0;
+    to.nulls[row] = result_nulls_[i];
+    to.values[row] = is_null ? 0 : calls_[i].result_type.copy(results_[i], out_.arena());
+  }
+}
+
+// Puts a row into the batch.
+void WindowRows::give(const std::vector<Column>& columns, uint32_t row) {
+  Batch& out = out_.batch();
+  const uint32_t to = out.rows++;
+  for (size_t i = 0; i < types_.size(); i++) {
+    const bool is_null = columns[i].nulls[row] != 0;
+    out.columns[i].nulls[to] = columns[i].nulls[row];
+    out.columns[i].values[to] = is_null ? 0 : types_[i].copy(columns[i].values[row], out_.arena());
+  }
+  put_results(to);
+}
+
+// Gives the next row of the unit; after the last one, the next unit is taken.
+Status WindowRows::give_kept() {
+  if (first_ != nullptr) {
+    const auto* const packed = reinterpret_cast<const std::byte*>(first_ + 1);
+    const auto size = static_cast<size_t>(load<uint64_t>(packed));
+    const uint32_t to = out_.batch().rows;
+    packer_.unpack(out_.arena().copy(packed, size), &out_.batch());
+    put_results(to);
+    first_ = first_->next;
+    return Status::ok;
+  }
+  if (spilled_ != nullptr) {
+    if (from_file_ == nullptr || next_from_file_ == from_file_->rows) {
+      RETURN_IF_ERROR(spilled_->read(&from_file_));
+      next_from_file_ = 0;
+    }
+    if (from_file_ != nullptr) {
+      give(from_file_->columns, next_from_file_++);
+      return Status::ok;
+    }
+    spilled_.reset();
+  }
+  last_ = nullptr;
+  kept_.reset();
+  rows_kept_ = 0;
+  phase_ = Phase::taking;
+  return Status::ok;
+}
+
+Status WindowRows::produce(const Batch** batch, Progress* progress) {
+  out_.clear();
+  Batch& out = out_.batch();
+  *batch = &out;
+  while (out.rows == 0 || (out.rows < batch_rows_wanted && out_.arena().held() < batch_bytes)) {
+    if (phase_ == Phase::giving) {
+      RETURN_IF_ERROR(give_kept());
+      continue;
+    }
+    if (input_ == nullptr || row_ == input_->rows) {
+      if (is_input_ended_) break;
+      input_ = nullptr;
+      RETURN_IF_ERROR(child().next(&input_, progress));
+      row_ = 0;
+      if (*progress == Progress::rows) continue;
+      input_ = nullptr;
+      if (*progress == Progress::paused) {
+        if (out.rows > 0) break;
+        return Status::ok;
+      }
+      is_input_ended_ = true;
+      if (rows_kept_ > 0) RETURN_IF_ERROR(end_unit());
+      continue;
+    }
+    if (rows_kept_ > 0 && begins_unit()) {
+      RETURN_IF_ERROR(end_unit());
+      continue;
+    }
+    RETURN_IF_ERROR(count_row());
+    if (unit_ == WindowUnit::row) {
+      RETURN_IF_ERROR(compute_results());
+      give(input_->columns, row_);
+    } else {
+      RETURN_IF_ERROR(keep_row());
+    }
+    row_++;
+  }
+  *progress = out.rows > 0 ? Progress::rows : Progress::ended;
+  return Status::ok;
+}
+
+}  // namespace pgdata

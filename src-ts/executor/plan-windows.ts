@@ -1,0 +1,128 @@
+// Planning of window functions: the sorts that they need, and the operators that compute them.
+//
+// Functions whose results are known at the same rows of the same window are computed by one operator; others of that window
+// follow without another sort. Source of the costs: cost_windowagg in src/backend/optimizer/path/costsize.c, PostgreSQL 18.
+import type { NativePlanNode, NativeType, NativeWindowCall } from '../binding/native.ts'
+import {
+  type AnalyzedWindow,
+  expressionsOf,
+  type Windows,
+  windowedTable,
+} from './analyze-windows.ts'
+import type { Estimate } from './estimate.ts'
+import { type BoundExpression, nativeType, operandType, place, visitColumns } from './expression.ts'
+import type { PlanCosts } from './plan-costs.ts'
+import type { Stage } from './plan-joins.ts'
+import { typeWidth } from './table-statistics.ts'
+
+type WindowNode = Extract<NativePlanNode, { node: 'window' }>
+
+function keyOf(expression: BoundExpression): string {
+  if (expression.kind === 'column') return `${expression.table} ${expression.attribute}`
+  return JSON.stringify(expression, (_, one) =>
+    one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one,
+  )
+}
+
+// Columns of batches: expressions, each once.
+class Columns {
+  readonly expressions: BoundExpression[] = []
+  readonly #places = new Map<string, number>()
+
+  add(expression: BoundExpression): number {
+    const key = keyOf(expression)
+    let place = this.#places.get(key)
+    if (place === undefined) {
+      place = this.expressions.push(expression) - 1
+      this.#places.set(key, place)
+    }
+    return place
+  }
+}
+
+function costOf(costs: PlanCosts, node: WindowNode, calls: readonly AnalyzedWindow[]): Estimate {
+  const from = costs.of(node.child)
+  const { cpu_operator_cost, cpu_tuple_cost } = costs.settings
+  const compared = node.partition.length + node.order.length
+  const perRow = cpu_operator_cost * (calls.length + compared) + cpu_tuple_cost
+  const width = calls.reduce((sum, { type }) => sum + typeWidth(type.codec), 0)
+  return { ...from, total: from.total + perRow * from.rows, width: from.width + width }
+}
+
+/** Rows with the results of window functions, of which the expressions `above` are. */
+export function windowStage(
+  costs: PlanCosts,
+  from: Stage,
+  windows: Windows,
+  above: readonly BoundExpression[],
+): Stage {
+  const below = new Columns()
+  for (const expression of above) {
+    visitColumns(expression, (column) => {
+      if (column.table !== windowedTable) below.add(column as BoundExpression)
+    })
+  }
+  for (const expression of expressionsOf(windows)) below.add(expression)
+  let node: NativePlanNode = {
+    node: 'project',
+    child: from.node,
+    expressions: below.expressions.map(from.place),
+  }
+  const columns: NativeType[] = below.expressions.map(
+    (one) => operandType(place(one, () => 0)) as NativeType,
+  )
+  const places = new Map<AnalyzedWindow, number>()
+  const left = [...windows.calls]
+  let sorted: string | undefined
+  while (left.length > 0) {
+    const keysOf = ({ partitionBy, orderBy }: AnalyzedWindow) => ({
+      partition: partitionBy.map(({ expression }) => below.add(expression)),
+      order: orderBy.map(({ expression, descending, nullsFirst }) => ({
+        index: below.add(expression),
+        descending,
+        nullsFirst,
+      })),
+    })
+    const textOf = (one: AnalyzedWindow) => JSON.stringify(keysOf(one))
+    const first = left.find((one) => textOf(one) === sorted) ?? (left[0] as AnalyzedWindow)
+    const calls = left.filter((one) => textOf(one) === textOf(first) && one.unit === first.unit)
+    const { partition, order } = keysOf(first)
+    const keys = [
+      ...partition.map((index) => ({ index, descending: false, nullsFirst: false })),
+      ...order,
+    ]
+    if (keys.length > 0 && sorted !== textOf(first))
+      node = { node: 'sort', child: node, columns: [...columns], keys }
+    sorted = textOf(first)
+    const window: WindowNode = {
+      node: 'window',
+      child: node,
+      columns: [...columns],
+      partition,
+      order,
+      unit: first.unit,
+      calls: calls.map(
+        ({ function: name, argument, type }): NativeWindowCall => ({
+          function: name,
+          argument: argument === undefined ? null : below.add(argument),
+          type: nativeType(type),
+        }),
+      ),
+    }
+    costs.set(window, costOf(costs, window, calls))
+    node = window
+    for (const call of calls) {
+      places.set(call, columns.push(nativeType(call.type)) - 1)
+      left.splice(left.indexOf(call), 1)
+    }
+  }
+  return {
+    node,
+    place: (expression) =>
+      place(expression, (column) =>
+        column.table === windowedTable
+          ? (places.get(windows.calls[column.attribute] as AnalyzedWindow) as number)
+          : below.add(column as BoundExpression),
+      ),
+  }
+}
