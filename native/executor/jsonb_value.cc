@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "executor/numeric.h"
+#include "layout/jsonb.h"
 #include "layout/varlena.h"
 #include "tuple/compare.h"
 #include "tuple/varlena.h"
@@ -12,25 +13,7 @@ namespace pgdata {
 
 namespace {
 
-// Of a container.
-constexpr uint32_t JB_CMASK = 0x0FFFFFFF;
-constexpr uint32_t JB_FSCALAR = 0x10000000;
-constexpr uint32_t JB_FOBJECT = 0x20000000;
-constexpr uint32_t JB_FARRAY = 0x40000000;
-// Of a child: its size, or where it ends, and its type.
-constexpr uint32_t JENTRY_OFFLENMASK = 0x0FFFFFFF;
-constexpr uint32_t JENTRY_TYPEMASK = 0x70000000;
-constexpr uint32_t JENTRY_HAS_OFF = 0x80000000;
-constexpr uint32_t JENTRY_ISSTRING = 0x00000000;
-constexpr uint32_t JENTRY_ISNUMERIC = 0x10000000;
-constexpr uint32_t JENTRY_ISBOOL_FALSE = 0x20000000;
-constexpr uint32_t JENTRY_ISBOOL_TRUE = 0x30000000;
-constexpr uint32_t JENTRY_ISNULL = 0x40000000;
-constexpr uint32_t JENTRY_ISCONTAINER = 0x50000000;
-
 constexpr size_t entry_bytes = sizeof(uint32_t);
-// Far more than documents that PostgreSQL's parser has let through on its ordinary stack.
-constexpr int depth_max = 10'000;
 
 Status damaged() { return Status::error(ErrorCode::data_corrupted, "a jsonb value is damaged"); }
 
@@ -259,7 +242,7 @@ Status JsonbValue::append_json(std::string* text, int depth) const {
     case Kind::object:
       break;
   }
-  if (depth == depth_max)
+  if (depth == jsonb_depth_max)
     return Status::error(ErrorCode::program_limit_exceeded, "stack depth limit exceeded");
   uint32_t count = 0;
   RETURN_IF_ERROR(check(&count));

@@ -1,7 +1,7 @@
 // JsonbValue: a value within a jsonb document, found by keys and places, and turned to text.
 //
 // Everything is checked against the document's size: a damaged one raises data_corrupted.
-// Source: src/include/utils/jsonb.h, src/backend/utils/adt/{jsonb.c,jsonb_util.c}, PostgreSQL 18.
+// Source: src/backend/utils/adt/{jsonb.c,jsonb_util.c}, PostgreSQL 18.
 #pragma once
 
 #include <cstdint>

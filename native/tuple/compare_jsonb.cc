@@ -1,31 +1,12 @@
 // The order of jsonb values, from their packed form.
-//
-// A container is a 32-bit header (count of children or pairs in 28 bits, then JB_FSCALAR, JB_FOBJECT,
-// JB_FARRAY), one 32-bit entry a child (an object has its keys first, then its values), and the
-// children's bytes. An entry has a type (bits 28 to 30), and either the child's length or, with
-// JENTRY_HAS_OFF, the offset of its end. Numbers and containers start at multiples of 4.
-// Source: src/include/utils/jsonb.h, src/backend/utils/adt/jsonb_util.c, PostgreSQL 18.
+// Source: src/backend/utils/adt/jsonb_util.c, PostgreSQL 18.
 #include <cstdint>
 
+#include "layout/jsonb.h"
 #include "tuple/compare_nested.h"
 
 namespace pgdata {
 namespace {
-
-constexpr uint32_t JENTRY_OFFLENMASK = 0x0FFFFFFF;
-constexpr uint32_t JENTRY_TYPEMASK = 0x70000000;
-constexpr uint32_t JENTRY_HAS_OFF = 0x80000000;
-constexpr uint32_t JENTRY_ISSTRING = 0x00000000;
-constexpr uint32_t JENTRY_ISNUMERIC = 0x10000000;
-constexpr uint32_t JENTRY_ISBOOL_FALSE = 0x20000000;
-constexpr uint32_t JENTRY_ISBOOL_TRUE = 0x30000000;
-constexpr uint32_t JENTRY_ISNULL = 0x40000000;
-constexpr uint32_t JENTRY_ISCONTAINER = 0x50000000;
-constexpr uint32_t JB_CMASK = 0x0FFFFFFF;
-constexpr uint32_t JB_FSCALAR = 0x10000000;
-constexpr uint32_t JB_FOBJECT = 0x20000000;
-// PostgreSQL has no such limit, but its own parser cannot make deeper values on a default stack.
-constexpr int depth_max = 10000;
 
 // The order of types: null, string, number, boolean, array, object.
 enum class JsonbType : uint8_t { null, string, numeric, boolean, array, object };
@@ -151,7 +132,7 @@ int compare_children(const Child& a, const Child& b, int depth) {
 }
 
 int compare_containers(std::string_view left, std::string_view right, int depth) {
-  if (depth > depth_max) return 0;
+  if (depth > jsonb_depth_max) return 0;
   const Container a(left);
   const Container b(right);
   if (a.is_object != b.is_object) return a.is_object ? 1 : -1;

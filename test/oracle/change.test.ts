@@ -10,13 +10,13 @@ import { Cluster, PgError, type Session, type Transaction } from '../../src-ts/i
 import { codecFor } from '../../src-ts/types/index.ts'
 import { ChangeGenerator, type GeneratedChange } from '../support/change-generator.ts'
 import { amcheck, Oracle } from '../support/oracle.ts'
+import { openOptions } from '../support/query-outcome.ts'
 import { type QueryTable, queryTables, tableSql } from '../support/query-tables.ts'
 import { Random } from '../support/random.ts'
 import { temporaryPath } from '../support/temporary-directory.ts'
 
 const seed = Number(process.env.PGDATA_SEED ?? 18)
 const statements = process.env.PGDATA_TEST_FULL ? 3000 : 250
-const openOptions = { int8: 'bigint', json: 'text' } as const
 const asText = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig
 
 type Outcome = number | string[] | { error: string }
