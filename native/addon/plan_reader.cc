@@ -73,10 +73,10 @@ constexpr Named<WindowUnit> window_units[] = {
     {"partition", WindowUnit::partition},
 };
 
-constexpr Named<WindowFunction> row_functions[] = {
-    {"row_number", WindowFunction::row_number},
-    {"rank", WindowFunction::rank},
-    {"dense_rank", WindowFunction::dense_rank},
+constexpr Named<WindowFunction> window_functions[] = {
+    {"row_number", WindowFunction::row_number}, {"rank", WindowFunction::rank},
+    {"dense_rank", WindowFunction::dense_rank}, {"nth_value", WindowFunction::nth_value},
+    {"last_value", WindowFunction::last_value},
 };
 
 constexpr Named<SetOpCommand> set_op_commands[] = {
@@ -548,7 +548,13 @@ Status PlanReader::read_window(const Napi::Object& object, OperatorPointer* made
     const Napi::Value argument = described.Get("argument");
     if (!argument.IsNull()) call.argument = argument.ToNumber().Int32Value();
     if (call.argument >= static_cast<int>(types.size())) return bad_argument("argument");
-    if (!find_named(row_functions, name, &call.function)) {
+    if (call_fields.has("nth")) call.nth = call_fields.integer("nth");
+    RETURN_IF_ERROR(call_fields.status());
+    if (find_named(window_functions, name, &call.function)) {
+      const bool has_argument =
+          call.function == WindowFunction::nth_value || call.function == WindowFunction::last_value;
+      if (has_argument != (call.argument >= 0)) return bad_argument("argument");
+    } else {
       AggregateFunction function;
       if (!find_named(aggregate_functions, name, &function)) return bad_argument("function");
       if (call.argument < 0 && function != AggregateFunction::count_rows)

@@ -40,7 +40,10 @@ WindowRows::WindowRows(Execution& execution, OperatorPointer child, std::vector<
       results_memory_(account()),
       results_(calls_.size()),
       result_nulls_(calls_.size()),
-      out_(account(), types_.size() + calls_.size()) {}
+      out_(account(), types_.size() + calls_.size()) {
+  for (size_t i = 0; i < calls_.size(); i++)
+    values_.push_back(std::make_unique<KeptValue>(account()));
+}
 
 WindowRows::~WindowRows() { account().give(charged_); }
 
@@ -95,6 +98,7 @@ Status WindowRows::count_row() {
     keep_keys(partition_, row_, &partition_memory_, &partition_values_, &partition_nulls_);
     row_number_ = 0;
     dense_rank_ = 0;
+    for (const auto& kept : values_) kept->is_null = true;
     for (WindowCall& call : calls_) {
       if (!call.aggregate) continue;
       call.aggregate->clear();
@@ -109,7 +113,11 @@ Status WindowRows::count_row() {
     dense_rank_++;
   }
   constexpr uint32_t group = 0;
-  for (WindowCall& call : calls_) {
+  for (size_t i = 0; i < calls_.size(); i++) {
+    const WindowCall& call = calls_[i];
+    const bool is_last = call.function == WindowFunction::last_value;
+    const bool is_nth = call.function == WindowFunction::nth_value;
+    if (is_last || (is_nth && call.nth == row_number_)) keep_value(i);
     if (!call.aggregate) continue;
     Column argument;
     if (call.argument >= 0) {
@@ -119,6 +127,15 @@ Status WindowRows::count_row() {
     RETURN_IF_ERROR(call.aggregate->add(call.argument >= 0 ? &argument : nullptr, 1, &group));
   }
   return Status::ok;
+}
+
+void WindowRows::keep_value(size_t call) {
+  const auto argument = static_cast<size_t>(calls_[call].argument);
+  const Column& column = input_->columns[argument];
+  KeptValue& kept = *values_[call];
+  kept.memory.reset();
+  kept.is_null = column.nulls[row_] != 0;
+  if (!kept.is_null) kept.value = types_[argument].copy(column.values[row_], kept.memory);
 }
 
 Status WindowRows::keep_row() {
@@ -152,6 +169,11 @@ Status WindowRows::compute_results() {
         break;
       case WindowFunction::dense_rank:
         results_[i] = static_cast<Datum>(dense_rank_);
+        break;
+      case WindowFunction::nth_value:
+      case WindowFunction::last_value:
+        is_null = values_[i]->is_null;
+        results_[i] = values_[i]->value;
         break;
       case WindowFunction::aggregate:
         RETURN_IF_ERROR(calls_[i].aggregate->result(0, results_memory_, &results_[i], &is_null));

@@ -18,12 +18,20 @@
 namespace pgdata {
 
 enum class WindowUnit : uint8_t { row, peers, partition };
-enum class WindowFunction : uint8_t { row_number, rank, dense_rank, aggregate };
+enum class WindowFunction : uint8_t {
+  row_number,
+  rank,
+  dense_rank,
+  nth_value,
+  last_value,
+  aggregate
+};
 
 struct WindowCall {
   WindowFunction function = WindowFunction::aggregate;
   std::unique_ptr<Aggregate> aggregate;
   int argument = -1;  // a column; -1: all rows count
+  int64_t nth = 0;    // of nth_value: which row's
   ValueType result_type;
 };
 
@@ -52,6 +60,13 @@ class WindowRows final : public Operator {
   }
 
  private:
+  // A value of the partition's rows; null until there is one.
+  struct KeptValue {
+    explicit KeptValue(MemoryAccount& account) : memory(account) {}
+    bool is_null = true;
+    Datum value = 0;
+    Arena memory;
+  };
   // A row that is kept, before its bytes.
   struct KeptRow {
     KeptRow* next = nullptr;
@@ -64,6 +79,7 @@ class WindowRows final : public Operator {
   // Whether row number `row_` of the input begins another unit than that which is being taken.
   bool begins_unit() const;
   Status count_row();
+  void keep_value(size_t call);
   Status keep_row();
   Status compute_results();
   Status end_unit();
@@ -92,6 +108,8 @@ class WindowRows final : public Operator {
   std::vector<Datum> peer_values_;
   std::vector<uint8_t> peer_nulls_;
   Arena peer_memory_;
+  // Of the calls that give one of the rows' values.
+  std::vector<std::unique_ptr<KeptValue>> values_;
   int64_t row_number_ = 0;
   int64_t rank_ = 0;
   int64_t dense_rank_ = 0;

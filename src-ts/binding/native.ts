@@ -333,12 +333,20 @@ export interface NativeIndexKey {
 /** Of which rows a window function has the same result: of one, of peers, of a partition; it is of all rows up to their end. */
 export type NativeWindowUnit = 'row' | 'peers' | 'partition'
 
-export type NativeWindowFunction = AggregateFunctionName | 'row_number' | 'rank' | 'dense_rank'
+export type NativeWindowFunction =
+  | AggregateFunctionName
+  | 'row_number'
+  | 'rank'
+  | 'dense_rank'
+  | 'nth_value'
+  | 'last_value'
 
 export interface NativeWindowCall {
   function: NativeWindowFunction
   /** A column; null where it is of rows. */
   argument: number | null
+  /** Of nth_value: which row's value. */
+  nth?: number
   type: NativeType
 }
 

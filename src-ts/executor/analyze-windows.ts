@@ -1,7 +1,8 @@
 // Analysis of window functions: what each is of, and the names of their results.
 import type { NativeWindowFunction, NativeWindowUnit } from '../binding/native.ts'
+import { PgError } from '../errors/pg-error.ts'
 import { analyzeCall } from './analyze-aggregates.ts'
-import { analyzeTyped, type Names, onlyMember } from './analyze-expression.ts'
+import { analyzeTyped, type Names, onlyMember, operandPair } from './analyze-expression.ts'
 import {
   type BoundExpression,
   malformed,
@@ -9,7 +10,7 @@ import {
   type ResultType,
   type Typed,
 } from './expression.ts'
-import { comparable, typeOids } from './operator-types.ts'
+import { comparable, typeOids, unmodified } from './operator-types.ts'
 import type { WindowCall } from './query.ts'
 import { analyzeOrder } from './row-order.ts'
 
@@ -21,6 +22,8 @@ export interface AnalyzedWindow {
   function: NativeWindowFunction
   /** Undefined where it is of rows. */
   argument: BoundExpression | undefined
+  /** Of nth_value. */
+  nth?: number
   type: ResultType
   partitionBy: Typed[]
   orderBy: (Typed & { descending: boolean; nullsFirst: boolean })[]
@@ -32,7 +35,28 @@ const rowFunctions: Readonly<Record<string, NativeWindowFunction>> = {
   rank: 'rank',
   denseRank: 'dense_rank',
 }
+const valueFunctions: Readonly<Record<string, NativeWindowFunction>> = {
+  firstValue: 'nth_value',
+  lastValue: 'last_value',
+  nthValue: 'nth_value',
+}
 const frames: readonly string[] = ['range', 'rows', 'partition']
+
+// One of the rows' values. Throws 22016.
+function analyzeValue(names: Names, member: string, given: unknown) {
+  const [operand, nth] = member === 'nthValue' ? operandPair(member, given) : ([given, 1] as const)
+  if (typeof nth !== 'number' || !Number.isInteger(nth))
+    throw malformed('"nthValue" takes a value and a whole number')
+  if (nth <= 0) throw new PgError('22016', 'argument of nth_value must be greater than zero')
+  const { expression, type } = analyzeTyped(names, operand)
+  const called = valueFunctions[member] as NativeWindowFunction
+  return {
+    function: called,
+    argument: expression,
+    type: unmodified(names.codecOf, type),
+    ...(called === 'nth_value' && { nth: Math.min(nth, 2 ** 31 - 1) }),
+  }
+}
 
 function analyzeWindow(names: Names, name: string, given: WindowCall): AnalyzedWindow {
   const { partitionBy = [], orderBy = [], frame = 'range', ...call } = given
@@ -45,17 +69,20 @@ function analyzeWindow(names: Names, name: string, given: WindowCall): AnalyzedW
     comparable(names.codecOf, '<', found, found)
     return { ...found, ...direction }
   })
-  const [member] = onlyMember(call) ?? []
+  const [member, operand] = onlyMember(call) ?? []
   const ofRows = member === undefined ? undefined : rowFunctions[member]
   const keys = { name, partitionBy: partition, orderBy: order }
   if (ofRows !== undefined) {
     const type = { codec: names.codecOf(typeOids.int8), collation: 0 }
     return { ...keys, function: ofRows, argument: undefined, type, unit: 'row' }
   }
-  const aggregate = analyzeCall(names, name, call as never)
+  const isValue = member !== undefined && Object.hasOwn(valueFunctions, member)
+  const called = isValue
+    ? analyzeValue(names, member, operand)
+    : analyzeCall(names, name, call as never)
   const whole = frame === 'partition' || (frame === 'range' && order.length === 0)
   const unit = whole ? 'partition' : frame === 'rows' ? 'row' : 'peers'
-  return { ...keys, ...aggregate, unit }
+  return { ...keys, ...called, unit }
 }
 
 export interface Windows {

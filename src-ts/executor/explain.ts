@@ -462,9 +462,10 @@ export class Explainer {
       ...(order.length > 0 ? [`ORDER BY ${listed(order.map(({ index }) => index))}`] : []),
       ...(frame === undefined || (node.unit === 'partition' && order.length === 0) ? [] : [frame]),
     ]
-    const calls = node.calls.map(({ function: called, argument }): ColumnText => {
+    const calls = node.calls.map(({ function: called, argument, nth }): ColumnText => {
       const of = argument === null ? '' : (child.columns[argument] as ColumnText).text
-      const text = called === 'count(*)' ? called : `${called}(${of})`
+      const row = nth === undefined ? '' : `, ${nth}`
+      const text = called === 'count(*)' ? called : `${called}(${of}${row})`
       return { text: `${text} OVER ${name}`, isPlain: false }
     })
     const properties: Record<string, ExplainValue> = {

@@ -102,9 +102,10 @@ export function windowStage(
       order,
       unit: first.unit,
       calls: calls.map(
-        ({ function: name, argument, type }): NativeWindowCall => ({
+        ({ function: name, argument, nth, type }): NativeWindowCall => ({
           function: name,
           argument: argument === undefined ? null : below.add(argument),
+          ...(nth !== undefined && { nth }),
           type: nativeType(type),
         }),
       ),

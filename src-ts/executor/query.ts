@@ -72,6 +72,10 @@ export type WindowCall = (
   | { rowNumber: true }
   | { rank: true }
   | { denseRank: true }
+  | { firstValue: Operand }
+  | { lastValue: Operand }
+  /** Of the row of that number, from 1; null until there is one. */
+  | { nthValue: readonly [Operand, number] }
 ) & {
   partitionBy?: readonly Operand[]
   orderBy?: readonly OrderBy[]

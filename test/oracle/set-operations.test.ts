@@ -31,8 +31,9 @@ beforeAll(async () => {
   oracle = await Oracle.initdb()
   await oracle.start({ fsync: 'off' })
   client = await oracle.client()
-  for (const table of tables) {
-    const rows = random.pick([0, 30, 700, 3000])
+  for (const [i, table] of tables.entries()) {
+    // One that is not kept in little memory, in any case.
+    const rows = i === 0 ? 3000 : random.pick([0, 30, 700, 3000])
     for (const sql of tableSql(random, table, rows)) await client.query(sql)
   }
   await client.query(`

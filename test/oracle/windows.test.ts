@@ -31,8 +31,9 @@ beforeAll(async () => {
   oracle = await Oracle.initdb()
   await oracle.start({ fsync: 'off' })
   client = await oracle.client()
-  for (const table of tables) {
-    const rows = random.pick([30, 700, 3000])
+  for (const [i, table] of tables.entries()) {
+    // One that is not kept in little memory, in any case.
+    const rows = i === 0 ? 3000 : random.pick([30, 700, 3000])
     for (const sql of tableSql(random, table, rows)) await client.query(sql)
   }
   await client.query(`
@@ -196,6 +197,8 @@ test('what makes no sense', async () => {
   const errors: [string, unknown][] = [
     ['42601', { from: 't', windows: { n: { nothing: true } } }],
     ['42601', { from: 't', windows: { n: { rank: true, frame: 'groups' } } }],
+    ['22016', { from: 't', windows: { n: { nthValue: ['id', 0] } } }],
+    ['42601', { from: 't', windows: { n: { nthValue: 'id' } } }],
     ['42703', { from: 't', windows: { n: { sum: 'nothing' } } }],
     ['42703', { from: 't', windows: { n: { rank: true } }, where: { n: 1 } }],
     ['42883', { from: 't', windows: { n: { sum: 'name' } } }],

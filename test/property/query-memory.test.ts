@@ -128,6 +128,19 @@ const queries: [string, Query, 'order' | 'set'][] = [
   ['a difference', { except: sides }, 'set'],
   ['a difference of all rows', different, 'set'],
   [
+    'window functions',
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        place: { rowNumber: true, orderBy: ['name', 'id'] },
+        running: { sum: 'amount', orderBy: ['name'] },
+        last: { max: 'name' },
+      },
+    },
+    'set',
+  ],
+  [
     'groups of a join, sorted',
     {
       from: 't',
@@ -177,6 +190,7 @@ const stopped: [string, Query][] = [
   ['groups', grouped],
   ['distinct rows', distinct],
   ['difference', different],
+  ['window', { from: 't', windows: { last: { max: 'name' } } }],
 ]
 
 describe.each(stopped)('the files of a stopped %s are gone', (_, query) => {

@@ -85,6 +85,16 @@ export class WindowGenerator extends QueryGenerator {
       return [{ [name]: true } as unknown as WindowCall, sql, name === 'rowNumber']
     }
     if (random.chance(0.3)) return [{ count: '*' }, 'count(*)', false]
+    if (random.chance(0.3)) {
+      const column = random.pick(table.columns).name
+      const nth = random.int(1, 9)
+      const [ours, sql] = random.pick([
+        [{ firstValue: column }, `first_value(${column})`],
+        [{ lastValue: column }, `last_value(${column})`],
+        [{ nthValue: [column, nth] }, `nth_value(${column}, ${nth})`],
+      ] as [WindowCall, string][])
+      return [ours, sql, true]
+    }
     const exact = table.columns.filter(({ type }) => /^(int|date|timestamp)/.test(type))
     const numbers = exact.filter(({ type }) => type.startsWith('int'))
     const name = random.pick(['count', 'sum', 'avg', 'min', 'max'] as const)
