@@ -25,6 +25,7 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
   set("diskBytes", report.disk_bytes);
   set("batches", report.batches);
   set("indexSearches", report.index_searches);
+  set("heapFetches", report.heap_fetches);
   set("exactBlocks", report.exact_blocks);
   set("lossyBlocks", report.lossy_blocks);
   set("rowsRecheckedAway", report.rows_rechecked_away);

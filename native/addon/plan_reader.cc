@@ -392,7 +392,30 @@ Status PlanReader::read_index_search(const Napi::Object& object, IndexSearch* se
     }
     search->keys.push_back(std::move(key));
   }
+  search->is_index_only = object.Has("entryColumns");
+  if (search->is_index_only)
+    RETURN_IF_ERROR(read_entry_columns(object.Get("entryColumns"), *btree, search));
   return read_expressions(object.Get("conditions"), &search->conditions);
+}
+
+Status PlanReader::read_entry_columns(const Napi::Value& value, const BtreeIndex& btree,
+                                      IndexSearch* search) {
+  if (!value.IsArray()) return bad_argument("entryColumns");
+  const auto array = value.As<Napi::Array>();
+  if (array.Length() != search->attributes.size()) return bad_argument("entryColumns");
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    const int column = item.IsNumber() ? item.As<Napi::Number>().Int32Value() : -1;
+    if (column < 0 || column >= btree.natts() || search->attributes[i] < 0)
+      return bad_argument("entryColumns");
+    const Attribute& own = btree.definition().columns.attributes[static_cast<size_t>(column)];
+    const Attribute& row =
+        search->table->desc().attributes[static_cast<size_t>(search->attributes[i])];
+    if (own.attlen != row.attlen || own.attbyval != row.attbyval)
+      return bad_argument("entryColumns");
+    search->entry_columns.push_back(column);
+  }
+  return Status::ok;
 }
 
 Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* made) {

@@ -37,6 +37,7 @@ class PlanReader {
   Status read_expression(const Napi::Value& value, ExpressionPointer* made);
   Status read_comparison(const Napi::Object& object, ExpressionPointer* made);
   Status read_in_list(const Napi::Object& object, ExpressionPointer* made);
+  Status read_entry_columns(const Napi::Value& value, const BtreeIndex& btree, IndexSearch* search);
   Status read_json_path(const Napi::Object& object, ExpressionPointer operand,
                         ExpressionPointer* made);
   Status read_arithmetic(const Napi::Object& object, ExpressionPointer* made);

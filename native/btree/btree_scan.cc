@@ -143,6 +143,7 @@ Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
   if (next_ == P_NONE) at_end_ = true;
   tid_count_ = 0;
   next_tid_ = 0;
+  if (entries_ != nullptr) entries_->begin_leaf();
   if (view.is_ignored()) return Status::ok;
   int first = view.first_data();
   int last = view.max_offset();
@@ -174,8 +175,13 @@ Status BtreeScan::read_page(const BufferRef& leaf, OffsetNumber from) {
     const size_t needed = tid_count_ + tuple_tids;
     if (needed > tids_max) return damaged_page(index_, leaf.block());
     if (needed > tids_.size()) tids_.resize(needed + 64 + tids_.size());
+    const size_t first_tid = tid_count_;
     for (size_t i = 0; i < tuple_tids; ++i)
       tids_[tid_count_++] = leaf_tid(tuple, static_cast<int>(forward ? i : tuple_tids - 1 - i));
+    if (entries_ == nullptr) continue;
+    RETURN_IF_ERROR(
+        entries_->read_entry({tuple, index_tuple_size(index_tuple_header(tuple).t_info)},
+                             {tids_.data() + first_tid, tuple_tids}));
   }
   return Status::ok;
 }

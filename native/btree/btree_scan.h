@@ -41,17 +41,33 @@ struct BtreeCondition {
 
 enum class ScanDirection : uint8_t { forward, backward };
 
+// Is given the entries that a scan takes from a leaf, while the leaf is locked: no vacuum has removed any of them yet, nor
+// made room in the heap for what they lead to.
+class BtreeEntryReader {
+ public:
+  virtual ~BtreeEntryReader() = default;
+  // The entries of another leaf follow, whose TIDs come in the place of those so far.
+  virtual void begin_leaf() = 0;
+  // A tuple with its TIDs, in the order in which they will be given.
+  virtual Status read_entry(std::span<const std::byte> tuple,
+                            std::span<const ItemPointer> tids) = 0;
+};
+
 class BtreeScan {
  public:
   // `reader` (may be null): the serializable transaction that looks.
   BtreeScan(BufferPool& pool, const BtreeIndex& index, std::span<const BtreeCondition> conditions,
             ScanDirection direction, SerializableTransaction* reader = nullptr);
   BtreeScan(const BtreeScan&) = delete;
+  // Before the first call. It must outlive the scan.
+  void give_entries_to(BtreeEntryReader* entries) { entries_ = entries; }
 
   // The next page's TIDs that match: not empty unless the scan is at its end. Valid until the next call.
   Status next_batch(std::span<const ItemPointer>* tids);
   // One at a time.
   Status next(ItemPointer* tid, bool* found);
+  // Which of its leaf's TIDs the last one is.
+  size_t place() const { return next_tid_ - 1; }
   // The TIDs that come next, of one heap page, at most `most`; empty at the end. They come next again but for those that are
   // `passed`.
   Status next_run(size_t most, std::span<const ItemPointer>* tids);
@@ -96,6 +112,7 @@ class BtreeScan {
   const BtreeIndex& index_;
   ScanDirection direction_;
   SerializableTransaction* reader_;
+  BtreeEntryReader* entries_ = nullptr;
   bool impossible_ = false;
   int columns_ = 0;         // that have conditions, or precede one that has
   int prefix_columns_ = 0;  // leading equalities, and the range column that follows

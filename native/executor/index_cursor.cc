@@ -14,7 +14,12 @@ IndexCursor::IndexCursor(Execution& execution, IndexSearch search, MemoryAccount
       conditions_(std::move(search_.conditions), account),
       copier_(*search_.table, search_.attributes, account),
       visibility_(execution.context, &execution.snapshot),
-      scratch_(account, Arena::block_bytes_min) {}
+      scratch_(account, Arena::block_bytes_min) {
+  if (search_.is_index_only)
+    entries_ = std::make_unique<IndexEntries>(execution.context, execution.snapshot,
+                                              search_.table->heap().locator, btree_,
+                                              std::move(search_.entry_columns), account);
+}
 
 Status key_conditions(const IndexSearch& search, const Batch& outer, uint32_t row, Arena& scratch,
                       std::vector<BtreeCondition>* conditions) {
@@ -48,6 +53,7 @@ void IndexCursor::begin_scan() {
   count_index_scan(execution_.context, btree_);
   scan_ = std::make_unique<BtreeScan>(execution_.context.pool, btree_, btree_conditions_,
                                       search_.direction, execution_.snapshot.serializable);
+  scan_->give_entries_to(entries_.get());
 }
 
 // Of all searches for the values of a list.
@@ -71,19 +77,36 @@ Status IndexCursor::flush() {
   return Status::ok;
 }
 
+Status IndexCursor::look_at(ItemPointer tid, HeapTuple* tuple, bool* found) {
+  bool all_dead = false;
+  RETURN_IF_ERROR(heap_hot_search(execution_.context, search_.table->heap(), tid, visibility_,
+                                  &buffer_, tuple, found, &all_dead));
+  count_entries(execution_.context, btree_, 1, *found ? 1 : 0);
+  if (all_dead) scan_->kill(tid);
+  return Status::ok;
+}
+
 Status IndexCursor::next_row(bool* more) {
   ItemPointer tid;
   RETURN_IF_ERROR(next_entry(&tid, more));
   if (!*more) return Status::ok;
-  if (tid.block() != block_) RETURN_IF_ERROR(flush());
-  block_ = tid.block();
   HeapTuple tuple;
   bool found = false;
-  bool all_dead = false;
-  RETURN_IF_ERROR(heap_hot_search(execution_.context, search_.table->heap(), tid, visibility_,
-                                  &buffer_, &tuple, &found, &all_dead));
-  count_entries(execution_.context, btree_, 1, found ? 1 : 0);
-  if (all_dead) scan_->kill(tid);
+  if (entries_) {
+    found = entries_->is_visible(scan_->place());
+    if (found) {
+      count_entries(execution_.context, btree_, 1, 0);
+    } else {
+      heap_fetches_++;
+      RETURN_IF_ERROR(look_at(tid, &tuple, &found));
+    }
+    if (!found) return Status::ok;
+    at_hand_++;
+    return entries_->add_row(scan_->place(), &copier_);
+  }
+  if (tid.block() != block_) RETURN_IF_ERROR(flush());
+  block_ = tid.block();
+  RETURN_IF_ERROR(look_at(tid, &tuple, &found));
   if (!found) return Status::ok;
   at_hand_++;
   return copier_.add(execution_.context, tuple);

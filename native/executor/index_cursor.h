@@ -9,6 +9,7 @@
 
 #include "btree/btree_scan.h"
 #include "executor/expression.h"
+#include "executor/index_entries.h"
 #include "executor/operator.h"
 #include "executor/row_copier.h"
 #include "heap/heap_scan.h"
@@ -36,6 +37,9 @@ struct IndexSearch {
   // (from 0) The columns of its batches, which conditions refer to by their place.
   std::vector<int> attributes;
   std::vector<ExpressionPointer> conditions;
+  // Of an index-only scan: the index's columns (from 0) that the attributes are.
+  bool is_index_only = false;
+  std::vector<int> entry_columns;
 };
 
 // What the search demands of entries, with the values that its keys have on a row of a batch; they last as long as `scratch`,
@@ -53,15 +57,22 @@ class IndexCursor {
   // Empties the batch and fills it again: to `rows` rows or a few more, to the end of the search, or until the time is up.
   Status fill(uint32_t rows, bool* ended);
   Batch& batch() { return copier_.out().batch(); }
-  void pause() { buffer_.release(); }
+  void pause() {
+    buffer_.release();
+    if (entries_) entries_->pause();
+  }
 
   uint64_t rows_removed() const { return rows_removed_; }
   uint64_t searches() const { return searches_; }
+  // Rows that the index alone did not do for.
+  uint64_t heap_fetches() const { return heap_fetches_; }
 
  private:
   void begin_scan();
   Status next_entry(ItemPointer* tid, bool* more);
   Status next_row(bool* more);
+  // Is the row at `tid` visible? Where it is, `*tuple` is in the page that is pinned.
+  Status look_at(ItemPointer tid, HeapTuple* tuple, bool* found);
   Status flush();
 
   Execution& execution_;
@@ -72,6 +83,7 @@ class IndexCursor {
   Visibility visibility_;
   Arena scratch_;
   std::vector<BtreeCondition> btree_conditions_;
+  std::unique_ptr<IndexEntries> entries_;  // of an index-only scan
   std::unique_ptr<BtreeScan> scan_;
   size_t list_place_ = 0;
   BufferRef buffer_;
@@ -79,6 +91,7 @@ class IndexCursor {
   uint32_t at_hand_ = 0;
   uint64_t rows_removed_ = 0;
   uint64_t searches_ = 0;
+  uint64_t heap_fetches_ = 0;
 };
 
 }  // namespace pgdata

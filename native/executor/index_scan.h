@@ -20,6 +20,7 @@ class IndexScan final : public Operator {
   void describe(OperatorReport* report) const override {
     report->counters.rows_removed = cursor_.rows_removed();
     report->index_searches = cursor_.searches();
+    report->heap_fetches = cursor_.heap_fetches();
   }
 
  private:

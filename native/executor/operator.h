@@ -92,6 +92,7 @@ struct OperatorReport {
   uint64_t peak_bytes = 0;            // of what is limited
   uint64_t disk_bytes = 0;
   uint64_t index_searches = 0;
+  uint64_t heap_fetches = 0;  // of an index-only scan
   // Of a bitmap: blocks of which it was known which rows are meant, and others, whose rows were tested again.
   uint64_t exact_blocks = 0;
   uint64_t lossy_blocks = 0;

@@ -56,6 +56,22 @@ Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
   return Status::ok;
 }
 
+void RowCopier::add_values(const std::vector<Datum>& values, const std::vector<uint8_t>& nulls) {
+  Batch& batch = found_.batch();
+  const uint32_t row = batch.rows++;
+  for (size_t i = 0; i < attributes_.size(); i++) {
+    const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(attributes_[i])];
+    const Column& column = batch.columns[i];
+    column.nulls[row] = nulls[i];
+    if (nulls[i] != 0) continue;
+    column.values[row] = values[i];
+    if (attribute.attbyval) continue;
+    const std::byte* bytes = datum_pointer(values[i]);
+    const size_t size = datum_size(attribute.attlen, values[i]);
+    column.values[row] = pointer_datum(found_.arena().copy(bytes, size));
+  }
+}
+
 Status RowCopier::copy(Conditions& conditions, uint32_t* removed, Conditions* recheck,
                        uint32_t* rechecked_away) {
   Batch& from = found_.batch();

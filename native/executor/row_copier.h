@@ -27,6 +27,8 @@ class RowCopier {
 
   // To the rows at hand, whose values stay in the page where they can.
   Status add(const ReadContext& context, const HeapTuple& tuple);
+  // The same of a row that lies elsewhere, of which the values of all columns are given, and copied.
+  void add_values(const std::vector<Datum>& values, const std::vector<uint8_t>& nulls);
   // Copies those of the rows at hand that meet the conditions to the end of the batch, which has room for all of them;
   // then there are none at hand. `recheck` (may be null) is tested before, and counted apart.
   Status copy(Conditions& conditions, uint32_t* removed, Conditions* recheck = nullptr,

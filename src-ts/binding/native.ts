@@ -368,6 +368,8 @@ export type NativePlanNode =
       keys: NativeIndexKey[]
       attributes: number[]
       conditions: NativeExpression[]
+      /** Of an index-only scan: which columns of the index (from 0) the attributes are. */
+      entryColumns?: number[]
     }
   | {
       node: 'bitmap scan'
@@ -451,6 +453,8 @@ export interface NativeOperatorReport {
   diskBytes: number
   batches: number
   indexSearches: number
+  /** Rows that an index-only scan had to look at. */
+  heapFetches: number
   /** Blocks of a bitmap, and what was tested again of the latter. */
   exactBlocks: number
   lossyBlocks: number

@@ -3,6 +3,7 @@
 const switches = [
   'enable_seqscan',
   'enable_indexscan',
+  'enable_indexonlyscan',
   'enable_bitmapscan',
   'enable_hashjoin',
   'enable_nestloop',

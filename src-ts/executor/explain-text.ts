@@ -78,6 +78,7 @@ function details(node: ExplainNode): string[] {
     const counts = [exact && ` exact=${exact}`, lossy && ` lossy=${lossy}`]
     lines.push(`Heap Blocks:${counts.filter(Boolean).join('')}`)
   }
+  if ('Heap Fetches' in node) lines.push(`Heap Fetches: ${node['Heap Fetches']}`)
   if ('Index Searches' in node) lines.push(`Index Searches: ${node['Index Searches']}`)
   if ('Maximum Storage' in node)
     lines.push(`Storage: ${node.Storage}  Maximum Storage: ${node['Maximum Storage']}kB`)

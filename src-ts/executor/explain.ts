@@ -266,9 +266,11 @@ export class Explainer {
 
   #indexScan(node: NodeOf<'index scan'>, report: NativeOperatorReport | undefined): Described {
     return this.#scan(node, report, {
-      'Node Type': 'Index Scan',
+      'Node Type': node.entryColumns === undefined ? 'Index Scan' : 'Index Only Scan',
       'Scan Direction': node.backward ? 'Backward' : 'Forward',
       ...this.#search(node, report),
+      ...(report !== undefined &&
+        node.entryColumns !== undefined && { 'Heap Fetches': report.heapFetches }),
     })
   }
 

@@ -226,6 +226,23 @@ export function satisfies(given: readonly ColumnOrder[], wanted: readonly Column
   })
 }
 
+// Indexes have a name as a text that ends with a null byte.
+const nameType = 19
+
+/** Which columns of an index the attributes are; undefined if it does not have all of them. */
+export function entryColumns(
+  { relation }: ScopeTable,
+  index: IndexDescriptor,
+  attributes: readonly number[],
+): number[] | undefined {
+  const columns = attributes.map((wanted) => {
+    const codec = relation.columns.find(({ attribute }) => attribute === wanted)?.codec
+    if (codec === undefined || codec.oid === nameType) return -1
+    return index.columns.findIndex(({ attribute }) => attribute === wanted)
+  })
+  return columns.includes(-1) ? undefined : columns
+}
+
 /** The tables that an expression reads. */
 export function tablesOf(expression: BoundExpression): Set<number> {
   const tables = new Set<number>()

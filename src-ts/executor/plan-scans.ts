@@ -7,6 +7,7 @@ import { type BoundExpression, type ColumnReference, place } from './expression.
 import { addUp } from './expression-cost.ts'
 import {
   type ColumnOrder,
+  entryColumns,
   type IndexKey,
   matchIndex,
   orderOf,
@@ -43,6 +44,8 @@ interface Search {
   backward?: boolean
   loops?: number
   placeValue?: Candidate['place']
+  /** Addresses alone are wanted. */
+  isForBitmap?: boolean
 }
 
 type NativeIndexScan = Extract<NativePlanNode, { node: 'index scan' }>
@@ -116,7 +119,8 @@ export class ScanPlanner {
       const keys = matchIndex(table, index, conditions)
       const forward = orderOf(table, index, keys, false)
       const isOrdered = order.length > 0 && satisfies(forward, order)
-      if (keys.length > 0 || isOrdered) {
+      const isEnough = this.#entryColumns(wanted, index) !== undefined
+      if (keys.length > 0 || isOrdered || isEnough) {
         scans.push(this.#indexScan(wanted, number, index, { keys, order: forward }))
       }
       if (keys.length > 0) scans.push(this.#bitmapScan(wanted, number, index, keys))
@@ -128,6 +132,12 @@ export class ScanPlanner {
       }
     }
     return scans
+  }
+
+  // Of an index that has all columns that are read.
+  #entryColumns({ table, attributes }: Wanted, index: IndexDescriptor): number[] | undefined {
+    if (!this.#costs.settings.enable_indexonlyscan) return undefined
+    return entryColumns(this.#scope.tables[table] as ScopeTable, index, attributes)
   }
 
   // Of a table's rows, those for which the conditions hold.
@@ -143,13 +153,14 @@ export class ScanPlanner {
     wanted: Wanted,
     number: number,
     index: IndexDescriptor,
-    { keys, order, backward = false, loops = 1, placeValue }: Search,
+    { keys, order, backward = false, loops = 1, placeValue, isForBitmap = false }: Search,
   ): Candidate {
     const { table, conditions, attributes } = wanted
     const columns = attributes.map((attribute) => ({ table, attribute }))
     const placed = placing(columns)
     const tested = new Set(keys.map(({ condition }) => condition))
     const rest = conditions.filter((condition) => !tested.has(condition))
+    const entries = isForBitmap ? undefined : this.#entryColumns(wanted, index)
     const node: NativeIndexScan = {
       node: 'index scan',
       relation: table,
@@ -163,9 +174,11 @@ export class ScanPlanner {
       })),
       attributes: [...attributes],
       conditions: rest.map(placed),
+      ...(entries && { entryColumns: entries }),
     }
     const statistics = this.#costs.tables[table] as TableStatistics
-    const use = { ...this.#use(wanted, number, index, keys), loops }
+    const isIndexOnly = entries !== undefined
+    const use = { ...this.#use(wanted, number, index, keys), loops, isIndexOnly }
     this.#costs.set(node, {
       ...this.#costs.scans.byIndex(statistics, use, addUp(rest)),
       ...this.size(wanted),
@@ -188,6 +201,7 @@ export class ScanPlanner {
     } = this.#indexScan(wanted, number, index, {
       keys,
       order: [],
+      isForBitmap: true,
     })
     const tested = new Set(keys.map(({ condition }) => condition))
     const search = { ...(scan as NativeIndexScan), attributes: [], conditions: [] }

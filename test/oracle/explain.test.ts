@@ -41,6 +41,7 @@ beforeAll(async () => {
   cluster = await Cluster.open(copy, { settings: { fsync: false } })
   session = await cluster.connect()
   session.set('enable_indexscan', false)
+  session.set('enable_indexonlyscan', false)
   session.set('enable_bitmapscan', false)
   session.set('enable_nestloop', false)
 })
