@@ -44,7 +44,10 @@ export function isExpression(value: unknown): boolean {
   const name = onlyMember(value)?.[0]
   return (
     name !== undefined &&
-    (name === 'column' || name === 'value' || name in arithmeticOperators || name in jsonResults)
+    (name === 'column' ||
+      name === 'value' ||
+      Object.hasOwn(arithmeticOperators, name) ||
+      Object.hasOwn(jsonResults, name))
   )
 }
 
@@ -79,7 +82,8 @@ export function analyzeExpression(names: Names, expression: unknown): Analyzed {
     if (typeof value !== 'string') throw malformed('"excluded" takes a name')
     return names.excluded(value)
   }
-  if (name in jsonResults) return analyzeJson(names, name as keyof typeof jsonResults, value)
+  if (Object.hasOwn(jsonResults, name))
+    return analyzeJson(names, name as keyof typeof jsonResults, value)
   const operator = Object.hasOwn(arithmeticOperators, name) ? arithmeticOperators[name] : undefined
   if (operator === undefined) throw malformed(`unknown expression "${name}"`)
   const [left, right] = operandPair(name, value).map((one) => analyzeOperand(names, one)) as [

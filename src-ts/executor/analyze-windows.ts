@@ -70,7 +70,8 @@ function analyzeWindow(names: Names, name: string, given: WindowCall): AnalyzedW
     return { ...found, ...direction }
   })
   const [member, operand] = onlyMember(call) ?? []
-  const ofRows = member === undefined ? undefined : rowFunctions[member]
+  const isOfRows = member !== undefined && Object.hasOwn(rowFunctions, member)
+  const ofRows = isOfRows ? rowFunctions[member] : undefined
   const keys = { name, partitionBy: partition, orderBy: order }
   if (ofRows !== undefined) {
     const type = { codec: names.codecOf(typeOids.int8), collation: 0 }

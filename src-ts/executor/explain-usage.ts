@@ -7,12 +7,8 @@ export interface ShownUsage {
   wal: boolean
   /** Whether reads and writes are timed. */
   timings: boolean
-}
-
-const blockBytes = 8192
-
-function blocks(bytes: number): number {
-  return Math.ceil(bytes / blockBytes)
+  /** Bytes of a block. */
+  blockSize: number
 }
 
 /** Under the names that EXPLAIN (FORMAT JSON) has. */
@@ -20,6 +16,7 @@ export function usageProperties(
   report: NativeOperatorReport,
   shown: ShownUsage,
 ): Record<string, number> {
+  const blocks = (bytes: number) => Math.ceil(bytes / shown.blockSize)
   const rounded = (ms: number) => Number(ms.toFixed(3))
   return {
     ...(shown.buffers && {

@@ -13,6 +13,8 @@ export interface PlanContext {
   settings: PlannerSettings
   /** track_io_timing */
   timesIo: boolean
+  /** Bytes of the cluster's blocks. */
+  blockSize: number
   statisticsOf: (relation: RelationInfo) => TableStatistics
 }
 

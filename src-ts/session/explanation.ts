@@ -13,12 +13,12 @@ export function refuseUnmeant({ analyze, wal }: ExplainOptions): void {
 }
 
 function explainerOf(
-  { codecOf, timesIo }: PlanContext,
+  { codecOf, timesIo, blockSize }: PlanContext,
   plan: Pick<QueryPlan, 'tables' | 'costs'>,
   reports: readonly NativeOperatorReport[],
   { costs = true, buffers = true, wal = false }: ExplainOptions,
 ): Explainer {
-  const usage = { buffers, wal, timings: timesIo }
+  const usage = { buffers, wal, timings: timesIo, blockSize }
   return new Explainer(codecOf, plan, reports.length === 0 ? undefined : reports, costs, usage)
 }
 

@@ -25,6 +25,7 @@ export function planContextOf(commands: Commands): PlanContext {
     codecOf,
     bytewiseDefaultCollation: relations.bytewiseDefaultCollation,
     settings: plannerSettings((name) => commands.setting(name)),
+    blockSize: source.cluster.blockSize(),
     timesIo: commands.setting('track_io_timing') === 'on',
     statisticsOf: (relation: RelationInfo) => new TableStatistics(source, relation),
   }

@@ -233,6 +233,7 @@ test.each([
   [{ json: ['n', 'a'] }, '42883', 'operator does not exist: text -> text'],
   [{ jsonText: ['id', 0] }, '42883', 'operator does not exist: integer -> integer'],
   [{ jsonNumber: ['j', 'a'] }, '42846', 'cannot cast type json to numeric'],
+  [{ constructor: ['j', 'a'] }, '42601', 'syntax error in query: unknown expression "constructor"'],
   [
     { json: ['j'] },
     '42601',
