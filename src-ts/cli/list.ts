@@ -43,9 +43,8 @@ function listRelations(database: OfflineDatabase, system: boolean): ListedRelati
   for (const row of database.classes().values()) {
     const schema = database.namespaces().get(row.relnamespace) ?? `${row.relnamespace}`
     if (!system && systemSchemas.includes(schema)) continue
-    const file = kindsWithFiles.includes(row.relkind)
-      ? relationPath(cluster.control, database.locator(row))
-      : null
+    const hasFile = kindsWithFiles.includes(row.relkind) && row.relpersistence !== 't'
+    const file = hasFile ? relationPath(cluster.control, database.locator(row)) : null
     listed.push({
       schema,
       name: row.relname,

@@ -36,9 +36,12 @@ function catalogProblem(database: string, { message }: PgError): Problem {
   return { database, relation: 'pg_catalog', file: 'catalogs', block: null, message }
 }
 
+// What a session kept in its memory is in no file that could be checked.
 function chosenRelations(database: OfflineDatabase, name: string | undefined): ClassRow[] {
   if (name !== undefined) return [database.find(name)]
-  return [...database.classes().values()].filter(({ relkind }) => kindsWithFiles.includes(relkind))
+  return [...database.classes().values()].filter(
+    ({ relkind, relpersistence }) => kindsWithFiles.includes(relkind) && relpersistence !== 't',
+  )
 }
 
 export function addVerify(program: Command, report: (status: 'done' | 'problems') => void): void {

@@ -7,7 +7,7 @@ import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
-import type { RelationInfo } from '../relation/relation-cache.ts'
+import { type RelationInfo, refuseTemporary } from '../relation/relation-cache.ts'
 import type { CommandContext } from './command-context.ts'
 import type { ClassRow } from './relation-rows.ts'
 
@@ -35,11 +35,7 @@ export function isMapped(row: ClassRow): boolean {
  */
 export function createFiles(context: CommandContext, relations: readonly ClassRow[]): void {
   for (const row of relations) {
-    if (row.relpersistence === 't') {
-      throw new PgError('0A000', 'making files of temporary relations is not supported', {
-        table: row.relname,
-      })
-    }
+    refuseTemporary(row)
     context.session.createStorage(locatorOf(context, row), row.relpersistence as 'p' | 'u')
   }
 }

@@ -19,6 +19,7 @@ import { pgShdepend } from '../catalog/pg_shdepend.ts'
 import { pgStatistic } from '../catalog/pg_statistic.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { refuseTemporary } from '../relation/relation-cache.ts'
 import { locatorOf } from './build-index.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
 import type { ObjectAddress } from './dependency.ts'
@@ -203,6 +204,8 @@ function planDrop(
       const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
       if (located === undefined || !['r', 'i', 't', 'S'].includes(located.row.relkind))
         throw refuse()
+      // Its files are not where `locatorOf` says, and are nothing that a commit record could name.
+      refuseTemporary(located.row)
       if (catalogs.find(session, pgInherits, 'pg_inherits_relid_seqno_index', [oid]).length > 0)
         throw refuse()
       return () => dropRelation(context, located)

@@ -166,7 +166,7 @@ export class RelationCache {
     return this.#catalogs.findOne(session, pgClass, 'pg_class_relname_nsp_index', [name, namespace])
   }
 
-  /** A relation by name. Throws 42P01. */
+  /** A relation by name. Throws 42P01, 0A000. */
   open(session: NativeSession, schema: string, name: string): RelationInfo {
     const row = this.lookUp(session, schema, name)
     if (row === undefined) {
@@ -251,6 +251,7 @@ export class RelationCache {
   }
 
   #load(session: NativeSession, row: ClassRow, schema: string): RelationInfo {
+    refuseTemporary(row)
     const attributeRows = this.#catalogs
       .find(session, pgAttribute, 'pg_attribute_relid_attnum_index', [row.oid])
       .filter(({ attnum }) => attnum > 0)
@@ -366,6 +367,14 @@ export class RelationCache {
       },
     }
   }
+}
+
+/** Throws 0A000 for what another session keeps in its memory, or a crashed one has left behind. */
+export function refuseTemporary({ relname, relpersistence }: ClassRow): void {
+  if (relpersistence !== 't') return
+  throw new PgError('0A000', 'cannot access temporary tables of other sessions', {
+    table: relname,
+  })
 }
 
 function whyUnusable(row: ClassRow, index: IndexRow): string | undefined {
