@@ -154,7 +154,8 @@ Napi::Value ClusterObject::relation(const Napi::CallbackInfo& info) {
     std::vector<RelFileLocator> files{made.locator};
     if (made.has_toast) files.insert(files.end(), {made.toast_locator, made.toast_index_locator});
     for (const TableIndexDefinition& index : made.indexes) files.push_back(index.locator);
-    for (const RelFileLocator& file : files) pool.set_logged(file, made.logged);
+    for (const RelFileLocator& file : files)
+      if (!made.temporary) pool.set_logged(file, made.logged);
     return RelationObject::make(env, std::move(table));
   });
 }

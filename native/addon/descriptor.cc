@@ -185,7 +185,9 @@ Status read_table_definition(const Napi::Object& object, TableDefinition* defini
   definition->schema = fields.text("schema");
   definition->name = fields.text("name");
   definition->locator = fields.locator("locator");
-  definition->logged = fields.text("persistence") == "p";
+  const std::string persistence = fields.text("persistence");
+  definition->logged = persistence == "p";
+  definition->temporary = persistence == "t";
   definition->fillfactor = fields.number("fillfactor");
   definition->bytewise_default_collation = fields.boolean("bytewiseDefaultCollation");
   const Napi::Array attributes = fields.array("attributes");

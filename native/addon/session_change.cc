@@ -76,7 +76,7 @@ Napi::Value SessionObject::change(const Napi::CallbackInfo& info) {
     // A statement that finds no row to change is refused in a read-only transaction all the same.
     if (backend.read_only()) {
       TransactionId xid;
-      THROW_IF_ERROR(env, backend.assign_xid(&xid));
+      THROW_IF_ERROR(env, backend.assign_xid(&xid, table->definition().temporary));
     }
     const Snapshot* snapshot = nullptr;
     THROW_IF_ERROR(env, backend.statement_snapshot(&snapshot));

@@ -27,19 +27,24 @@ Napi::Value SessionObject::create_storage(const Napi::CallbackInfo& info) {
     RelFileLocator locator;
     THROW_IF_ERROR(env, read_locator(info[0], &locator));
     const std::string persistence = info[1].ToString().Utf8Value();
+    if (persistence == "t") {
+      THROW_IF_ERROR(env, state_->backend->create_temporary_storage(locator));
+      return env.Undefined();
+    }
     THROW_IF_ERROR(env, state_->backend->create_storage(locator, persistence == "p"));
     if (persistence == "u") THROW_IF_ERROR(env, state_->backend->create_init_fork(locator));
     return env.Undefined();
   });
 }
 
+// dropStorageAtCommit(locator, persistence)
 Napi::Value SessionObject::drop_storage_at_commit(const Napi::CallbackInfo& info) {
-  return call(info, 1, [&]() -> Napi::Value {
+  return call(info, 2, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     THROW_IF_ERROR(env, check_transaction());
     RelFileLocator locator;
     THROW_IF_ERROR(env, read_locator(info[0], &locator));
-    state_->backend->drop_storage_at_commit(locator);
+    state_->backend->drop_storage_at_commit(locator, info[1].ToString().Utf8Value() == "t");
     return env.Undefined();
   });
 }

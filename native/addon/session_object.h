@@ -250,6 +250,9 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value rows_changed(const Napi::CallbackInfo& info);
   Napi::Value refused_row(const Napi::CallbackInfo& info);
   Napi::Value create_storage(const Napi::CallbackInfo& info);
+  Napi::Value begin_temporary_relations(const Napi::CallbackInfo& info);
+  Napi::Value temporary_blocks(const Napi::CallbackInfo& info);
+  Napi::Value temporary_index_height(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);
   Napi::Value rebuild_index(const Napi::CallbackInfo& info);
   Napi::Value copy_heap(const Napi::CallbackInfo& info);

@@ -28,8 +28,8 @@ class Sampler {
 
   Status visit(BlockNumber block) {
     BufferRef buffer;
-    RETURN_IF_ERROR(context_.pool.read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
-                                       &strategy_, &buffer));
+    RETURN_IF_ERROR(context_.shared_pool.read(relation_.locator, ForkNumber::main, block,
+                                              ReadMode::normal, &strategy_, &buffer));
     buffer.lock(LockMode::shared);
     Status status = look_at(buffer);
     visibility_.hints_done(buffer);

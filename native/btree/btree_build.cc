@@ -26,7 +26,7 @@ Status build_empty_btree(StorageServices& services, TransactionId xid, const Btr
 
 Status build_btree_init_fork(StorageServices& services, TransactionId xid,
                              const BtreeIndex& index) {
-  if (index.logged()) return Status::ok;
+  if (index.logged() || index.temporary()) return Status::ok;
   return build_empty_btree(services, xid, index, ForkNumber::init);
 }
 

@@ -39,7 +39,8 @@ struct BtreeDefinition {
   bool nulls_not_distinct = false;
   bool deduplicate_items = true;  // storage parameter
   int fillfactor = BTREE_DEFAULT_FILLFACTOR;
-  bool logged = true;  // false: unlogged, temporary, or synced as a whole by the caller
+  bool logged = true;      // false: unlogged, temporary, or synced as a whole by the caller
+  bool temporary = false;  // its pages are the session's own
 };
 
 // A column of an index tuple, as much as walking over it needs.
@@ -57,9 +58,9 @@ class BtreeIndex {
   BtreeIndex(const BtreeIndex&) = delete;
 
   const RelFileLocator& relation() const { return definition_.relation; }
-  // As predicate locks name it.
+  // As predicate locks name it; of a temporary one, which nobody else uses, they know nothing.
   PredicateRelation predicate_relation() const {
-    return {definition_.relation.dbOid, definition_.oid};
+    return {definition_.relation.dbOid, definition_.temporary ? invalid_oid : definition_.oid};
   }
   const char* name() const { return definition_.name.c_str(); }
   const BtreeDefinition& definition() const { return definition_; }
@@ -71,6 +72,7 @@ class BtreeIndex {
   const KeyColumn& key(int column) const { return keys_[static_cast<size_t>(column)]; }
   bool unique() const { return definition_.unique; }
   bool logged() const { return definition_.logged; }
+  bool temporary() const { return definition_.temporary; }
   // What btm_allequalimage of a new index is to be.
   bool allequalimage() const { return allequalimage_; }
 

@@ -209,7 +209,7 @@ IoContext BufferPool::Local::context_of(const BufferStrategy* strategy) {
 
 void BufferPool::Local::count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const {
   if (SessionCounters* const counters = current_counters())
-    counters->count_io(IoObject::relation, context_of(strategy), op, blocks, 0);
+    counters->count_io(io_object(), context_of(strategy), op, blocks, 0);
 }
 
 void BufferPool::Local::count_io(CountedIo& io, const BufferStrategy* strategy, IoOp op,
@@ -217,15 +217,15 @@ void BufferPool::Local::count_io(CountedIo& io, const BufferStrategy* strategy, 
   io.done(context_of(strategy), op, 1, blocks * int64_t{options.block_size});
   SessionCounters* const counters = current_counters();
   if (counters != nullptr && (op == IoOp::write || op == IoOp::extend))
-    counters->usage().shared_written += blocks;
+    (options.local ? counters->usage().local_written : counters->usage().shared_written) += blocks;
 }
 
 inline void BufferPool::Local::count_read(RelFileLocator relation, const BufferStrategy* strategy,
                                           bool is_hit) const {
   SessionCounters* const counters = current_counters();
   if (counters == nullptr) return;
-  counters->count_block(relation, is_hit);
-  if (is_hit) counters->count_io(IoObject::relation, context_of(strategy), IoOp::hit, 1, 0);
+  counters->count_block(relation, is_hit, options.local);
+  if (is_hit) counters->count_io(io_object(), context_of(strategy), IoOp::hit, 1, 0);
 }
 
 // Reading. -----------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ Status BufferPool::Local::read_block(const BufferTag& tag, ReadMode mode,
   }
   {
     const WaitScope waiting(WaitEvent::data_file_read);
-    CountedIo io(IoObject::relation);
+    CountedIo io(io_object());
     RETURN_IF_ERROR(storage.read(relation, fork, tag.block(), &bytes, 1));
     count_io(io, strategy, IoOp::read, 1);
   }
@@ -295,14 +295,15 @@ Status BufferPool::Local::read_ahead(const BufferTag& tag, BufferStrategy* strat
   }
   if (status.is_ok() && count > 1) {
     const WaitScope waiting(WaitEvent::data_file_read);
-    CountedIo io(IoObject::relation);
+    CountedIo io(io_object());
     status = storage.read(relation, fork, tag.block(), bytes, count);
     if (status.is_ok()) {
       count_io(io, strategy, IoOp::read, count);
       if (SessionCounters* const counters = current_counters()) {
         // Not what they are when they are asked for.
-        counters->usage().shared_read += count - 1;
-        counters->usage().shared_hit -= count - 1;
+        Usage& usage = counters->usage();
+        (options.local ? usage.local_read : usage.shared_read) += count - 1;
+        (options.local ? usage.local_hit : usage.shared_hit) -= count - 1;
       }
     }
   }
@@ -478,7 +479,7 @@ Status BufferPool::extend(RelFileLocator relation, ForkNumber fork, uint32_t cou
   }
   if (status.is_ok()) {
     const WaitScope waiting(WaitEvent::data_file_extend);
-    CountedIo io(IoObject::relation);
+    CountedIo io(local.io_object());
     status = local.storage.extend(relation, fork, BlockNumber{end}, count);
     if (status.is_ok()) local.count_io(io, strategy, IoOp::extend, count);
   }
@@ -516,7 +517,7 @@ Status BufferPool::extend_to(RelFileLocator relation, ForkNumber fork, uint32_t 
   if (end >= blocks) return Status::ok;
   {
     const WaitScope waiting(WaitEvent::data_file_extend);
-    CountedIo io(IoObject::relation);
+    CountedIo io(local.io_object());
     RETURN_IF_ERROR(local.storage.extend(relation, fork, BlockNumber{end}, blocks - end));
     local.count_io(io, nullptr, IoOp::extend, blocks - end);
   }

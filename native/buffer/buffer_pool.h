@@ -87,6 +87,7 @@ class BufferRef {
   bool try_lock_for_cleanup();
   void lock_for_cleanup();
 
+  BufferPool& pool() const { return *pool_; }
   Page page() const { return page_; }
   BlockNumber block() const { return descriptor_->tag().block(); }
   RelFileLocator relation() const { return descriptor_->tag().relation(); }
@@ -149,6 +150,8 @@ struct BufferPoolOptions {
   bool log_hints = true;
   bool read_only = false;  // never dirty, never write; hint bits are not set
   bool zero_damaged_pages = false;
+  // Of a session's temporary relations: counted apart. Without a log.
+  bool local = false;
 };
 
 struct BufferStatistics {

@@ -99,6 +99,9 @@ struct BufferPool::Local {
   void free_victim(int32_t victim) const { descriptor(victim).unpin(); }
 
   // Counting, with whoever runs on this thread.
+  IoObject io_object() const {
+    return options.local ? IoObject::temp_relation : IoObject::relation;
+  }
   static IoContext context_of(const BufferStrategy* strategy);
   void count_io(const BufferStrategy* strategy, IoOp op, int64_t blocks) const;
   void count_io(CountedIo& io, const BufferStrategy* strategy, IoOp op, int64_t blocks) const;

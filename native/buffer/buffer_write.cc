@@ -82,9 +82,10 @@ void copy_shared_page(std::byte* copy, const std::byte* page, size_t size_bytes)
 namespace {
 
 // `before`: the state of the page that is dirty now.
-void count_dirtied(uint32_t before) {
+void count_dirtied(uint32_t before, bool local) {
   if ((before & BM_DIRTY) != 0) return;
-  if (SessionCounters* const counters = current_counters()) counters->usage().shared_dirtied++;
+  if (SessionCounters* const counters = current_counters())
+    (local ? counters->usage().local_dirtied : counters->usage().shared_dirtied)++;
 }
 
 }  // namespace
@@ -97,7 +98,7 @@ void BufferPool::mark_dirty(BufferRef& buffer) {
   std::atomic<uint32_t>& state = buffer.descriptor_->state;
   // No write can begin while we hold the lock, so that both bits stay if they are there.
   if ((state.load(std::memory_order_relaxed) & bits) != bits)
-    count_dirtied(state.fetch_or(bits, std::memory_order_seq_cst));
+    count_dirtied(state.fetch_or(bits, std::memory_order_seq_cst), local_->options.local);
 }
 
 void BufferPool::set_logged(RelFileLocator relation, bool logged) {
@@ -121,7 +122,7 @@ void BufferPool::mark_dirty_hint(BufferRef& buffer, bool standard_page) {
   BufferDescriptor& descriptor = *buffer.descriptor_;
   if ((descriptor.state.load(std::memory_order_relaxed) & bits) == bits) return;
   if (!local.options.log_hints || local.wal == nullptr) {
-    count_dirtied(descriptor.state.fetch_or(bits, std::memory_order_relaxed));
+    count_dirtied(descriptor.state.fetch_or(bits, std::memory_order_relaxed), local.options.local);
     return;
   }
   if (local.state.is_poisoned()) return;
@@ -193,7 +194,7 @@ Status BufferPool::Local::write_copies(const BufferTag& first, std::byte* const*
   }
   {
     const WaitScope waiting(WaitEvent::data_file_write);
-    CountedIo io(IoObject::relation);
+    CountedIo io(io_object());
     RETURN_IF_ERROR(
         storage.write(first.relation(), first.fork_number(), first.block(), copies, count));
     count_io(io, strategy, IoOp::write, count);

@@ -67,7 +67,7 @@ Status Change::finish(Lsn* end) {
   for (int id = 0; id < block_count_; ++id) {
     Block& block = blocks_[id];
     if (block.buffer == nullptr) continue;
-    if ((block.flags & REGBUF_NO_CHANGE) == 0) services_.pool.mark_dirty(*block.buffer);
+    if ((block.flags & REGBUF_NO_CHANGE) == 0) block.buffer->pool().mark_dirty(*block.buffer);
     if (logged_ && !block.in_record) add_to_record(static_cast<uint8_t>(id));
   }
   stop_point("change made");

@@ -20,8 +20,9 @@ Status BitmapIndexScan::begin() {
 }
 
 void BitmapIndexScan::begin_scan() {
-  scan_ = std::make_unique<BtreeScan>(execution().context.pool, btree_, conditions_,
-                                      ScanDirection::forward, execution().snapshot.serializable);
+  scan_ = std::make_unique<BtreeScan>(execution().context.pool_of(btree_.temporary()), btree_,
+                                      conditions_, ScanDirection::forward,
+                                      execution().snapshot.serializable);
   searches_++;
   count_index_scan(execution().context, btree_);
 }

@@ -51,8 +51,9 @@ Status IndexCursor::begin(const Batch& outer, uint32_t row) {
 void IndexCursor::begin_scan() {
   searches_++;
   count_index_scan(execution_.context, btree_);
-  scan_ = std::make_unique<BtreeScan>(execution_.context.pool, btree_, btree_conditions_,
-                                      search_.direction, execution_.snapshot.serializable);
+  scan_ = std::make_unique<BtreeScan>(execution_.context.pool_of(btree_.temporary()), btree_,
+                                      btree_conditions_, search_.direction,
+                                      execution_.snapshot.serializable);
   scan_->give_entries_to(entries_.get());
 }
 

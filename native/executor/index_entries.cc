@@ -13,7 +13,7 @@ IndexEntries::IndexEntries(const ReadContext& context, const Snapshot& snapshot,
       columns_(std::move(columns)),
       believes_map_(context.backend != nullptr && !snapshot.all_committed &&
                     snapshot.serializable == nullptr),
-      map_(context.pool, heap),
+      map_(context.pool_of(btree.temporary()), heap),
       memory_(account),
       row_values_(columns_.size()),
       row_nulls_(columns_.size()) {

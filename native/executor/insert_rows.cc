@@ -163,8 +163,8 @@ Status InsertRows::find_conflict(bool* waiting) {
     RETURN_IF_ERROR(entry.take(values_.data(), nulls_.get()));
     HeapUniqueChecker checker(backend, table()->heap());
     BtreeInsertResult result;
-    RETURN_IF_ERROR(btree_find_conflict(backend.services(), *index.btree, entry.values(),
-                                        entry.nulls(), checker, &result));
+    RETURN_IF_ERROR(btree_find_conflict(backend.services_of(index.btree->temporary()), *index.btree,
+                                        entry.values(), entry.nulls(), checker, &result));
     if (is_valid(result.wait_xid)) return wait_for(checker.wait(), waiting);
     if (!result.conflict) continue;
     conflict_ = checker.found();
@@ -290,7 +290,7 @@ Status InsertRows::update(bool* waiting) {
 Status InsertRows::insert_speculatively() {
   Backend& backend = context().backend;
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, table()->heap().temporary));
   token_ = context().writer.next_speculative_token();
   LockOutcome got{};
   RETURN_IF_ERROR(context().locks.acquire(LockTag::speculative_token(xid, token_),
@@ -314,8 +314,8 @@ Status InsertRows::insert_entries(bool* waiting) {
     HeapUniqueChecker checker(backend, table()->heap(), decides);
     TableUpkeep upkeep(backend, table()->heap());
     BtreeInsertResult result;
-    RETURN_IF_ERROR(btree_insert(backend.services(), backend.xid(), *index.btree, entry.values(),
-                                 entry.nulls(), inserted_,
+    RETURN_IF_ERROR(btree_insert(backend.services_of(index.btree->temporary()), backend.xid(),
+                                 *index.btree, entry.values(), entry.nulls(), inserted_,
                                  index.definition.unique ? &checker : nullptr, &result, &upkeep,
                                  false, backend.serializable()));
     const bool is_met = result.conflict || is_valid(result.wait_xid);

@@ -373,8 +373,8 @@ std::string Storage::State::directory(Oid dbOid, Oid spcOid) const {
 }
 
 std::string Storage::State::path(RelFileLocator relation, ForkNumber fork) const {
-  return directory(relation.dbOid, relation.spcOid) + "/" + std::to_string(relation.relNumber) +
-         fork_suffixes[static_cast<size_t>(fork)];
+  return directory(relation.dbOid, relation.spcOid) + "/" + options.file_prefix +
+         std::to_string(relation.relNumber) + fork_suffixes[static_cast<size_t>(fork)];
 }
 
 std::string Storage::State::path(const SegmentKey& key) const {

@@ -37,6 +37,8 @@ struct StorageOptions {
   uint32_t open_files_max = 1000;
   // The version directory inside a tablespace, "PG_18_202506291".
   std::string tablespace_version_directory = "PG_18_202506291";
+  // What names of files begin with: "t3_" for those of temporary relations of session 3.
+  std::string file_prefix;
 };
 
 // What syncing took, for the log.

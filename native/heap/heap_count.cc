@@ -60,8 +60,9 @@ Status heap_count_block(const ReadContext& context, const HeapRelation& relation
                         const Snapshot& snapshot, BlockNumber block, uint64_t* count,
                         bool* is_empty) {
   BufferRef buffer;
-  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, block, ReadMode::normal,
-                                    nullptr, &buffer));
+  RETURN_IF_ERROR(
+      context.pool_of(relation.temporary)
+          .read(relation.locator, ForkNumber::main, block, ReadMode::normal, nullptr, &buffer));
   Visibility visibility(context, &snapshot);
   buffer.lock(LockMode::shared);
   PageCounts::Entry counted;
@@ -81,10 +82,13 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
   const bool notes = notes_reads(relation, &snapshot);
   if (notes) RETURN_IF_ERROR(note_whole_relation(relation, snapshot));
   uint32_t blocks = 0;
-  RETURN_IF_ERROR(context.pool.storage().block_count(relation.locator, ForkNumber::main, &blocks));
+  RETURN_IF_ERROR(context.pool_of(relation.temporary)
+                      .storage()
+                      .block_count(relation.locator, ForkNumber::main, &blocks));
   std::unique_ptr<BufferStrategy> strategy;
-  if (blocks > context.pool.options().buffers / 4)
-    strategy = std::make_unique<BufferStrategy>(context.pool, StrategyKind::bulk_read);
+  if (blocks > context.pool_of(relation.temporary).options().buffers / 4)
+    strategy = std::make_unique<BufferStrategy>(context.pool_of(relation.temporary),
+                                                StrategyKind::bulk_read);
   const bool remembers = !snapshot.all_committed;
   PageCounts::Entry* entries = counts->entries(blocks);
   Visibility visibility(context, &snapshot);
@@ -94,15 +98,18 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
     PageCounts::Entry& known = entries[number];
     // A change that is under way is by a transaction which the snapshot does not see, or leaves what all see as it is.
     const auto is_known = [&] {
-      return remembers && context.pool.is_unchanged(relation.locator, block, known.version) &&
+      return remembers &&
+             context.pool_of(relation.temporary)
+                 .is_unchanged(relation.locator, block, known.version) &&
              (!is_valid(known.newest) || precedes(known.newest, snapshot.xmin));
     };
     if (!notes && is_known()) {
       *count += known.count;
       continue;
     }
-    RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, block, ReadMode::normal,
-                                      strategy.get(), &buffer));
+    RETURN_IF_ERROR(context.pool_of(relation.temporary)
+                        .read(relation.locator, ForkNumber::main, block, ReadMode::normal,
+                              strategy.get(), &buffer));
     if (notes) [[unlikely]] {
       buffer.lock(LockMode::shared);
       if (is_known()) {

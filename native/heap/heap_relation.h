@@ -36,6 +36,8 @@ struct HeapRelation {
 
   // False for an unlogged or temporary relation.
   bool logged = true;
+  // Its pages are the session's own.
+  bool temporary = false;
   // A TOAST table: its rows are never toasted themselves.
   bool is_toast = false;
   // Per cent of a page that inserting fills.
@@ -66,11 +68,16 @@ struct HeapTuple {
 // one or in progress, and no hint bit is set.
 struct ReadContext {
   ReadContext(BufferPool& buffer_pool, TransactionSystem& transaction_system)
-      : pool(buffer_pool), transactions(transaction_system) {}
+      : shared_pool(buffer_pool), transactions(transaction_system) {}
   ReadContext(Backend& session)  // NOLINT: implicit, a session is what one reads with.
-      : pool(session.pool()), transactions(session.transactions()), backend(&session) {}
+      : shared_pool(session.pool()), transactions(session.transactions()), backend(&session) {}
 
-  BufferPool& pool;
+  // Where the pages of such a relation are.
+  BufferPool& pool_of(bool temporary) const {
+    return temporary ? backend->pool_of(true) : shared_pool;
+  }
+
+  BufferPool& shared_pool;
   TransactionSystem& transactions;
   Backend* backend = nullptr;
 };

@@ -20,7 +20,7 @@ HeapRewrite::HeapRewrite(Backend& backend, const HeapRelation& target, const Vac
       target_(target),
       cutoffs_(cutoffs),
       freezer_(backend, cutoffs),
-      strategy_(backend.pool(), StrategyKind::bulk_write),
+      strategy_(backend.pool_of(target.temporary), StrategyKind::bulk_write),
       page_(backend.pool().options().block_size) {
   left_.freeze_required = true;
   left_.freeze_relfrozenxid = left_.no_freeze_relfrozenxid = cutoffs.OldestXmin;
@@ -152,14 +152,14 @@ Status HeapRewrite::put_on_page(const std::vector<std::byte>& tuple, ItemPointer
 Status HeapRewrite::emit_page() {
   BufferRef buffer;
   BlockNumber block = invalid_block_number;
-  RETURN_IF_ERROR(
-      backend_.pool().extend(target_.locator, ForkNumber::main, 1, &strategy_, &buffer, &block));
+  RETURN_IF_ERROR(backend_.pool_of(target_.temporary)
+                      .extend(target_.locator, ForkNumber::main, 1, &strategy_, &buffer, &block));
   INVARIANT(block == BlockNumber{blocks_});
   std::memcpy(buffer.page().bytes(), page_.data(), page_.size());
   if (target_.logged)
     RETURN_IF_ERROR(log_new_page(backend_.services(), backend_.xid(), buffer, true));
   else
-    backend_.pool().mark_dirty(buffer);
+    backend_.pool_of(target_.temporary).mark_dirty(buffer);
   blocks_++;
   page_in_use_ = false;
   return Status::ok;

@@ -21,14 +21,16 @@ Status HeapScan::begin(const HeapScanOptions& options) {
   if (notes_reads(relation_, &snapshot_))
     RETURN_IF_ERROR(note_whole_relation(relation_, snapshot_));
   uint32_t blocks = 0;
-  RETURN_IF_ERROR(
-      context_.pool.storage().block_count(relation_.locator, ForkNumber::main, &blocks));
+  RETURN_IF_ERROR(context_.pool_of(relation_.temporary)
+                      .storage()
+                      .block_count(relation_.locator, ForkNumber::main, &blocks));
   next_block_ = std::min(value_of(options.first), blocks);
   end_block_ = next_block_ + std::min(options.block_count, blocks - next_block_);
   // A scan of a big table must not push everybody else's pages out of the pool.
   strategy_.reset();
-  if (end_block_ - next_block_ > context_.pool.options().buffers / 4)
-    strategy_ = std::make_unique<BufferStrategy>(context_.pool, StrategyKind::bulk_read);
+  if (end_block_ - next_block_ > context_.pool_of(relation_.temporary).options().buffers / 4)
+    strategy_ = std::make_unique<BufferStrategy>(context_.pool_of(relation_.temporary),
+                                                 StrategyKind::bulk_read);
   return Status::ok;
 }
 
@@ -97,8 +99,9 @@ Status HeapScan::next_page(bool* found) {
   next_index_ = 0;
   while (next_block_ < end_block_) {
     block_ = BlockNumber{next_block_++};
-    RETURN_IF_ERROR(context_.pool.read(relation_.locator, ForkNumber::main, block_,
-                                       ReadMode::normal, strategy_.get(), &buffer_));
+    RETURN_IF_ERROR(context_.pool_of(relation_.temporary)
+                        .read(relation_.locator, ForkNumber::main, block_, ReadMode::normal,
+                              strategy_.get(), &buffer_));
     RETURN_IF_ERROR(prune_on_access(context_, relation_, buffer_));
     buffer_.lock(LockMode::shared);
     Status status = collect(buffer_.page());
@@ -117,8 +120,9 @@ Status HeapScan::next_page(bool* found) {
 
 Status HeapScan::resume() {
   if (count_ == 0 || buffer_) return Status::ok;
-  return context_.pool.read(relation_.locator, ForkNumber::main, block_, ReadMode::normal,
-                            strategy_.get(), &buffer_);
+  return context_.pool_of(relation_.temporary)
+      .read(relation_.locator, ForkNumber::main, block_, ReadMode::normal, strategy_.get(),
+            &buffer_);
 }
 
 Status HeapScan::collect(const Page& page) {
@@ -163,8 +167,9 @@ Status note_visit(const HeapRelation& relation, Visibility& visibility, HeapTupl
 Status heap_fetch(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                   const Snapshot& snapshot, BufferRef* buffer, HeapTuple* tuple, bool* found) {
   *found = false;
-  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
-                                    ReadMode::normal, nullptr, buffer));
+  RETURN_IF_ERROR(context.pool_of(relation.temporary)
+                      .read(relation.locator, ForkNumber::main, tid.block(), ReadMode::normal,
+                            nullptr, buffer));
   buffer->lock(LockMode::shared);
   const Page page = buffer->page();
   if (tid.offset() == 0 || tid.offset() > page.max_offset() ||
@@ -197,8 +202,9 @@ Status heap_fetch_any(const ReadContext& context, const HeapRelation& relation, 
 Status heap_fetch_dirty(const ReadContext& context, const HeapRelation& relation, ItemPointer tid,
                         BufferRef* buffer, HeapTuple* tuple, DirtyVerdict* verdict, bool* found) {
   *found = false;
-  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
-                                    ReadMode::normal, nullptr, buffer));
+  RETURN_IF_ERROR(context.pool_of(relation.temporary)
+                      .read(relation.locator, ForkNumber::main, tid.block(), ReadMode::normal,
+                            nullptr, buffer));
   buffer->lock(LockMode::shared);
   const Page page = buffer->page();
   Status status;
@@ -300,8 +306,9 @@ Status read_for_chain(const ReadContext& context, const HeapRelation& relation, 
                       BufferRef* buffer) {
   const bool is_same = buffer->is_valid() && buffer->block() == tid.block() &&
                        buffer->relation() == relation.locator;
-  RETURN_IF_ERROR(context.pool.read(relation.locator, ForkNumber::main, tid.block(),
-                                    ReadMode::normal, nullptr, buffer));
+  RETURN_IF_ERROR(context.pool_of(relation.temporary)
+                      .read(relation.locator, ForkNumber::main, tid.block(), ReadMode::normal,
+                            nullptr, buffer));
   if (!is_same) RETURN_IF_ERROR(prune_on_access(context, relation, *buffer));
   buffer->lock(LockMode::shared);
   return Status::ok;

@@ -19,10 +19,12 @@ HeapVersions::HeapVersions(const ReadContext& context, const HeapRelation& relat
       visibility_(context, nullptr) {}
 
 Status HeapVersions::begin() {
-  RETURN_IF_ERROR(
-      context_.pool.storage().block_count(relation_.locator, ForkNumber::main, &blocks_));
+  RETURN_IF_ERROR(context_.pool_of(relation_.temporary)
+                      .storage()
+                      .block_count(relation_.locator, ForkNumber::main, &blocks_));
   next_block_ = 0;
-  strategy_ = std::make_unique<BufferStrategy>(context_.pool, StrategyKind::bulk_read);
+  strategy_ = std::make_unique<BufferStrategy>(context_.pool_of(relation_.temporary),
+                                               StrategyKind::bulk_read);
   return Status::ok;
 }
 
@@ -36,8 +38,9 @@ Status HeapVersions::next_page(bool* found) {
 Status HeapVersions::go_to(BlockNumber block) {
   if (!versions_.empty() && buffer_.is_valid() && buffer_.block() == block) return Status::ok;
   versions_.clear();
-  RETURN_IF_ERROR(context_.pool.read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
-                                     strategy_.get(), &buffer_));
+  RETURN_IF_ERROR(context_.pool_of(relation_.temporary)
+                      .read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
+                            strategy_.get(), &buffer_));
   buffer_.lock(LockMode::shared);
   Status status = judge();
   visibility_.hints_done(buffer_);

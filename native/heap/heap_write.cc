@@ -79,7 +79,7 @@ void set_prunable(const Page& page, TransactionId xid) {
 bool clear_all_visible(Backend& backend, BufferRef& buffer, BufferRef& map) {
   if (!is_all_visible(buffer.page())) return false;
   clear_bits(buffer.page().header().pd_flags, PD_ALL_VISIBLE);
-  VisibilityMap(backend.pool(), buffer.relation())
+  VisibilityMap(buffer.pool(), buffer.relation())
       .clear(buffer.block(), map, VISIBILITYMAP_VALID_BITS);
   return true;
 }
@@ -224,7 +224,7 @@ Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values
                    uint32_t options, BulkInsertState* bulk, ItemPointer* tid,
                    uint32_t speculative_token) {
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, relation.temporary));
   ToastedRow row;
   HeapTupleSize size;
   RETURN_IF_ERROR(size_row(backend, relation, &values, nulls, options, &row, &size));
@@ -268,7 +268,7 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
                          uint32_t options, BulkInsertState* bulk) {
   if (tuples.empty()) return Status::ok;
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, relation.temporary));
   const CommandId command = backend.current_command();
   backend.use_command();
   const uint32_t block_size = backend.pool().options().block_size;
@@ -358,7 +358,7 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
     }
     RETURN_IF_ERROR(change.finish());
     if (set_all_frozen) {
-      RETURN_IF_ERROR(VisibilityMap(backend.pool(), relation.locator)
+      RETURN_IF_ERROR(VisibilityMap(backend.pool_of(relation.temporary), relation.locator)
                           .set(backend.services(), xid, buffer, map, invalid_transaction_id,
                                VISIBILITYMAP_ALL_VISIBLE | VISIBILITYMAP_ALL_FROZEN,
                                relation.logged));
@@ -374,7 +374,7 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
 Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
                    ChangeOutcome* outcome) {
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, relation.temporary));
   OldRow old;
   RETURN_IF_ERROR(take_old_row(backend, relation, tid, &old, outcome));
   if (old.tuple == nullptr) return Status::ok;
@@ -510,7 +510,7 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   const TupleLayout& layout = *relation.layout;
   const uint32_t block_size = backend.pool().options().block_size;
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, relation.temporary));
   OldRow old;
   RETURN_IF_ERROR(take_old_row(backend, relation, tid, &old, outcome));
   if (old.tuple == nullptr) return Status::ok;
@@ -566,7 +566,7 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
                                            &old.map, &new_buffer, &new_map));
         break;
       }
-      VisibilityMap visibility(backend.pool(), relation.locator);
+      VisibilityMap visibility(backend.pool_of(relation.temporary), relation.locator);
       if (is_all_visible(old.buffer.page())) RETURN_IF_ERROR(visibility.pin(tid.block(), &old.map));
       old.buffer.lock(LockMode::exclusive);
       page_free = old.buffer.page().heap_free_bytes();

@@ -99,9 +99,10 @@ class DeletableFinder {
 
   Status examine_block(const std::vector<size_t>& order, const BlockGroup& group) {
     BufferRef buffer;
-    RETURN_IF_ERROR(backend_.pool().read(relation_.locator, ForkNumber::main,
-                                         entries_[order[group.first]].tid.block(), ReadMode::normal,
-                                         nullptr, &buffer));
+    RETURN_IF_ERROR(backend_.pool_of(relation_.temporary)
+                        .read(relation_.locator, ForkNumber::main,
+                              entries_[order[group.first]].tid.block(), ReadMode::normal, nullptr,
+                              &buffer));
     buffer.lock(LockMode::shared);
     Status status;
     for (size_t i = group.first; status.is_ok() && i < group.first + group.count; i++)

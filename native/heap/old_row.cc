@@ -9,12 +9,12 @@ bool is_all_visible(const Page& page) { return (page.header().pd_flags & PD_ALL_
 
 bool OldRow::clear_all_frozen(Backend& backend, const HeapRelation& relation) {
   if (!is_all_visible(buffer.page())) return false;
-  return VisibilityMap(backend.pool(), relation.locator)
+  return VisibilityMap(backend.pool_of(relation.temporary), relation.locator)
       .clear(buffer.block(), map, VISIBILITYMAP_ALL_FROZEN);
 }
 
 Status read_old_row(Backend& backend, HeapRelation& relation, ItemPointer tid, OldRow* row) {
-  BufferPool& pool = backend.pool();
+  BufferPool& pool = backend.pool_of(relation.temporary);
   RETURN_IF_ERROR(pool.read(relation.locator, ForkNumber::main, tid.block(), ReadMode::normal,
                             nullptr, &row->buffer));
   const Page page = row->buffer.page();

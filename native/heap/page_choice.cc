@@ -22,7 +22,8 @@ bool is_all_visible(const Page& page) { return (page.header().pd_flags & PD_ALL_
 }  // namespace
 
 uint32_t PageChoice::reserved_bytes() const {
-  return backend_.pool().options().block_size * (100 - relation_.fillfactor) / 100;
+  return backend_.pool_of(relation_.temporary).options().block_size * (100 - relation_.fillfactor) /
+         100;
 }
 
 Status PageChoice::find(uint32_t length, uint32_t pages, BufferRef* buffer, BufferRef* map) {
@@ -42,14 +43,16 @@ void PageChoice::keep(BufferRef buffer) {
 
 Status PageChoice::read(BlockNumber block, BufferRef* buffer) {
   if (bulk_ != nullptr && bulk_->current_) *buffer = std::move(bulk_->current_);
-  return backend_.pool().read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
-                              bulk_ != nullptr ? &bulk_->strategy_ : nullptr, buffer);
+  return backend_.pool_of(relation_.temporary)
+      .read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
+            bulk_ != nullptr ? &bulk_->strategy_ : nullptr, buffer);
 }
 
 Status PageChoice::pin_map_if_needed(const BufferRef& buffer, BufferRef* map) {
   const bool will_freeze = (options_ & HEAP_INSERT_FROZEN) != 0 && buffer.page().max_offset() == 0;
   if (!will_freeze && !is_all_visible(buffer.page())) return Status::ok;
-  return VisibilityMap(backend_.pool(), relation_.locator).pin(buffer.block(), map);
+  return VisibilityMap(backend_.pool_of(relation_.temporary), relation_.locator)
+      .pin(buffer.block(), map);
 }
 
 // A page may have become all-visible before it was locked: then the locks are given up, the map
@@ -57,7 +60,7 @@ Status PageChoice::pin_map_if_needed(const BufferRef& buffer, BufferRef* map) {
 Status PageChoice::pin_maps(BufferRef& first, BufferRef* first_map, BufferRef* second,
                             BufferRef* second_map, bool* unlocked) {
   *unlocked = false;
-  VisibilityMap visibility(backend_.pool(), relation_.locator);
+  VisibilityMap visibility(backend_.pool_of(relation_.temporary), relation_.locator);
   for (;;) {
     const bool pin_first =
         is_all_visible(first.page()) && !visibility.is_pinned(first.block(), *first_map);
@@ -77,7 +80,7 @@ Status PageChoice::pin_maps(BufferRef& first, BufferRef* first_map, BufferRef* s
 // The page that last took a tuple may have been cut off by a vacuum.
 Status PageChoice::forget_if_cut_off(BlockNumber* target) {
   if (*target == invalid_block_number) return Status::ok;
-  BufferPool& pool = backend_.pool();
+  BufferPool& pool = backend_.pool_of(relation_.temporary);
   BufferRef buffer;
   pool.find(relation_.locator, ForkNumber::main, *target, &buffer);
   if (buffer.is_valid()) return Status::ok;
@@ -89,7 +92,7 @@ Status PageChoice::forget_if_cut_off(BlockNumber* target) {
 
 Status PageChoice::find_page(uint32_t length, uint32_t pages, BufferRef* other,
                              BufferRef* other_map, BufferRef* buffer, BufferRef* map) {
-  BufferPool& pool = backend_.pool();
+  BufferPool& pool = backend_.pool_of(relation_.temporary);
   const uint32_t block_size = pool.options().block_size;
   const bool use_fsm = (options_ & HEAP_INSERT_SKIP_FSM) == 0;
   const uint32_t needed = static_cast<uint32_t>(max_align(length));
@@ -211,7 +214,7 @@ Status PageChoice::find_page(uint32_t length, uint32_t pages, BufferRef* other,
 }
 
 Status PageChoice::extend(uint32_t pages, BufferRef* buffer, bool* unlocked) {
-  BufferPool& pool = backend_.pool();
+  BufferPool& pool = backend_.pool_of(relation_.temporary);
   const bool use_fsm = (options_ & HEAP_INSERT_SKIP_FSM) == 0;
   uint32_t count = 1;
   if (bulk_ != nullptr || use_fsm) {

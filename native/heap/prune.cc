@@ -400,7 +400,7 @@ bool Pruner::decide_freezing(bool prunes, bool hints, bool hint_was_imaged) {
   if (hint_was_imaged) return true;
   const bool needs_image = context_.backend->services().wal.needs_full_page_image(page_.lsn());
   if (prunes) return needs_image;
-  return hints && context_.pool.options().log_hints && needs_image;
+  return hints && context_.shared_pool.options().log_hints && needs_image;
 }
 
 Status Pruner::apply(bool prunes, bool freezes, bool hints) {
@@ -412,7 +412,7 @@ Status Pruner::apply(bool prunes, bool freezes, bool hints) {
   if (!prunes && !freezes) {
     if (!hints) return Status::ok;
     update_hints();
-    context_.pool.mark_dirty_hint(buffer_, true);
+    buffer_.pool().mark_dirty_hint(buffer_, true);
     return Status::ok;
   }
   PruneRecord record{};

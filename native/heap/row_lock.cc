@@ -424,7 +424,7 @@ Status check_lockers(Backend& backend, const HeapTupleHeader& header, ItemPointe
 Status heap_lock_row(Backend& backend, HeapRelation& relation, ItemPointer tid, RowLockMode mode,
                      bool follow_updates, RowLockProgress* progress, ChangeOutcome* outcome) {
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, relation.temporary));
   backend.announce_multixact_member();
   // Every turn either ends, or has followed the versions of one more xmax.
   for (;;) {

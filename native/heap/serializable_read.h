@@ -13,16 +13,17 @@
 
 namespace pgdata {
 
+// Of a temporary one nothing is noted, as of a catalog: nobody else reads or writes it.
 inline PredicateRelation predicate_relation(const HeapRelation& relation) {
-  return {relation.locator.dbOid, relation.oid};
+  return {relation.locator.dbOid, relation.temporary ? invalid_oid : relation.oid};
 }
 
 // A TOAST table's rows are read and written with those that refer to them.
 inline bool notes_reads(const HeapRelation& relation, const Snapshot* snapshot) {
   if (snapshot == nullptr || snapshot->serializable == nullptr) [[likely]]
     return false;
-  return !relation.is_toast &&
-         predicate_transaction(*snapshot->serializable).notes_reads_of(relation.oid);
+  return !relation.is_toast && predicate_transaction(*snapshot->serializable)
+                                   .notes_reads_of(predicate_relation(relation).relation);
 }
 
 // Before rows are looked at: everything that the relation has and will have was read.

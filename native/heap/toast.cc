@@ -19,7 +19,7 @@ namespace {
 constexpr int chunk_columns = 3;
 
 uint32_t chunk_size(const ReadContext& context) {
-  return toast_chunk_size_max(context.pool.options().block_size);
+  return toast_chunk_size_max(context.shared_pool.options().block_size);
 }
 
 // Bytes a value will take in its tuple.
@@ -78,8 +78,9 @@ Status ToastStore::fetch(const ReadContext& context, const varatt_external& poin
   BufferRef buffer;
   uint32_t next = 0;
   for (const ItemPointer tid : tids) {
-    RETURN_IF_ERROR(context.pool.read(chunks_.locator, ForkNumber::main, tid.block(),
-                                      ReadMode::normal, nullptr, &buffer));
+    RETURN_IF_ERROR(context.pool_of(chunks_.temporary)
+                        .read(chunks_.locator, ForkNumber::main, tid.block(), ReadMode::normal,
+                              nullptr, &buffer));
     buffer.lock(LockMode::shared);
     const Page page = buffer.page();
     if (tid.offset() == 0 || tid.offset() > page.max_offset() ||

@@ -125,7 +125,7 @@ class Visibility {
   void hints_done(BufferRef& buffer) {
     if (!hinted_) return;
     hinted_ = false;
-    context_.pool.mark_dirty_hint(buffer, true);
+    buffer.pool().mark_dirty_hint(buffer, true);
   }
 
  private:

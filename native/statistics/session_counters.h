@@ -84,11 +84,15 @@ class SessionCounters {
   void count_fetched(Oid relation, RelFileLocator locator) {
     of(relation, locator).counts.tuples_fetched++;
   }
-  void count_block(RelFileLocator locator, bool is_hit) {
+  // `local`: of a temporary relation.
+  void count_block(RelFileLocator locator, bool is_hit, bool local) {
     RelationCounts& counts = of_file(locator).counts;
     counts.blocks_fetched++;
     if (is_hit) counts.blocks_hit++;
-    (is_hit ? usage_.shared_hit : usage_.shared_read)++;
+    if (local) [[unlikely]]
+      (is_hit ? usage_.local_hit : usage_.local_read)++;
+    else
+      (is_hit ? usage_.shared_hit : usage_.shared_read)++;
   }
   void count_io(IoObject object, IoContext context, IoOp op, int64_t count, int64_t bytes) {
     const auto at = [&](auto& table) -> int64_t& {

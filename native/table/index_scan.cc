@@ -43,7 +43,7 @@ class IndexTableScan final : public TableScan {
         upper_(std::move(upper)),
         visibility_(context_, &snapshot_) {
     make_conditions();
-    scan_ = std::make_unique<BtreeScan>(context_.pool, btree_, conditions_,
+    scan_ = std::make_unique<BtreeScan>(context_.pool_of(btree_.temporary()), btree_, conditions_,
                                         backward ? ScanDirection::backward : ScanDirection::forward,
                                         snapshot_.serializable);
     if (needs_recheck_)

@@ -37,6 +37,7 @@ BtreeDefinition btree_definition(const TableDefinition& table, const TableIndexD
   definition.nulls_not_distinct = index.nulls_not_distinct;
   definition.fillfactor = index.fillfactor;
   definition.logged = table.logged;
+  definition.temporary = table.temporary;
   for (const TableIndexColumn& column : index.columns) {
     const bool is_key = static_cast<int>(definition.keys.size()) < index.key_count;
     definition.columns.attributes.push_back(index_attribute(table, column, is_key));
@@ -77,11 +78,13 @@ Status Table::build(uint32_t block_size) {
   heap_ = std::make_unique<HeapRelation>(definition_.oid, definition_.locator, *layout_,
                                          definition_.name);
   heap_->logged = definition_.logged;
+  heap_->temporary = definition_.temporary;
   heap_->fillfactor = definition_.fillfactor;
   if (definition_.has_toast) {
     RETURN_IF_ERROR(ToastTable::create(definition_.toast_oid, definition_.toast_locator,
                                        definition_.toast_index_oid, definition_.toast_index_locator,
-                                       definition_.logged, block_size, &toast_));
+                                       definition_.logged, definition_.temporary, block_size,
+                                       &toast_));
     heap_->toast = &toast_->store();
   }
   indexed_attributes_.assign(static_cast<size_t>(natts()), false);

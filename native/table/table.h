@@ -57,6 +57,7 @@ struct TableDefinition {
   std::string name;
   RelFileLocator locator;
   bool logged = true;
+  bool temporary = false;
   uint32_t fillfactor = 100;
   bool bytewise_default_collation = false;
   std::vector<TableColumn> columns;

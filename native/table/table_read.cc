@@ -47,7 +47,8 @@ Status fetch_visible(const ReadView& view, const Table& table, Visibility& visib
   }
   if (dead.empty()) [[likely]]
     return Status::ok;
-  return mark_dead_entries(view.context.pool, btree, matches.leaf, matches.lsn, &dead);
+  return mark_dead_entries(view.context.pool_of(btree.temporary()), btree, matches.leaf,
+                           matches.lsn, &dead);
 }
 
 // The entries with one key.
@@ -59,7 +60,8 @@ Status find_entries(const ReadView& view, const BtreeIndex& btree, const BtreeSe
   if (std::any_of(key.nulls, key.nulls + key.columns, [](bool null) { return null; }))
     return Status::ok;
   count_index_scan(view.context, btree);
-  return btree_lookup(view.context.pool, btree, key, matches, view.snapshot->serializable, start);
+  return btree_lookup(view.context.pool_of(btree.temporary()), btree, key, matches,
+                      view.snapshot->serializable, start);
 }
 
 // The visible row that they lead to; `buffer` keeps its page.
@@ -73,7 +75,7 @@ Status find_by_entries(const ReadView& view, Table& table, Visibility& visibilit
   std::vector<BtreeCondition> conditions;
   for (int i = 0; i < key.columns; i++)
     conditions.push_back({i, BtreeOperator::equal, key.values[i], false});
-  BtreeScan scan(view.context.pool, btree, conditions, ScanDirection::forward,
+  BtreeScan scan(view.context.pool_of(btree.temporary()), btree, conditions, ScanDirection::forward,
                  view.snapshot->serializable);
   ItemPointer tid;
   bool more = true;
@@ -120,14 +122,15 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
       source.next_cells(each.key.values, each.key.nulls);
       each.start = {};
       if (count > 1)
-        RETURN_IF_ERROR(start_btree_lookup(view.context.pool, btree, each.key, &each.start));
+        RETURN_IF_ERROR(start_btree_lookup(view.context.pool_of(btree.temporary()), btree, each.key,
+                                           &each.start));
     }
     for (uint32_t i = 0; i < count; i++) {
       Lookup& each = lookups[i];
       RETURN_IF_ERROR(find_entries(view, btree, each.key, each.start, &each.matches));
       if (count > 1 && each.matches.count > 0)
-        view.context.pool.prefetch(table.heap().locator, ForkNumber::main,
-                                   each.matches.tids[0].block());
+        view.context.pool_of(table.heap().temporary)
+            .prefetch(table.heap().locator, ForkNumber::main, each.matches.tids[0].block());
     }
     for (uint32_t i = 0; i < count; i++) {
       HeapTuple tuple;
@@ -378,8 +381,10 @@ constexpr size_t not_visible_max = 32;
 Status find_not_visible(const ReadView& view, const Table& table, std::vector<BlockNumber>* found) {
   uint32_t blocks = 0;
   const RelFileLocator& locator = table.heap().locator;
-  RETURN_IF_ERROR(view.context.pool.storage().block_count(locator, ForkNumber::main, &blocks));
-  return VisibilityMap(view.context.pool, locator)
+  RETURN_IF_ERROR(view.context.pool_of(table.heap().temporary)
+                      .storage()
+                      .block_count(locator, ForkNumber::main, &blocks));
+  return VisibilityMap(view.context.pool_of(table.heap().temporary), locator)
       .find_not_visible(blocks, not_visible_max + 1, found);
 }
 
@@ -398,8 +403,9 @@ Status count_by_index(const ReadView& view, const Table& table, uint64_t* rows, 
   for (const Table::Index& index : table.indexes()) {
     if (!index.btree) continue;
     uint32_t blocks = 0;
-    RETURN_IF_ERROR(view.context.pool.storage().block_count(index.btree->relation(),
-                                                            ForkNumber::main, &blocks));
+    RETURN_IF_ERROR(view.context.pool_of(table.heap().temporary)
+                        .storage()
+                        .block_count(index.btree->relation(), ForkNumber::main, &blocks));
     if (smallest != nullptr && blocks >= least) continue;
     smallest = index.btree.get();
     least = blocks;
@@ -420,7 +426,8 @@ Status count_by_index(const ReadView& view, const Table& table, uint64_t* rows, 
     (is_empty ? empty : with_tuples).push_back(block);
   }
   uint64_t entries = 0;
-  RETURN_IF_ERROR(count_btree_entries(view.context.pool, *smallest, with_tuples, &entries));
+  RETURN_IF_ERROR(count_btree_entries(view.context.pool_of(table.heap().temporary), *smallest,
+                                      with_tuples, &entries));
   // Empty blocks must be so still: they have no bit that would tell.
   for (const BlockNumber block : empty) {
     RETURN_IF_ERROR(

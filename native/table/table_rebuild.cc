@@ -34,7 +34,8 @@ IndexRebuild::IndexRebuild(Backend& backend, std::shared_ptr<Table> table, const
       xid_(xid),
       definition_(definition),
       versions_(backend, heap, oldest_xmin_of(backend, heap)),
-      builder_(backend.services(), xid, btree, backend.temporary_files(), memory_bytes),
+      builder_(backend.services_of(btree.temporary()), xid, btree, backend.temporary_files(),
+               memory_bytes),
       values_(static_cast<size_t>(heap.layout->natts())),
       nulls_(new bool[static_cast<size_t>(heap.layout->natts()) + 1]) {
   if (definition_ == nullptr) {
@@ -137,8 +138,8 @@ HeapCopy::HeapCopy(Backend& backend, const HeapRelation& source, const HeapRelat
       versions_(backend, source, cutoffs.OldestXmin),
       rewrite_(backend, target, cutoffs_) {
   if (order != nullptr)
-    scan_ = std::make_unique<BtreeScan>(backend.pool(), *order, std::span<const BtreeCondition>{},
-                                        ScanDirection::forward);
+    scan_ = std::make_unique<BtreeScan>(backend.pool_of(order->temporary()), *order,
+                                        std::span<const BtreeCondition>{}, ScanDirection::forward);
 }
 
 Status HeapCopy::step(uint32_t pages, bool* done) {

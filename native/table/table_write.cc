@@ -57,9 +57,10 @@ Status TableWriter::insert_entries_of(Table& table, const Datum* values, const b
     HeapUniqueChecker checker(backend_, table.heap());
     TableUpkeep upkeep(backend_, table.heap());
     BtreeInsertResult result;
-    RETURN_IF_ERROR(btree_insert(backend_.services(), backend_.xid(), *index.btree, entry.values(),
-                                 entry.nulls(), tid, index.definition.unique ? &checker : nullptr,
-                                 &result, &upkeep, is_unchanged, backend_.serializable()));
+    RETURN_IF_ERROR(btree_insert(backend_.services_of(index.btree->temporary()), backend_.xid(),
+                                 *index.btree, entry.values(), entry.nulls(), tid,
+                                 index.definition.unique ? &checker : nullptr, &result, &upkeep,
+                                 is_unchanged, backend_.serializable()));
     if (result.conflict) return refuse_duplicate(table, index.definition, values, nulls);
     if (!result.inserted) {
       *wait = checker.wait();
@@ -112,7 +113,7 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
   RETURN_IF_ERROR(rows.check());
   RETURN_IF_ERROR(table.check_writable());
   TransactionId xid;
-  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  RETURN_IF_ERROR(backend_.assign_xid(&xid, table.heap().temporary));
   const auto natts = static_cast<size_t>(table.natts());
   const uint32_t count = rows.rows();
   values_.resize(natts * count);
@@ -121,7 +122,7 @@ Status TableWriter::insert_rows(Table& table, const RowLayout& layout, const Row
   auto* nulls = reinterpret_cast<bool*>(nulls_.data());
   const uint32_t options = frozen ? HEAP_INSERT_FROZEN : 0;
   if (count >= bulk_rows && bulk_table_ != &table) {
-    bulk_ = std::make_unique<BulkInsertState>(backend_.pool());
+    bulk_ = std::make_unique<BulkInsertState>(backend_.pool_of(table.heap().temporary));
     bulk_table_ = &table;
   }
   BulkInsertState* bulk = bulk_table_ == &table ? bulk_.get() : nullptr;
@@ -165,7 +166,7 @@ Status TableWriter::update_values(Table& table, std::span<const int> set, const 
   *outcome = ChangeOutcome{};
   RETURN_IF_ERROR(table.check_writable());
   TransactionId xid;
-  RETURN_IF_ERROR(backend_.assign_xid(&xid));
+  RETURN_IF_ERROR(backend_.assign_xid(&xid, table.heap().temporary));
   const auto natts = static_cast<size_t>(table.natts());
   HeapTuple old;
   bool found = false;
@@ -291,8 +292,9 @@ Status TableWriter::build_toast_index(Table& table) {
   TransactionId xid;
   RETURN_IF_ERROR(backend_.assign_xid(&xid));
   const BtreeIndex& index = table.toast()->index();
-  RETURN_IF_ERROR(build_empty_btree(backend_.services(), xid, index, ForkNumber::main));
-  return build_btree_init_fork(backend_.services(), xid, index);
+  RETURN_IF_ERROR(
+      build_empty_btree(backend_.services_of(index.temporary()), xid, index, ForkNumber::main));
+  return build_btree_init_fork(backend_.services_of(index.temporary()), xid, index);
 }
 
 }  // namespace pgdata

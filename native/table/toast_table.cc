@@ -29,7 +29,8 @@ Attribute fixed4(Oid type, const char* name) {
 }  // namespace
 
 Status ToastTable::create(Oid oid, RelFileLocator heap, Oid index_oid, RelFileLocator index,
-                          bool logged, uint32_t block_size, std::unique_ptr<ToastTable>* table) {
+                          bool logged, bool temporary, uint32_t block_size,
+                          std::unique_ptr<ToastTable>* table) {
   std::unique_ptr<ToastTable> made(new ToastTable());
   Attribute data;
   data.atttypid = bytea_type;
@@ -41,6 +42,7 @@ Status ToastTable::create(Oid oid, RelFileLocator heap, Oid index_oid, RelFileLo
   const std::string name = "pg_toast_" + std::to_string(oid);
   made->heap_ = std::make_unique<HeapRelation>(oid, heap, *made->layout_, name);
   made->heap_->logged = logged;
+  made->heap_->temporary = temporary;
   made->heap_->is_toast = true;
 
   BtreeDefinition definition;
@@ -55,6 +57,7 @@ Status ToastTable::create(Oid oid, RelFileLocator heap, Oid index_oid, RelFileLo
   }
   definition.unique = true;
   definition.logged = logged;
+  definition.temporary = temporary;
   RETURN_IF_ERROR(BtreeIndex::create(std::move(definition), block_size, &made->index_));
   made->store_ = std::make_unique<ToastStore>(*made->heap_, *made);
   *table = std::move(made);
@@ -76,12 +79,12 @@ Status ToastTable::insert(Backend& backend, Oid value_id, int32_t chunk_seq, Ite
   const Datum values[2] = {value_id, static_cast<Datum>(static_cast<int64_t>(chunk_seq))};
   const bool nulls[2] = {false, false};
   TransactionId xid;
-  RETURN_IF_ERROR(backend.assign_xid(&xid));
+  RETURN_IF_ERROR(backend.assign_xid(&xid, index_->temporary()));
   BtreeInsertResult result;
   TableUpkeep upkeep(backend, *heap_);
   // The value id is new, so no entry can have the key.
-  RETURN_IF_ERROR(btree_insert(backend.services(), xid, *index_, values, nulls, tid, nullptr,
-                               &result, &upkeep));
+  RETURN_IF_ERROR(btree_insert(backend.services_of(index_->temporary()), xid, *index_, values,
+                               nulls, tid, nullptr, &result, &upkeep));
   INVARIANT(result.inserted);
   return Status::ok;
 }
@@ -89,7 +92,8 @@ Status ToastTable::insert(Backend& backend, Oid value_id, int32_t chunk_seq, Ite
 Status ToastTable::lookup(const ReadContext& context, Oid value_id,
                           std::vector<ItemPointer>* tids) {
   const BtreeCondition condition{0, BtreeOperator::equal, value_id, false};
-  BtreeScan scan(context.pool, *index_, {&condition, 1}, ScanDirection::forward);
+  BtreeScan scan(context.pool_of(index_->temporary()), *index_, {&condition, 1},
+                 ScanDirection::forward);
   SessionCounters* const counters =
       context.backend == nullptr ? nullptr : context.backend->counters();
   const Oid oid = index_->definition().oid;

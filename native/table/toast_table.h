@@ -17,7 +17,8 @@ namespace pgdata {
 class ToastTable final : public ToastIndex {
  public:
   static Status create(Oid oid, RelFileLocator heap, Oid index_oid, RelFileLocator index,
-                       bool logged, uint32_t block_size, std::unique_ptr<ToastTable>* table);
+                       bool logged, bool temporary, uint32_t block_size,
+                       std::unique_ptr<ToastTable>* table);
   ToastTable(const ToastTable&) = delete;
 
   ToastStore& store() { return *store_; }

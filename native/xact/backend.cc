@@ -60,6 +60,7 @@ Backend::~Backend() {
   if (in_transaction_) state.contain([this] { abort(); });
   serializable_.reset();
   temporary_files_.reset();
+  temporary_relations_.reset();
   if (counters_) state.contain([this] { counters_->finish(); });
   // Of an abort that an invariant cut short the slot may still have the id; then the cluster is poisoned.
   if (state.is_poisoned()) transactions_.processes().abandon_transaction(slot_);
@@ -81,6 +82,7 @@ Status Backend::begin(IsolationLevel level, bool read_only, bool deferrable) {
   command_ = first_command_id;
   command_used_ = false;
   force_sync_commit_ = false;
+  temporary_used_ = false;
   snapshot_taken_ = false;
   INVARIANT(!is_valid(xid_));
   INVARIANT(levels_.empty());
@@ -130,6 +132,7 @@ Status Backend::commit_subtransaction() {
 void Backend::abort_subtransaction() {
   INVARIANT(levels_.size() > 1);
   const std::vector<RelFileLocator> created = pending_files(false);
+  const std::vector<RelFileLocator> temporary = pending_files(false, true);
   if (is_valid(xid_)) {
     record_abort();
     const std::vector<TransactionId>& children = levels_.back().children;
@@ -137,6 +140,7 @@ void Backend::abort_subtransaction() {
                                              children.empty() ? xid_ : children.back());
   }
   if (!services_.state.is_poisoned()) remove_relation_files(services_, created);
+  remove_temporary_files(temporary);
   std::erase_if(pending_deletes_,
                 [&](const PendingDelete& pending) { return pending.level >= level(); });
   if (isolation_ == IsolationLevel::serializable) serializable_->end_level(level(), true);
@@ -164,13 +168,12 @@ bool Backend::is_current_subtransaction(TransactionId xid) const {
   return false;
 }
 
-Status Backend::assign_xid(TransactionId* xid) {
+Status Backend::assign_xid(TransactionId* xid, bool temporary) {
   INVARIANT(in_transaction_);
+  if (read_only_ && !temporary)
+    return Status::error(ErrorCode::read_only_sql_transaction,
+                         "cannot write in a read-only transaction");
   if (!is_valid(xid_)) {
-    if (read_only_) {
-      return Status::error(ErrorCode::read_only_sql_transaction,
-                           "cannot write in a read-only transaction");
-    }
     // Whoever meets the xid in a row must be able to find the transaction.
     if (isolation_ == IsolationLevel::serializable && !snapshot_taken_)
       RETURN_IF_ERROR(serializable_snapshot());
@@ -320,15 +323,40 @@ Status Backend::create_init_fork(RelFileLocator relation) {
   return services_.wal.insert(record, nullptr);
 }
 
-void Backend::drop_storage_at_commit(RelFileLocator relation) {
-  INVARIANT(in_transaction_);
-  pending_deletes_.push_back({relation, true, level()});
+Status Backend::begin_temporary_relations(uint32_t buffers) {
+  RETURN_IF_ERROR(services_.state.check());
+  if (temporary_relations_) return Status::ok;
+  return TemporaryRelations::create(services_, slot_, buffers, &temporary_relations_);
 }
 
-std::vector<RelFileLocator> Backend::pending_files(bool at_commit) const {
+StorageServices& Backend::temporary_services() {
+  INVARIANT(temporary_relations_ != nullptr);
+  temporary_used_ = true;
+  return temporary_relations_->services();
+}
+
+Status Backend::create_temporary_storage(RelFileLocator relation) {
+  INVARIANT(in_transaction_);
+  RETURN_IF_ERROR(services_.state.check());
+  RETURN_IF_ERROR(temporary_services().storage.create(relation, ForkNumber::main));
+  pending_deletes_.push_back({relation, false, level(), true});
+  return Status::ok;
+}
+
+void Backend::drop_storage_at_commit(RelFileLocator relation, bool temporary) {
+  INVARIANT(in_transaction_);
+  pending_deletes_.push_back({relation, true, level(), temporary});
+}
+
+void Backend::remove_temporary_files(const std::vector<RelFileLocator>& relations) {
+  if (!relations.empty()) remove_relation_files(temporary_services(), relations, true);
+}
+
+std::vector<RelFileLocator> Backend::pending_files(bool at_commit, bool temporary) const {
   std::vector<RelFileLocator> relations;
   for (const PendingDelete& pending : pending_deletes_) {
-    if (pending.at_commit == at_commit && pending.level >= level())
+    if (pending.at_commit == at_commit && pending.temporary == temporary &&
+        pending.level >= level())
       relations.push_back(pending.relation);
   }
   return relations;
@@ -395,6 +423,7 @@ Status Backend::commit(bool wait_for_flush, Lsn* flush_upto) {
   if (counters_) counters_->end(true);
   if (!flush) *flush_upto = end;
   remove_relation_files(services_, dropped);
+  remove_temporary_files(pending_files(true, true));
   forget_transaction();
   return Status::ok;
 }
@@ -406,6 +435,9 @@ Status Backend::prepare(const PrepareRequest& request, Lsn* flush_upto) {
   if (!before_commit_record_.empty())
     return Status::error(ErrorCode::feature_not_supported,
                          "cannot PREPARE a transaction that modified relation mapping");
+  if (temporary_used_)
+    return Status::error(ErrorCode::feature_not_supported,
+                         "cannot PREPARE a transaction that has operated on temporary objects");
   PreparedTable& prepared = transactions_.prepared();
   // Whoever prepares has an id, even one who wrote nothing.
   const bool is_first = !is_valid(top_xid_);
@@ -495,7 +527,10 @@ void Backend::abort() {
   }
   if (is_watched_) serializable_->end(false);
   if (counters_) counters_->end(false);
-  if (!services_.state.is_poisoned()) remove_relation_files(services_, pending_files(false));
+  if (!services_.state.is_poisoned()) {
+    remove_relation_files(services_, pending_files(false));
+    remove_temporary_files(pending_files(false, true));
+  }
   forget_transaction();
 }
 

@@ -23,6 +23,7 @@
 #include "xact/removal_test.h"
 #include "xact/serializable.h"
 #include "xact/snapshot.h"
+#include "xact/temporary_relations.h"
 #include "xact/transaction_system.h"
 
 namespace pgdata {
@@ -49,6 +50,14 @@ class Backend {
 
   StorageServices& services() const { return services_; }
   BufferPool& pool() const { return services_.pool; }
+  // Where a relation's pages are: those of a temporary one are the session's own.
+  StorageServices& services_of(bool temporary) {
+    return temporary ? temporary_services() : services_;
+  }
+  BufferPool& pool_of(bool temporary) { return services_of(temporary).pool; }
+  // Makes room for temporary relations, of so many blocks, if there is none yet. out_of_memory.
+  Status begin_temporary_relations(uint32_t buffers);
+  bool has_temporary_relations() const { return temporary_relations_ != nullptr; }
   TransactionSystem& transactions() const { return transactions_; }
   Oid database() const { return database_; }
   // Of the process array; also of the lock table.
@@ -101,8 +110,9 @@ class Backend {
   // Undoes the current level, which must not be the first. Never fails short of poisoning the cluster.
   void abort_subtransaction();
 
-  // The id of the current level, assigned at first need. read_only_sql_transaction in a read-only transaction.
-  Status assign_xid(TransactionId* xid);
+  // The id of the current level, assigned at first need. read_only_sql_transaction in a read-only transaction, which may
+  // write temporary relations only.
+  Status assign_xid(TransactionId* xid, bool temporary = false);
   TransactionId xid() const { return xid_; }  // invalid when none is assigned
   // The id of the whole transaction; invalid when none is assigned.
   TransactionId top_xid() const { return top_xid_; }
@@ -156,10 +166,12 @@ class Backend {
   // also says).
   // Creates the main fork; `logged` with XLOG_SMGR_CREATE.
   Status create_storage(RelFileLocator relation, bool logged);
+  // Of a temporary relation: nobody else, and no record, ever knows of its files.
+  Status create_temporary_storage(RelFileLocator relation);
   // The init fork of a relation whose main fork was created in this transaction and is not logged: what the relation is
   // made anew from after a crash. Logged, and goes with the main fork.
   Status create_init_fork(RelFileLocator relation);
-  void drop_storage_at_commit(RelFileLocator relation);
+  void drop_storage_at_commit(RelFileLocator relation, bool temporary = false);
 
  private:
   friend class CheckpointDelay;
@@ -167,6 +179,7 @@ class Backend {
     RelFileLocator relation;
     bool at_commit;
     uint32_t level;
+    bool temporary = false;
   };
   struct Level {
     TransactionId xid = invalid_transaction_id;
@@ -180,7 +193,9 @@ class Backend {
   Status assign_level_xids();
   Status log_assignment();
   // Those of the current level and of levels inside it.
-  std::vector<RelFileLocator> pending_files(bool at_commit) const;
+  std::vector<RelFileLocator> pending_files(bool at_commit, bool temporary = false) const;
+  void remove_temporary_files(const std::vector<RelFileLocator>& relations);
+  StorageServices& temporary_services();
   // The outcome of the current level, with its children, is "aborted".
   void record_abort();
   void leave_level();
@@ -193,12 +208,14 @@ class Backend {
   Oid database_;
   std::unique_ptr<SessionCounters> counters_;
   std::unique_ptr<TemporarySpace> temporary_files_;
+  std::unique_ptr<TemporaryRelations> temporary_relations_;  // null until there are some
   int slot_ = -1;
   bool in_transaction_ = false;
   bool read_only_ = false;
   bool has_subxids_ = false;
   bool command_used_ = false;
   bool force_sync_commit_ = false;
+  bool temporary_used_ = false;  // the transaction has operated on temporary relations
   bool snapshot_taken_ = false;
   bool deferrable_ = false;
   bool is_watched_ = false;                                // serializable, and its snapshot taken

@@ -59,11 +59,11 @@ Status OutcomeRecord::log(Wal& wal, TransactionId xid, Lsn* end) const {
   return wal.insert(record, end);
 }
 
-void remove_relation_files(StorageServices& services,
-                           const std::vector<RelFileLocator>& relations) {
+void remove_relation_files(StorageServices& services, const std::vector<RelFileLocator>& relations,
+                           bool at_once) {
   for (const RelFileLocator& relation : relations) {
     services.pool.drop_relation(relation);
-    static_cast<void>(services.storage.unlink(relation, false).is_ok());
+    static_cast<void>(services.storage.unlink(relation, at_once).is_ok());
   }
 }
 

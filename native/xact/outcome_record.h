@@ -35,6 +35,7 @@ struct OutcomeRecord {
 
 // Removes the files that an outcome names. One that cannot be removed only wastes space, and the outcome is decided:
 // its error is not reported.
-void remove_relation_files(StorageServices& services, const std::vector<RelFileLocator>& relations);
+void remove_relation_files(StorageServices& services, const std::vector<RelFileLocator>& relations,
+                           bool at_once = false);
 
 }  // namespace pgdata

@@ -180,12 +180,15 @@ export interface IndexDescriptor {
   fillfactor: number
 }
 
+/** pg_class.relpersistence: permanent, unlogged, temporary. */
+export type Persistence = 'p' | 'u' | 't'
+
 export interface RelationDescriptor {
   oid: number
   schema: string
   name: string
   locator: Locator
-  persistence: 'p' | 'u' | 't'
+  persistence: Persistence
   attributes: AttributeDescriptor[]
   indexes: IndexDescriptor[]
   /** The database's default collation orders by bytes (C, POSIX or a builtin locale). */
@@ -945,8 +948,14 @@ export interface NativeSession {
   /** The row that the last error of class 23 was about, as it would have been: 1; 0 when the batch is too small. */
   refusedRow(relation: NativeRelation, layout: number, batch: Uint8Array): number
 
-  createStorage(locator: Locator, persistence: 'p' | 'u' | 't'): void
-  dropStorageAtCommit(locator: Locator): void
+  createStorage(locator: Locator, persistence: Persistence): void
+  dropStorageAtCommit(locator: Locator, persistence: Persistence): void
+  /** Before the first temporary relation is made: gives them so many buffers, unless they have some. Throws 53200. */
+  beginTemporaryRelations(buffers: number): void
+  /** Blocks of the main fork of a temporary relation. */
+  temporaryBlocks(locator: Locator): number
+  /** As NativeCluster.indexHeight, of a temporary relation. */
+  temporaryIndexHeight(relation: NativeRelation, index: number): number
   /**
    * Fills the relation's index of that number (-1: that of its TOAST table), whose storage is empty, with entries for all
    * row versions that somebody may see. The caller keeps others from writing. A step throws 23505; `insertedTids` is

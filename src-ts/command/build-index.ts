@@ -2,7 +2,7 @@
 
 import { withKeyDetail } from '../access/key-detail.ts'
 import type { RelationAccess } from '../access/relation-access.ts'
-import type { Locator, NativeRebuild } from '../binding/native.ts'
+import type { Locator, NativeRebuild, Persistence } from '../binding/native.ts'
 import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgIndex } from '../catalog/pg_index.ts'
@@ -31,13 +31,18 @@ export function isMapped(row: ClassRow): boolean {
 
 /**
  * Makes empty files, which go if the transaction does; of an unlogged relation also what it begins as after a crash. Throws
- * 0A000 for temporary relations.
+ * 0A000 for temporary relations of other sessions.
  */
 export function createFiles(context: CommandContext, relations: readonly ClassRow[]): void {
   for (const row of relations) {
-    refuseTemporary(row)
-    context.session.createStorage(locatorOf(context, row), row.relpersistence as 'p' | 'u')
+    refuseTemporary(context.session, row)
+    context.session.createStorage(locatorOf(context, row), row.relpersistence as Persistence)
   }
+}
+
+/** Removes the relation's files when the transaction commits. */
+export function dropFiles(context: CommandContext, row: ClassRow): void {
+  context.session.dropStorageAtCommit(locatorOf(context, row), row.relpersistence as Persistence)
 }
 
 /** The relation as it is now in the catalogs. */

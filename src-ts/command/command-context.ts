@@ -28,6 +28,8 @@ export interface CommandContext {
   withOwnCatalogs: () => CommandContext
   /** Keeps other processes out until the transaction ends; false when there are some already. */
   stayAlone: () => boolean
+  /** How many buffers temporary relations get; from when it is asked the setting keeps its value. */
+  temporaryBuffers: () => number
   /** Keeps all other transactions from reading and writing a relation, and from changing it. */
   lockExclusively: (oid: number, name: string) => void
 }

@@ -38,6 +38,8 @@ export interface CommandServices {
   acceptInvalidations: () => Invalidated
   /** The value of a setting, in its unit. */
   setting: (name: KnownSetting) => string
+  /** As CommandContext has it. */
+  temporaryBuffers: () => number
   /** Called when catalogs may have new files. */
   onCatalogsReplaced: () => void
 }
@@ -242,6 +244,7 @@ export class Commands {
         this.#isAlone ||= cluster.stayAlone(true)
         return this.#isAlone
       },
+      temporaryBuffers: this.#services.temporaryBuffers,
       lockExclusively: (oid, name) => lock(oid, name, 'access exclusive'),
     }
   }

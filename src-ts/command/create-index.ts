@@ -2,6 +2,7 @@
 import { pgAttribute } from '../catalog/pg_attribute.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { blocksOf } from '../relation/main-fork.ts'
 import { buildIndex, createFiles, reopen, updateClassRow } from './build-index.ts'
 import { resolveCollation, systemColumnNames } from './column-definition.ts'
 import type { CommandContext } from './command-context.ts'
@@ -182,16 +183,19 @@ function recordCounts(
   indexOid: number,
   rows: number,
 ): void {
-  const { session, cluster } = context
+  const { session } = context
   if (rows === 0 && table.reltuples < 0) return
   const index = info.access.descriptor.indexes.find(({ oid }) => oid === indexOid)
   if (index === undefined)
     throw new PgError('XX000', `index with OID ${indexOid} is not in the list of its table`)
   updateClassRow(context, table.oid, {
-    relpages: cluster.blocks(info.access.locator, 0),
+    relpages: blocksOf(context, info, info.access.locator),
     reltuples: rows,
   })
-  updateClassRow(context, indexOid, { relpages: cluster.blocks(index.locator, 0), reltuples: rows })
+  updateClassRow(context, indexOid, {
+    relpages: blocksOf(context, info, index.locator),
+    reltuples: rows,
+  })
   session.advanceCommand()
 }
 

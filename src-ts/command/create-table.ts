@@ -1,11 +1,14 @@
 // CREATE TABLE and DROP TABLE.
+import type { NativeSession, Persistence } from '../binding/native.ts'
 import { pgAttribute } from '../catalog/pg_attribute.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgCollation } from '../catalog/pg_collation.ts'
 import { pgConstraint } from '../catalog/pg_constraint.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { isOwnTemporary } from '../relation/temporary-schema.ts'
 import { buildIndex, createFiles, reopen } from './build-index.ts'
+import { claimTemporarySchema } from './claim-temporary-schema.ts'
 import {
   type ColumnDefinition,
   type ColumnText,
@@ -41,7 +44,8 @@ import {
   chooseRelationName,
   indexNameAddition,
 } from './object-name.ts'
-import { parseQualifiedName } from './qualified-name.ts'
+import { defaultSchema, parseName, type QualifiedName } from './qualified-name.ts'
+import { temporaryAlias } from './relation-name.ts'
 import {
   type AttributeRow,
   attributeRow,
@@ -75,6 +79,8 @@ export interface CreateTableOptions {
   fillfactor?: number
   /** Its changes are not logged: quicker to write, empty after a crash. */
   unlogged?: boolean
+  /** Of this session alone, in its own memory and schema (pg_temp); gone when the session ends. */
+  temporary?: boolean
   ifNotExists?: boolean
 }
 
@@ -90,14 +96,14 @@ export function createTable(
   options: CreateTableOptions,
 ): boolean {
   const { session, catalogs, relations, cluster } = context
-  const qualified = parseQualifiedName(text)
-  const { schema, name } = qualified
+  const { schema, name } = nameToMake(context, text, options)
   const namespace = relations.namespaceOid(session, schema)
   if (namespace === catalogNamespace || namespace === toastNamespace) {
     throw new PgError('42501', `permission denied to create "${schema}.${name}"`, {
       detail: 'System catalog modifications are currently disallowed.',
     })
   }
+  const persistence = persistenceIn(session, { oid: namespace, name: schema }, options)
   if (relations.lookUp(session, schema, name) !== undefined) {
     if (options.ifNotExists) return false
     throw new PgError('42P07', `relation "${name}" already exists`, { schema, table: name })
@@ -128,7 +134,7 @@ export function createTable(
     reltype: typeOid,
     relam: heapAccessMethod,
     reltablespace,
-    relpersistence: options.unlogged ? 'u' : 'p',
+    relpersistence: persistence,
     relkind: 'r',
     relnatts: columns.length,
     relhasindex: keys.length > 0,
@@ -157,6 +163,35 @@ export function createTable(
   if (toastRows !== undefined) session.buildToastIndex(info.access.native)
   for (const index of indexRows) buildIndex(context, info, index.oid)
   return true
+}
+
+// A temporary table is made in the session's own schema, which `pg_temp` names, too.
+function nameToMake(
+  context: CommandContext,
+  text: string,
+  { temporary, unlogged }: CreateTableOptions,
+): QualifiedName {
+  const { schema, name } = parseName(text)
+  if (!temporary && schema !== temporaryAlias) return { schema: schema ?? defaultSchema, name }
+  if (unlogged)
+    throw new PgError('42601', 'a table cannot be both temporary and unlogged', { table: name })
+  const own = claimTemporarySchema(context)
+  if (schema !== undefined && schema !== temporaryAlias && schema !== own.name)
+    throw new PgError('42P16', 'cannot create temporary relation in non-temporary schema', {
+      table: name,
+    })
+  return { schema: own.name, name }
+}
+
+function persistenceIn(
+  session: NativeSession,
+  namespace: { oid: number; name: string },
+  { unlogged }: CreateTableOptions,
+): Persistence {
+  if (isOwnTemporary(session, namespace.oid)) return 't'
+  if (/^pg_(toast_)?temp_\d/.test(namespace.name))
+    throw new PgError('42P16', 'cannot create relations in temporary schemas of other sessions')
+  return unlogged ? 'u' : 'p'
 }
 
 function columnTexts(table: string, { columns }: CreateTableOptions): Map<string, ColumnText> {

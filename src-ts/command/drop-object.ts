@@ -20,7 +20,7 @@ import { pgStatistic } from '../catalog/pg_statistic.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { refuseTemporary } from '../relation/relation-cache.ts'
-import { locatorOf } from './build-index.ts'
+import { dropFiles } from './build-index.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
 import type { ObjectAddress } from './dependency.ts'
 import { sqlName } from './table-name.ts'
@@ -92,7 +92,17 @@ export function dropObject(context: CommandContext, target: ObjectAddress, casca
     throw new PgError('2BP01', `cannot drop ${what} because it is required by the database system`)
   }
   refusePart(context, target)
-  const doomed = collect(context, target, cascade)
+  dropAll(context, collect(context, target, cascade))
+}
+
+/** Drops everything that depends on the object, which stays. Throws 0A000. */
+export function dropContents(context: CommandContext, container: ObjectAddress): void {
+  const doomed = collect(context, container, true)
+  doomed.delete(keyOf(container))
+  dropAll(context, doomed)
+}
+
+function dropAll(context: CommandContext, doomed: ReadonlyMap<string, ObjectAddress>): void {
   for (const object of doomed.values()) lockTable(context, object)
   const drops = [...doomed.values()].map((object) => planDrop(context, object, doomed))
   for (const drop of drops) drop()
@@ -204,8 +214,8 @@ function planDrop(
       const [located] = catalogs.locate(session, pgClass, 'pg_class_oid_index', [oid])
       if (located === undefined || !['r', 'i', 't', 'S'].includes(located.row.relkind))
         throw refuse()
-      // Its files are not where `locatorOf` says, and are nothing that a commit record could name.
-      refuseTemporary(located.row)
+      // Only the session itself knows its files, which no commit record names.
+      refuseTemporary(session, located.row)
       if (catalogs.find(session, pgInherits, 'pg_inherits_relid_seqno_index', [oid]).length > 0)
         throw refuse()
       return () => dropRelation(context, located)
@@ -244,7 +254,7 @@ function dropRelation(
 ): void {
   const { session, catalogs } = context
   const { oid, relkind } = row
-  session.dropStorageAtCommit(locatorOf(context, row))
+  dropFiles(context, row)
   if (relkind === 'r') session.removesAllRows(oid)
   session.statisticsDropped(oid)
   const index =

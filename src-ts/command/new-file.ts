@@ -6,7 +6,7 @@ import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
-import { createFiles, locatorOf, updateClassRow, withDuplicateDetail } from './build-index.ts'
+import { createFiles, dropFiles, updateClassRow, withDuplicateDetail } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
 import { newRelationOid } from './new-oid.ts'
 import type { ClassRow } from './relation-rows.ts'
@@ -59,7 +59,7 @@ export function replaceFile(
     relallfrozen: 0,
     ...changes,
   }
-  context.session.dropStorageAtCommit(locatorOf(context, row))
+  dropFiles(context, row)
   createFiles(context, [{ ...row, ...renewed }])
   updateClassRow(context, row.oid, renewed)
 }

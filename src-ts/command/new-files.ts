@@ -5,7 +5,7 @@
 import { RelationAccess } from '../access/relation-access.ts'
 import type { Locator, RelationDescriptor } from '../binding/native.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
-import { createFiles, isMapped, locatorOf, updateClassRow } from './build-index.ts'
+import { createFiles, dropFiles, isMapped, locatorOf, updateClassRow } from './build-index.ts'
 import { type CommandContext, firstUnpinnedOid } from './command-context.ts'
 import { newRelationOid } from './new-oid.ts'
 import type { ClassRow } from './relation-rows.ts'
@@ -67,7 +67,7 @@ export class NewFiles {
   install(changes: ReadonlyMap<number, Partial<ClassRow>>): void {
     const { session, catalogs } = this.#context
     const files = [...this.#files.values()]
-    for (const { row } of files) session.dropStorageAtCommit(locatorOf(this.#context, row))
+    for (const { row } of files) dropFiles(this.#context, row)
     for (const shared of [false, true]) {
       const mapped = files.filter(({ row }) => isMapped(row) && row.relisshared === shared)
       if (mapped.length === 0) continue

@@ -29,7 +29,8 @@ export function newRelationOid(context: CommandContext, tablespace: number): num
       : databaseDirectory(database.oid, tablespace === 0 ? database.tablespace : tablespace)
   for (;;) {
     const oid = newOid(context, pgClass, 'pg_class_oid_index')
-    if (existsSync(join(context.dataDirectory, directory, `${oid}`))) continue
+    const names = [`${oid}`, `t${context.session.number() - 1}_${oid}`]
+    if (names.some((name) => existsSync(join(context.dataDirectory, directory, name)))) continue
     context.session.statisticsCreated(oid)
     return oid
   }

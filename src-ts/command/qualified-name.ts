@@ -7,15 +7,21 @@ export interface QualifiedName {
   name: string
 }
 
-const defaultSchema = 'public'
+export const defaultSchema = 'public'
 // One part, in quotes or not.
 const part = /"((?:[^"]|"")+)"|[^".\s]+/y
 
-/**
- * Splits a name into schema and relation; the schema is "public" where none is given. Unquoted parts are taken as
- * written (no folding to lower case). Throws 42602 for what is no name, 42622 for a part of more than 63 bytes.
- */
+/** As parseName; the schema is "public" where none is given. */
 export function parseQualifiedName(text: string): QualifiedName {
+  const { schema = defaultSchema, name } = parseName(text)
+  return { schema, name }
+}
+
+/**
+ * Splits a name into schema, if one is given, and relation. Unquoted parts are taken as written (no folding to lower case).
+ * Throws 42602 for what is no name, 42622 for a part of more than 63 bytes.
+ */
+export function parseName(text: string): { schema: string | undefined; name: string } {
   const invalid = () => new PgError('42602', `invalid name syntax: "${text}"`)
   const parts: string[] = []
   let at = 0
@@ -31,7 +37,5 @@ export function parseQualifiedName(text: string): QualifiedName {
   }
   const [first, second] = parts as [string, string | undefined]
   if (parts.length > 2) throw invalid()
-  return second === undefined
-    ? { schema: defaultSchema, name: first }
-    : { schema: first, name: second }
+  return second === undefined ? { schema: undefined, name: first } : { schema: first, name: second }
 }

@@ -4,6 +4,7 @@
 // Source: src/backend/commands/cluster.c, PostgreSQL 18.
 import { pgIndex } from '../catalog/pg_index.ts'
 import { PgError } from '../errors/pg-error.ts'
+import { blocksOf } from '../relation/main-fork.ts'
 import { updateIndexRow } from './build-index.ts'
 import type { CommandContext } from './command-context.ts'
 import { lockForRewriting } from './lock-for-rewriting.ts'
@@ -92,7 +93,7 @@ async function rewriteTable(
   const toast = table.reltoastrelid === 0 ? undefined : classRowOf(context, table.reltoastrelid)
   const toastIndexes = toast === undefined ? [] : indexesOf(context, toast.oid)
   const indexes = indexesOf(context, table.oid)
-  const pages = context.cluster.blocks(before.access.locator, 0)
+  const pages = blocksOf(context, before, before.access.locator)
   const files = new NewFiles(context, [
     table,
     ...(toast ? [toast] : []),

@@ -2,7 +2,8 @@
 import { quoteIdentifier } from '../access/quote-identifier.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
-import { parseQualifiedName, type QualifiedName } from './qualified-name.ts'
+import type { QualifiedName } from './qualified-name.ts'
+import { relationName } from './relation-name.ts'
 import type { ClassRow } from './relation-rows.ts'
 
 /** How messages name a relation: without the schema where a search for the name would find it. */
@@ -22,7 +23,7 @@ export function findRelation(
   context: CommandContext,
   text: string,
 ): { row: ClassRow | undefined; name: QualifiedName } {
-  const name = parseQualifiedName(text)
+  const name = relationName(context.session, context.relations, text)
   try {
     return { name, row: context.relations.lookUp(context.session, name.schema, name.name) }
   } catch (error) {

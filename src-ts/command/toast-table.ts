@@ -3,6 +3,7 @@
 import { pgAttribute } from '../catalog/pg_attribute.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgIndex } from '../catalog/pg_index.ts'
+import { temporaryClaimOf } from '../relation/temporary-schema.ts'
 import type { ColumnDefinition } from './column-definition.ts'
 import {
   btreeAccessMethod,
@@ -89,10 +90,12 @@ export function insertToastTableRows(
   const oid = newRelationOid(context, reltablespace)
   const indexOid = newRelationOid(context, reltablespace)
   const relname = `pg_toast_${table.oid}`
+  const relnamespace =
+    (relpersistence === 't' && temporaryClaimOf(session).schema?.toastOid) || toastNamespace
   const toast = classRow({
     oid,
     relname,
-    relnamespace: toastNamespace,
+    relnamespace,
     relam: heapAccessMethod,
     reltablespace,
     relpersistence,
@@ -105,7 +108,7 @@ export function insertToastTableRows(
   const index = classRow({
     oid: indexOid,
     relname: `${relname}_index`,
-    relnamespace: toastNamespace,
+    relnamespace,
     relam: btreeAccessMethod,
     reltablespace,
     relpersistence,

@@ -2,7 +2,7 @@
 import type { NativeSession } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
-import type { RelationInfo } from '../relation/relation-cache.ts'
+import { type RelationInfo, refuseTemporary } from '../relation/relation-cache.ts'
 import { namedCommand } from '../transaction/named-command.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
@@ -50,7 +50,7 @@ export function upkeepOids(context: CommandContext): number[] {
     .map(({ oid }) => oid)
 }
 
-/** The OID of such a table. Throws 42P01, 42809. */
+/** The OID of such a table. Throws 42P01, 42809, 0A000 for a temporary one. */
 export function namedOid(
   context: CommandContext,
   text: string,
@@ -67,6 +67,13 @@ export function namedOid(
     throw new PgError('42809', `cannot ${what} "${row.relname}"`, {
       detail: 'It is neither a table nor a materialized view.',
       schema: name.schema,
+      table: row.relname,
+    })
+  }
+  refuseTemporary(context.session, row)
+  if (row.relpersistence === 't') {
+    throw new PgError('0A000', `cannot ${what} temporary table "${row.relname}"`, {
+      detail: 'Only its session can see it, and the work is done beside sessions.',
       table: row.relname,
     })
   }

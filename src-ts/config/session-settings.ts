@@ -77,6 +77,7 @@ export type KnownSetting =
   | PlannerSetting
   | 'default_transaction_isolation'
   | 'default_transaction_read_only'
+  | 'temp_buffers'
 
 export class SessionSettings {
   readonly #cluster: ClusterSettings
@@ -86,6 +87,8 @@ export class SessionSettings {
   #level: Level = { session: none, local: none }
   /** Of the open transaction and its savepoints: what was there when each began. */
   readonly #saved: Level[] = []
+  /** Those that keep their value, and why. */
+  readonly #fixed = new Map<string, string>()
 
   /** `onChange`: values may have changed. */
   constructor(cluster: ClusterSettings, onChange: () => void) {
@@ -108,6 +111,7 @@ export class SessionSettings {
     refuseUnlessSettable(definition, false)
     const known = definition.name
     const setting = value === undefined ? undefined : parseSetting(definition, String(value))
+    this.#refuseFixed(known, setting ?? this.#reset(definition).setting)
     const { session, local } = this.#level
     if (isLocal) {
       const reset = this.#reset(definition).setting
@@ -120,6 +124,17 @@ export class SessionSettings {
     const rest = new Map(local)
     rest.delete(known)
     this.#change({ session: changed, local: rest })
+  }
+
+  /** From now on it cannot be set to another value. */
+  fix(name: KnownSetting, because: string): void {
+    this.#fixed.set(name, because)
+  }
+
+  #refuseFixed(name: string, wanted: string | null): void {
+    const detail = this.#fixed.get(name)
+    if (detail === undefined || wanted === this.#now(name)?.setting) return
+    throw new PgError('22023', `invalid value for parameter "${name}": ${wanted}`, { detail })
   }
 
   /** Throws what `set` would. */

@@ -7,6 +7,7 @@ import type { CatalogRow } from '../catalog/define-catalog.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { pgStatistic } from '../catalog/pg_statistic.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
+import { blocksOf, indexHeightOf } from '../relation/main-fork.ts'
 import type { RelationInfo } from '../relation/relation-cache.ts'
 import type { TypeCodec } from '../types/index.ts'
 import type { CodecOf } from './operator-types.ts'
@@ -70,7 +71,7 @@ export class TableStatistics {
   constructor(source: StatisticsSource, relation: RelationInfo) {
     this.#source = source
     this.relation = relation
-    const { cluster, session, catalogs } = source
+    const { session, catalogs } = source
     const row = catalogs.findOne(
       session,
       pgClass,
@@ -78,7 +79,7 @@ export class TableStatistics {
       [relation.oid],
       ['relpages', 'reltuples', 'relallvisible'],
     ) ?? { relpages: 0, reltuples: -1, relallvisible: 0 }
-    const blocks = cluster.blocks(relation.access.locator, 0)
+    const blocks = blocksOf(source, relation, relation.access.locator)
     const isUnknown = row.reltuples < 0
     this.pages = isUnknown && blocks < pagesOfUnknown ? pagesOfUnknown : blocks
     this.tuples = Math.round(this.#density(row) * this.pages)
@@ -108,7 +109,7 @@ export class TableStatistics {
     let pages = this.#indexPages.get(index)
     if (pages === undefined) {
       const locator = this.relation.access.descriptor.indexes[index]?.locator
-      pages = locator === undefined ? 0 : this.#source.cluster.blocks(locator, 0)
+      pages = locator === undefined ? 0 : blocksOf(this.#source, this.relation, locator)
       this.#indexPages.set(index, pages)
     }
     return pages
@@ -118,7 +119,7 @@ export class TableStatistics {
   indexHeight(index: number): number {
     let height = this.#indexHeights.get(index)
     if (height === undefined) {
-      height = this.#source.cluster.indexHeight(this.relation.access.native, index)
+      height = indexHeightOf(this.#source, this.relation, index)
       this.#indexHeights.set(index, height)
     }
     return height

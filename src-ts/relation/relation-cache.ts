@@ -20,6 +20,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { type CodecOptions, codecFor, type Lane, type TypeCodec } from '../types/index.ts'
 import type { CatalogStore } from './catalog-store.ts'
 import { attributeFromRow } from './descriptor.ts'
+import { isOwnTemporary } from './temporary-schema.ts'
 
 const globalTablespace = 1664
 const btreeAccessMethod = 403
@@ -175,12 +176,18 @@ export class RelationCache {
         table: name,
       })
     }
-    return this.#byOid.get(row.oid) ?? this.#load(session, row, schema)
+    const cached = this.#byOid.get(row.oid)
+    if (cached === undefined) return this.#load(session, row, schema)
+    refuseTemporary(session, row)
+    return cached
   }
 
   openByOid(session: NativeSession, oid: number): RelationInfo {
     const cached = this.#byOid.get(oid)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) {
+      refuseTemporary(session, cached.row)
+      return cached
+    }
     const row = this.#catalogs.findOne(session, pgClass, 'pg_class_oid_index', [oid])
     if (row === undefined) throw new PgError('42P01', `relation with OID ${oid} does not exist`)
     const namespace = this.#catalogs.findOne(session, pgNamespace, 'pg_namespace_oid_index', [
@@ -251,7 +258,7 @@ export class RelationCache {
   }
 
   #load(session: NativeSession, row: ClassRow, schema: string): RelationInfo {
-    refuseTemporary(row)
+    refuseTemporary(session, row)
     const attributeRows = this.#catalogs
       .find(session, pgAttribute, 'pg_attribute_relid_attnum_index', [row.oid])
       .filter(({ attnum }) => attnum > 0)
@@ -370,10 +377,10 @@ export class RelationCache {
 }
 
 /** Throws 0A000 for what another session keeps in its memory, or a crashed one has left behind. */
-export function refuseTemporary({ relname, relpersistence }: ClassRow): void {
-  if (relpersistence !== 't') return
+export function refuseTemporary(session: NativeSession, row: ClassRow): void {
+  if (row.relpersistence !== 't' || isOwnTemporary(session, row.relnamespace)) return
   throw new PgError('0A000', 'cannot access temporary tables of other sessions', {
-    table: relname,
+    table: row.relname,
   })
 }
 

@@ -1,7 +1,7 @@
 // QueryResult: a query that was asked for, to be run as often as its rows are.
 import { portalParent } from '../access/session-memory.ts'
 import type { Commands } from '../command/commands.ts'
-import { parseQualifiedName } from '../command/qualified-name.ts'
+import { relationName } from '../command/relation-name.ts'
 import { plannerSettings } from '../config/planner-settings.ts'
 import type { ExplainOptions, Explanation } from '../executor/explain.ts'
 import type { PlanContext } from '../executor/plan-context.ts'
@@ -129,7 +129,7 @@ export class QueryResult<T = Record<string, unknown>> implements AsyncIterable<T
     const commands = this.#commands
     const { native } = commands
     const named = tablesOfQuery(this.#query).map(({ table, alias, isHidden }) => {
-      const { schema, name } = parseQualifiedName(table)
+      const { schema, name } = relationName(native, commands.relations, table)
       return {
         oid: commands.relations.open(native, schema, name).oid,
         alias: alias ?? name,

@@ -7,6 +7,7 @@ import {
   type StoredSettingsInput,
 } from '../command/alter-settings.ts'
 import { type AnalyzeOptions, type AnalyzeReport, analyze } from '../command/analyze.ts'
+import { dropTemporaryRelations } from '../command/claim-temporary-schema.ts'
 import { bootstrapSuperuser } from '../command/command-context.ts'
 import { Commands } from '../command/commands.ts'
 import {
@@ -21,8 +22,8 @@ import type { CreateSchemaOptions } from '../command/create-schema.ts'
 import type { CreateTableOptions } from '../command/create-table.ts'
 import { createTablespace, dropTablespace } from '../command/create-tablespace.ts'
 import type { DropOptions } from '../command/drop-object.ts'
-import { parseQualifiedName } from '../command/qualified-name.ts'
 import { type ReindexOptions, type ReindexTarget, tablesToReindex } from '../command/reindex.ts'
+import { relationName } from '../command/relation-name.ts'
 import type { ClusterOptions } from '../command/rewrite-table.ts'
 import { type VacuumOptions, type VacuumReport, type VacuumRun, vacuum } from '../command/vacuum.ts'
 import type { ClusterSettings, SettingInfo } from '../config/cluster-settings.ts'
@@ -34,6 +35,7 @@ import { type MemoryContextInfo, memoryContextRows } from '../memory/context-row
 import type { MemoryContext } from '../memory/memory-context.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
+import { temporaryClaimOf } from '../relation/temporary-schema.ts'
 import {
   type AdvisoryKey,
   type AdvisoryLockOptions,
@@ -104,6 +106,9 @@ export interface CommitTimestamp {
   origin: number
 }
 
+const temporaryBuffersDetail =
+  '"temp_buffers" cannot be changed after any temporary tables have been accessed in the session.'
+
 function commitTimestampOf(native: NativeCommitTimestamp | null): CommitTimestamp | undefined {
   if (native === null) return undefined
   const { transaction, time, origin } = native
@@ -136,17 +141,26 @@ export class Session {
     this.#settings = new SessionSettings(settings.cluster, () => this.settingsChanged())
     settings.begin(this.#settings)
     this.#memory = openSessionMemory(native, `${native.number()} ${database.name}`)
+    const claim = temporaryClaimOf(native)
     this.#queue = new TransactionQueue(
       native,
       {
-        onBegin: () => this.#settings.begin(),
+        onBegin: () => {
+          this.#settings.begin()
+          claim.begin()
+        },
         onTransactionEnd: (isCommitted) => {
           this.#settings.end(isCommitted)
+          claim.end(isCommitted)
           this.#commands.endOfTransaction()
         },
-        onSavepointRelease: () => this.#settings.release(),
+        onSavepointRelease: () => {
+          this.#settings.release()
+          claim.release()
+        },
         onSavepointRollback: (levels) => {
           this.#settings.rollBack(levels)
+          claim.rollBack(levels)
           this.#commands.rolledBackToSavepoint()
         },
         onTerminate: (reason) => this.#terminate(reason),
@@ -165,6 +179,10 @@ export class Session {
       relations,
       dataDirectory,
       setting: (name) => this.#settings.get(name),
+      temporaryBuffers: () => {
+        this.#settings.fix('temp_buffers', temporaryBuffersDetail)
+        return Number(this.#settings.get('temp_buffers'))
+      },
       onCatalogsReplaced: events.onCatalogsReplaced,
     })
   }
@@ -224,9 +242,9 @@ export class Session {
   /** A table by name; "public" unless the name says otherwise. Throws 42P01 when it does not exist. */
   table<T extends object = Record<string, unknown>>(name: string): Table<T> {
     this.#refuseClosed()
-    const { schema, name: relationName } = parseQualifiedName(name)
     const commands = this.#commands
-    const { oid } = commands.relations.open(this.#native, schema, relationName)
+    const meant = relationName(this.#native, commands.relations, name)
+    const { oid } = commands.relations.open(this.#native, meant.schema, meant.name)
     return new Table<T>({
       native: this.#native,
       queue: this.#queue,
@@ -259,7 +277,7 @@ export class Session {
       },
       lock: (level, mayWait) => {
         const may = mayWait && this.#queue.mayWait
-        const granted = lockRelation(this.#native, oid, relationName, level, may)
+        const granted = lockRelation(this.#native, oid, meant.name, level, may)
         if (!(granted instanceof Promise)) return granted
         return granted.then((isGranted) => {
           // Whoever had the lock may have changed the relation.
@@ -495,7 +513,7 @@ export class Session {
   // Where a table is counted; what this process counted is added first.
   #counted(table: string): [number, RelationInfo] {
     this.#refuseClosed()
-    const { schema, name } = parseQualifiedName(table)
+    const { schema, name } = relationName(this.#native, this.#commands.relations, table)
     const info = this.#commands.relations.open(this.#native, schema, name)
     this.#cluster.flushStatistics()
     return [info.row.relisshared ? 0 : this.#database.oid, info]
@@ -652,7 +670,21 @@ export class Session {
 
   async #end(): Promise<void> {
     await this.#queue.idle()
+    await this.#dropTemporary()
     this.#leave()
+  }
+
+  // What cannot be dropped now, of a cluster that has crashed or because of what depends on it, the next session of that
+  // number drops.
+  async #dropTemporary(): Promise<void> {
+    if (temporaryClaimOf(this.#native).schema === undefined) return
+    try {
+      await this.#queue.run(() => this.#commands.run('', dropTemporaryRelations), {
+        readOnly: false,
+      })
+    } catch (error) {
+      if (!(error instanceof PgError)) throw error
+    }
   }
 
   // The transaction that took too long was rolled back.

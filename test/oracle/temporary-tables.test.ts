@@ -1,11 +1,14 @@
-// Goal: temporary tables are their session's alone, and what a crash leaves of them harms nobody. Method: PostgreSQL is
-// killed with one; pgdata works on the image and leaves it alone; PostgreSQL goes on with the directory and drops it.
-import { readdirSync, rmSync } from 'node:fs'
+// Goal: temporary tables are their session's alone, and what a crash leaves of them harms nobody. Method: they are used
+// beside other sessions and in all kinds of transactions; either engine goes on with an image of the other one's crash; the
+// rows of catalogs are compared with those that PostgreSQL makes.
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Cluster } from '../../src-ts/index.ts'
 import { pgdata } from '../support/command-line.ts'
+import { copyOf } from '../support/crash-images.ts'
 import { amcheck, Oracle } from '../support/oracle.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const refused = expect.objectContaining({
   code: '0A000',
@@ -53,4 +56,293 @@ test('one that a crash of PostgreSQL left is refused', { timeout: 120_000 }, asy
   // As autovacuum does.
   await after.query(`drop table ${schema}.t`)
   expect(readdirSync(join(oracle.dir, 'base/5')).filter((name) => name.startsWith('t'))).toEqual([])
+})
+
+interface Row {
+  id: number
+  v: string
+}
+const rows = [...Array(20000).keys()].map((id) => ({ id, v: `row ${id} ${'x'.repeat(60)}` }))
+// Out of line, in the TOAST table.
+const long = [...Array(8000).keys()].map((i) => `word ${i * 7919}`).join(' ')
+
+const temporaryFiles = (directory: string) =>
+  readdirSync(join(directory, 'base/5')).filter((name) => name.startsWith('t'))
+
+const columns = { id: 'int4 primary key', v: 'text' }
+
+test('made, indexed, written, read, emptied, undone, dropped', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory('tt')
+  await using cluster = await Cluster.open(directory, { create: true })
+  const session = await cluster.connect()
+  await session.createTable('kept', { columns })
+  await session.table('kept').insertMany(rows.slice(0, 10))
+  await session.createTable('t', { columns, temporary: true })
+  const t = session.table<Row>('t')
+  await t.insertMany(rows)
+  await session.createIndex('t', { columns: [{ column: 'id', desc: true }] })
+  await t.update(5, { v: 'five' })
+  await t.update(6, { v: long })
+  await t.delete(7)
+  expect(t.get(5)).toEqual({ id: 5, v: 'five' })
+  expect(t.get(6)).toEqual({ id: 6, v: long })
+  expect(t.get(7)).toBeUndefined()
+  expect(await t.aggregate({ count: true })).toMatchObject({ count: 19999 })
+  expect([...t.range({ from: 10, to: 13 })].map(({ id }) => id)).toEqual([10, 11, 12, 13])
+  expect([...t.scan({ where: { v: 'five' } })]).toEqual([{ id: 5, v: 'five' }])
+  const joined = session.query({
+    from: 'kept',
+    join: [{ table: 't', on: { 't.id': 'kept.id' } }],
+    columns: ['kept.id'],
+  })
+  expect(await joined.all()).toHaveLength(9)
+  await expect(t.insert({ id: 5, v: 'again' })).rejects.toMatchObject({ code: '23505' })
+  // It hides a table of the same name, and has another one's number.
+  await session.createTable('public.t', { columns: { other: 'int4' } })
+  expect([...session.table('public.t').scan()]).toEqual([])
+  expect([...session.table<Row>('t').scan()]).toHaveLength(19999)
+  expect(session.table<Row>('pg_temp.t').get(5)).toEqual({ id: 5, v: 'five' })
+
+  await expect(
+    session.transaction(async (tx) => {
+      await tx.truncate('t')
+      expect(t.get(5)).toBeUndefined()
+      await tx.createTable('u', { columns, temporary: true })
+      throw new Error('undo')
+    }),
+  ).rejects.toThrow('undo')
+  expect(t.get(5)).toEqual({ id: 5, v: 'five' })
+  expect(() => session.table('u')).toThrow(expect.objectContaining({ code: '42P01' }))
+  await session.truncate('t')
+  expect([...t.scan()]).toEqual([])
+  await session.transaction(async (tx) => {
+    await tx.insertMany(t, rows.slice(0, 100))
+    await tx
+      .savepoint(async (inner) => {
+        await inner.createTable('u', { columns, temporary: true })
+        await inner.dropTable('t')
+        throw new Error('undo')
+      })
+      .catch(() => undefined)
+  })
+  expect([...t.scan()]).toHaveLength(100)
+  await session.dropTable('t')
+  expect(() => session.table<Row>('t').get(1)).toThrow()
+  expect(temporaryFiles(directory)).toEqual([])
+  await session.close()
+})
+
+test('its session alone sees it, and it is gone with the session', {
+  timeout: 60_000,
+}, async () => {
+  const directory = temporaryDirectory('ts')
+  await using cluster = await Cluster.open(directory, { create: true })
+  const session = await cluster.connect()
+  await using other = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  const t = session.table<Row>('t')
+  await t.insertMany(rows)
+  const schema = `pg_temp_${session.id - 1}`
+  expect(() => other.table('t')).toThrow(expect.objectContaining({ code: '42P01' }))
+  expect(() => other.table(`${schema}.t`)).toThrow(refused)
+  await expect(other.dropTable(`${schema}.t`)).rejects.toThrow(refused)
+  await expect(other.createTable(`${schema}.u`, { columns })).rejects.toMatchObject({
+    code: '42P16',
+    message: 'cannot create relations in temporary schemas of other sessions',
+  })
+  await expect(other.createTable('public.u', { columns, temporary: true })).rejects.toMatchObject({
+    code: '42P16',
+    message: 'cannot create temporary relation in non-temporary schema',
+  })
+  await other.createTable('t', { columns, temporary: true })
+  expect([...other.table('t').scan()]).toEqual([])
+  await other.vacuum()
+  await other.analyze()
+
+  await session.transaction(
+    async (tx) => {
+      await tx.insert(t, { id: 50_000, v: 'in a read-only transaction' })
+    },
+    { readOnly: true },
+  )
+  expect(t.get(50_000)?.v).toBe('in a read-only transaction')
+  await session.createTable('kept', { columns })
+  await expect(
+    session.transaction(
+      async (tx) => {
+        await tx.insert(t, { id: 50_001, v: '' })
+        await tx.insert(session.table('kept'), { id: 1, v: '' })
+      },
+      { readOnly: true },
+    ),
+  ).rejects.toMatchObject({ code: '25006' })
+  await expect(session.vacuum('t')).rejects.toMatchObject({ code: '0A000' })
+
+  expect(temporaryFiles(directory).length).toBeGreaterThan(0)
+  await session.close()
+  await other.close()
+  expect(temporaryFiles(directory)).toEqual([])
+  await using third = await cluster.connect()
+  const left = third.table<{ relpersistence: string }>('pg_catalog.pg_class').scan({
+    where: { relpersistence: 't' },
+  })
+  expect([...left]).toEqual([])
+})
+
+test('cannot be part of a prepared transaction', { timeout: 60_000 }, async () => {
+  await using cluster = await Cluster.open(temporaryDirectory('tp'), {
+    create: true,
+    settings: { max_prepared_transactions: 5 },
+  })
+  await using session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  const t = session.table<Row>('t')
+  const message = 'cannot PREPARE a transaction that has operated on temporary objects'
+  const prepared = session.prepareTransaction('p', async (tx) => {
+    await tx.insert(t, { id: 1, v: '' })
+  })
+  await expect(prepared).rejects.toMatchObject({ code: '0A000', message })
+  expect(t.get(1)).toBeUndefined()
+})
+
+test('its rows are not logged', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory('tw')
+  await using cluster = await Cluster.open(directory, { create: true })
+  await using session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  await session.createIndex('t', { columns: [{ column: 'id', desc: true }] })
+  const { wal_bytes: before = 0 } = cluster.statistics()
+  const t = session.table<Row>('t')
+  await t.insertMany(rows)
+  await t.update(6, { v: long })
+  await t.delete(7)
+  const { wal_bytes: after = 0 } = cluster.statistics()
+  // Three commits, of 2 MB of rows.
+  expect(after - before).toBeLessThan(1000)
+  const numbers = temporaryFiles(directory).map((name) => /_(\d+)/.exec(name)?.[1])
+  expect(numbers.length).toBeGreaterThan(3)
+  await session.dropTable('t')
+  expect(temporaryFiles(directory)).toEqual([])
+  // Neither is anything said of its files.
+  const log = (await pgdata(['wal', directory])).stdout.toString()
+  expect(log).toContain('COMMIT')
+  for (const number of numbers)
+    expect(
+      log.split('\n').filter((line) => line.match(new RegExp(`(1663|base)/5/${number}\\b`))),
+    ).toEqual([])
+})
+
+test('temp_buffers: what fits stays in memory', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory('tb')
+  await using cluster = await Cluster.open(directory, { create: true })
+  const written: boolean[] = []
+  for (const buffers of ['800kB', '64MB']) {
+    await using session = await cluster.connect()
+    session.set('temp_buffers', buffers)
+    await session.createTable('t', { columns: { id: 'int4', v: 'text' }, temporary: true })
+    const t = session.table<Row>('t')
+    await t.insertMany(rows)
+    expect([...t.scan()].map(({ id }) => id)).toEqual(rows.map(({ id }) => id))
+    const [main] = temporaryFiles(directory).map((name) =>
+      readFileSync(join(directory, 'base/5', name)),
+    )
+    written.push(main?.some((byte) => byte !== 0) ?? false)
+    expect(() => session.set('temp_buffers', '1MB')).toThrow(
+      expect.objectContaining({
+        code: '22023',
+        message: 'invalid value for parameter "temp_buffers": 128',
+        detail:
+          '"temp_buffers" cannot be changed after any temporary tables have been accessed in the session.',
+      }),
+    )
+    session.set('temp_buffers', buffers)
+  }
+  expect(written).toEqual([true, false])
+})
+
+test('after a crash of ours both engines go on without them', { timeout: 120_000 }, async () => {
+  const directory = temporaryDirectory('tc')
+  const cluster = await Cluster.open(directory, { create: true })
+  const session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  await session.createTable('kept', { columns })
+  await session.table('t').insertMany(rows)
+  await session.table('kept').insertMany(rows)
+  await cluster.checkpoint()
+  await session.table('t').delete(3)
+  await session.table('kept').delete(3)
+  const schema = `pg_temp_${session.id - 1}`
+  const images = [copyOf(directory), copyOf(directory)]
+  for (const image of images) rmSync(join(image, 'postmaster.pid'), { force: true })
+  await cluster.close()
+  const [forStock, forUs] = images as [string, string]
+  {
+    await using oracle = Oracle.adopt(forStock)
+    await oracle.start({ autovacuum: 'off' })
+    const client = await oracle.client()
+    expect(temporaryFiles(forStock)).toEqual([])
+    expect((await client.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 19999 }])
+    expect(await amcheck(client)).toEqual([])
+    await client.query(`drop table ${schema}.t`)
+    await client.query('create temp table t (id int4)')
+  }
+  {
+    await using again = await Cluster.open(forUs)
+    expect(temporaryFiles(forUs)).toEqual([])
+    await using first = await again.connect()
+    await using second = await again.connect()
+    expect([...second.table('kept').scan()]).toHaveLength(19999)
+    // The session of that number takes the schema over, empty.
+    for (const each of [first, second]) {
+      await each.createTable('mine', { columns, temporary: true })
+      expect(() => each.table('t')).toThrow(expect.objectContaining({ code: '42P01' }))
+    }
+  }
+  {
+    await using oracle = Oracle.adopt(directory)
+    await oracle.start({ autovacuum: 'off' })
+    const client = await oracle.client()
+    const { rows: left } = await client.query(
+      "select relname from pg_class where relpersistence = 't'",
+    )
+    expect(left).toEqual([])
+    expect(await amcheck(client)).toEqual([])
+  }
+})
+
+// What PostgreSQL and pgdata write for the same temporary tables, by name and not by OID, since the schemas are others.
+const described = `
+  select n.nspname ~ '^pg_temp_' as is_temporary, n.nspname ~ '^pg_toast_temp_' as is_toast, nspowner, nspacl,
+         regexp_replace(relname, '\\d+', 'N') as name, relkind, relpersistence, relnatts, relhasindex, relpages, reltuples,
+         reltablespace, reloftype, relfrozenxid <> 0 as is_frozen, relminmxid,
+         (select count(*) from pg_attribute where attrelid = c.oid)::int as attributes,
+         (select array_agg(deptype::text || ' ' || refclassid::regclass::text || ' ' || (refobjid = relnamespace) order by deptype, refclassid)
+            from pg_depend where objid = c.oid) as dependencies,
+         (select array_agg(typname || ' ' || (typnamespace = relnamespace)) from pg_type where typrelid = c.oid) as types
+    from pg_class c join pg_namespace n on n.oid = relnamespace
+   where relpersistence = 't' order by 1, name`
+
+test('the rows in the catalogs are as PostgreSQL makes them', { timeout: 120_000 }, async () => {
+  await using stock = await Oracle.initdb()
+  await stock.start()
+  const client = await stock.client()
+  await client.query('create temp table t (id int4 primary key, v text)')
+  await client.query('create index on t (v)')
+  await client.query('create table pg_temp.u (a int8 not null, b int4)')
+  const expected = await client.query(described)
+  expect(expected.rows).toHaveLength(6)
+
+  const directory = temporaryDirectory('tr')
+  const cluster = await Cluster.open(directory, { create: true })
+  const session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  await session.createIndex('t', { columns: ['v'] })
+  await session.createTable('pg_temp.u', { columns: { a: 'int8 not null', b: 'int4' } })
+  const image = copyOf(directory)
+  rmSync(join(image, 'postmaster.pid'), { force: true })
+  await cluster.close()
+  await using ours = Oracle.adopt(image)
+  await ours.start({ autovacuum: 'off' })
+  const actual = await (await ours.client()).query(described)
+  expect(actual.rows).toEqual(expected.rows)
 })
