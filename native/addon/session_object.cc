@@ -123,6 +123,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("refusedRow", &SessionObject::refused_row),
           InstanceMethod("createStorage", &SessionObject::create_storage),
           InstanceMethod("beginTemporaryRelations", &SessionObject::begin_temporary_relations),
+          InstanceMethod("emptyTemporary", &SessionObject::empty_temporary),
           InstanceMethod("temporaryBlocks", &SessionObject::temporary_blocks),
           InstanceMethod("temporaryIndexHeight", &SessionObject::temporary_index_height),
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),

@@ -2,8 +2,10 @@
 #include "addon/descriptor.h"
 #include "addon/relation_object.h"
 #include "addon/session_call.h"
+#include "btree/btree_build.h"
 #include "btree/btree_page_view.h"
 #include "btree/btree_search.h"
+#include "space/truncate.h"
 
 namespace pgdata {
 
@@ -15,6 +17,44 @@ Napi::Value SessionObject::begin_temporary_relations(const Napi::CallbackInfo& i
     const uint32_t buffers = info[0].ToNumber().Uint32Value();
     if (buffers == 0) THROW_IF_ERROR(env, bad_argument("buffers"));
     THROW_IF_ERROR(env, state_->backend->begin_temporary_relations(buffers));
+    return env.Undefined();
+  });
+}
+
+namespace {
+
+Status empty_heap(Backend& backend, const HeapRelation& heap) {
+  return truncate_storage(backend, heap.locator, BlockNumber{0}, false, true);
+}
+
+Status empty_index(Backend& backend, const BtreeIndex& index) {
+  RETURN_IF_ERROR(truncate_storage(backend, index.relation(), BlockNumber{0}, false, true));
+  return build_empty_btree(backend.services_of(true), backend.xid(), index, ForkNumber::main);
+}
+
+Status empty_table(Backend& backend, const Table& table) {
+  RETURN_IF_ERROR(empty_heap(backend, table.heap()));
+  for (const Table::Index& index : table.indexes())
+    if (index.btree) RETURN_IF_ERROR(empty_index(backend, *index.btree));
+  if (table.toast() == nullptr) return Status::ok;
+  RETURN_IF_ERROR(empty_heap(backend, table.toast()->heap()));
+  return empty_index(backend, table.toast()->index());
+}
+
+}  // namespace
+
+// emptyTemporary(relation): at once and for good, right before a commit; what knows its pages is to be made anew
+Napi::Value SessionObject::empty_temporary(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    THROW_IF_ERROR(env, check_transaction());
+    const std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !table->definition().temporary ||
+        !state_->backend->has_temporary_relations())
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    // Nothing else of the transaction may have a page pinned.
+    end_of_transaction();
+    THROW_IF_ERROR(env, empty_table(*state_->backend, *table));
     return env.Undefined();
   });
 }

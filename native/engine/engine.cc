@@ -656,6 +656,8 @@ void Engine::clean_up_after(const ProcessTable::Process& process) {
   // Before others can take its slots.
   activity_->close_all_of(process.number);
   const std::vector<int> slots = transactions_->processes().slots_of(process.number);
+  // What cannot be removed is when the directory is opened next.
+  (void)remove_temporary_relations(*services_, slots);
   for (const int slot : slots) {
     const Status ended = end_transaction_of_dead(*services_, *transactions_, slot);
     if (!ended.is_ok()) return state_->poison(ended.report().message.c_str());

@@ -95,6 +95,20 @@ Status remove_temporary(StorageServices& services,
 
 }  // namespace
 
+Status remove_temporary_relations(StorageServices& services, const std::vector<int>& sessions) {
+  FileSystem& files = services.storage.files();
+  const std::string root = services.storage.options().data_directory + "/";
+  return for_each_database(services, [&](const std::string& directory) -> Status {
+    std::vector<std::string> names;
+    RETURN_IF_ERROR(list_if_there(services, directory, &names));
+    for (const std::string& name : names)
+      for (const int session : sessions)
+        if (name.rfind("t" + std::to_string(session) + "_", 0) == 0)
+          RETURN_IF_ERROR(files.remove_file(root + directory + "/" + name));
+    return Status::ok;
+  });
+}
+
 Status remove_temporary_files(StorageServices& services, int32_t pid) {
   return remove_temporary(
       services, [pid](const std::string& name) { return process_of_temporary_file(name) == pid; });

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "change/change.h"
@@ -14,6 +15,8 @@ namespace pgdata {
 Status remove_temporary_files(StorageServices& services);
 // The temporary files of a process that is gone.
 Status remove_temporary_files(StorageServices& services, int32_t pid);
+// The temporary relations of sessions that are gone, by their numbers in the process array.
+Status remove_temporary_relations(StorageServices& services, const std::vector<int>& sessions);
 // Everything of unlogged relations but their init forks; before replay.
 Status remove_unlogged_contents(StorageServices& services);
 // Makes unlogged relations anew from their init forks, which are on disk; after replay.

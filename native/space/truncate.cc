@@ -20,9 +20,9 @@ Status cut_fork(StorageServices& services, RelFileLocator relation, ForkNumber f
 
 }  // namespace
 
-Status truncate_storage(Backend& backend, RelFileLocator relation, BlockNumber blocks,
-                        bool logged) {
-  StorageServices& services = backend.services();
+Status truncate_storage(Backend& backend, RelFileLocator relation, BlockNumber blocks, bool logged,
+                        bool temporary) {
+  StorageServices& services = backend.services_of(temporary);
   RETURN_IF_ERROR(services.state.check());
   FreeSpaceMap space(services.pool, relation);
   VisibilityMap visibility(services.pool, relation);

@@ -208,6 +208,8 @@ export class RelationAccess {
     acknowledged: Acknowledged,
     mayWait: boolean,
   ): InsertedAlone {
+    // Its commit may have more to do.
+    if (this.descriptor.persistence === 't') return false
     this.#staging ??= this.#makeStaging(this.columns, stagingBatchRows, stagingBatchBytes)
     const { layout, encoder, batch } = this.#staging
     encoder.encode(batch, [row], 0)

@@ -952,6 +952,11 @@ export interface NativeSession {
   dropStorageAtCommit(locator: Locator, persistence: Persistence): void
   /** Before the first temporary relation is made: gives them so many buffers, unless they have some. Throws 53200. */
   beginTemporaryRelations(buffers: number): void
+  /**
+   * Empties a temporary table at once, and ends the scans of the transaction, which is to commit now. Whoever knows the
+   * relation must make it anew: it remembers pages.
+   */
+  emptyTemporary(relation: NativeRelation): void
   /** Blocks of the main fork of a temporary relation. */
   temporaryBlocks(locator: Locator): number
   /** As NativeCluster.indexHeight, of a temporary relation. */

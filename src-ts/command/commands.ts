@@ -7,6 +7,7 @@ import type { KnownSetting } from '../config/session-settings.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type { CatalogStore } from '../relation/catalog-store.ts'
 import type { RelationCache, RelationInfo } from '../relation/relation-cache.ts'
+import { temporaryClaimOf } from '../relation/temporary-schema.ts'
 import { namedCommand } from '../transaction/named-command.ts'
 import { type Invalidated, LockWait, lockRelation } from '../transaction/relation-lock.ts'
 import type { TransactionQueue } from '../transaction/transaction-queue.ts'
@@ -15,6 +16,7 @@ import { type CreateIndexOptions, createIndex, dropIndex } from './create-index.
 import { type CreateSchemaOptions, createSchema, dropSchema } from './create-schema.ts'
 import { type CreateTableOptions, createTable, dropTable } from './create-table.ts'
 import type { DropOptions } from './drop-object.ts'
+import { actOnCommit } from './on-commit.ts'
 import {
   findIndexes,
   type ReindexedTables,
@@ -172,6 +174,19 @@ export class Commands {
       context.lockCatalogs('to change rows')
       return command(context)
     })
+  }
+
+  /** To be called right before each commit. */
+  beforeCommit(): void | Promise<void> {
+    const { native } = this.#services
+    const actions = temporaryClaimOf(native).atCommit
+    if (actions.length === 0) return
+    if (actions.some(({ action }) => action === 'drop')) return this.run('', actOnCommit)
+    const isEmpty = ({ table }: { table: number }) => {
+      const known = this.relations.cached(table)
+      return known !== undefined && native.temporaryBlocks(known.access.locator) === 0
+    }
+    if (!actions.every(isEmpty)) return this.#begin('', actOnCommit)
   }
 
   /** Waits until rows of catalogs may be changed, for the rest of the open transaction. */

@@ -6,7 +6,7 @@ import { pgCollation } from '../catalog/pg_collation.ts'
 import { pgConstraint } from '../catalog/pg_constraint.ts'
 import { pgType } from '../catalog/pg_type.ts'
 import { PgError } from '../errors/pg-error.ts'
-import { isOwnTemporary } from '../relation/temporary-schema.ts'
+import { isOwnTemporary, temporaryClaimOf } from '../relation/temporary-schema.ts'
 import { buildIndex, createFiles, reopen } from './build-index.ts'
 import { claimTemporarySchema } from './claim-temporary-schema.ts'
 import {
@@ -44,6 +44,7 @@ import {
   chooseRelationName,
   indexNameAddition,
 } from './object-name.ts'
+import type { OnCommit } from './on-commit.ts'
 import { defaultSchema, parseName, type QualifiedName } from './qualified-name.ts'
 import { temporaryAlias } from './relation-name.ts'
 import {
@@ -81,6 +82,8 @@ export interface CreateTableOptions {
   unlogged?: boolean
   /** Of this session alone, in its own memory and schema (pg_temp); gone when the session ends. */
   temporary?: boolean
+  /** Of a temporary table: what each commit does to it. Default: 'preserve rows'. */
+  onCommit?: OnCommit
   ifNotExists?: boolean
 }
 
@@ -104,6 +107,9 @@ export function createTable(
     })
   }
   const persistence = persistenceIn(session, { oid: namespace, name: schema }, options)
+  const { onCommit = 'preserve rows' } = options
+  if (options.onCommit !== undefined && persistence !== 't')
+    throw new PgError('42P16', 'ON COMMIT can only be used on temporary tables', { table: name })
   if (relations.lookUp(session, schema, name) !== undefined) {
     if (options.ifNotExists) return false
     throw new PgError('42P07', `relation "${name}" already exists`, { schema, table: name })
@@ -162,6 +168,7 @@ export function createTable(
   const info = reopen(context, oid)
   if (toastRows !== undefined) session.buildToastIndex(info.access.native)
   for (const index of indexRows) buildIndex(context, info, index.oid)
+  if (onCommit !== 'preserve rows') temporaryClaimOf(session).actAtCommit(oid, onCommit)
   return true
 }
 

@@ -22,7 +22,7 @@ import { PgError } from '../errors/pg-error.ts'
 import { refuseTemporary } from '../relation/relation-cache.ts'
 import { dropFiles } from './build-index.ts'
 import { type CommandContext, firstNormalOid } from './command-context.ts'
-import type { ObjectAddress } from './dependency.ts'
+import { type ObjectAddress, relationAddress } from './dependency.ts'
 import { sqlName } from './table-name.ts'
 
 export interface DropOptions {
@@ -102,9 +102,24 @@ export function dropContents(context: CommandContext, container: ObjectAddress):
   dropAll(context, doomed)
 }
 
-function dropAll(context: CommandContext, doomed: ReadonlyMap<string, ObjectAddress>): void {
+/**
+ * Drops a temporary table whose session is gone; its files went with the session's process, or when the cluster was opened.
+ * False when it is not there any more. Throws 0A000.
+ */
+export function dropOrphan(context: CommandContext, oid: number): boolean {
+  const { session, catalogs } = context
+  if (catalogs.findOne(session, pgClass, 'pg_class_oid_index', [oid]) === undefined) return false
+  dropAll(context, collect(context, relationAddress(oid), true), true)
+  return true
+}
+
+function dropAll(
+  context: CommandContext,
+  doomed: ReadonlyMap<string, ObjectAddress>,
+  isOrphan = false,
+): void {
   for (const object of doomed.values()) lockTable(context, object)
-  const drops = [...doomed.values()].map((object) => planDrop(context, object, doomed))
+  const drops = [...doomed.values()].map((object) => planDrop(context, object, doomed, isOrphan))
   for (const drop of drops) drop()
   for (const object of doomed.values()) deleteRowsAbout(context, object)
   context.session.advanceCommand()
@@ -205,6 +220,7 @@ function planDrop(
   context: CommandContext,
   object: ObjectAddress,
   doomed: ReadonlyMap<string, ObjectAddress>,
+  isOrphan: boolean,
 ): () => void {
   const { session, catalogs } = context
   const refuse = () => notSupported(describeObject(context, object))
@@ -215,10 +231,10 @@ function planDrop(
       if (located === undefined || !['r', 'i', 't', 'S'].includes(located.row.relkind))
         throw refuse()
       // Only the session itself knows its files, which no commit record names.
-      refuseTemporary(session, located.row)
+      if (!isOrphan) refuseTemporary(session, located.row)
       if (catalogs.find(session, pgInherits, 'pg_inherits_relid_seqno_index', [oid]).length > 0)
         throw refuse()
-      return () => dropRelation(context, located)
+      return () => dropRelation(context, located, isOrphan)
     }
     case pgType.oid: {
       const row = catalogs.findOne(session, pgType, 'pg_type_oid_index', [oid])
@@ -251,10 +267,11 @@ function dropRelation(
     row,
     tid,
   }: ReturnType<CommandContext['catalogs']['locate']>[number] & { row: CatalogRow<typeof pgClass> },
+  isOrphan: boolean,
 ): void {
   const { session, catalogs } = context
   const { oid, relkind } = row
-  dropFiles(context, row)
+  if (!isOrphan) dropFiles(context, row)
   if (relkind === 'r') session.removesAllRows(oid)
   session.statisticsDropped(oid)
   const index =

@@ -1,5 +1,5 @@
 // AutovacuumWorker: vacuums and analyzes what needs it in one database, table by table, and gives way to whoever waits for
-// one.
+// one; drops temporary tables that are nobody's.
 //
 // Source: do_autovacuum, table_recheck_autovac, AutoVacuumUpdateCostLimit in src/backend/postmaster/autovacuum.c; for
 // giving way, DeadLockCheck in src/backend/storage/lmgr/deadlock.c, PostgreSQL 18.
@@ -11,6 +11,8 @@ import { pgStatistic } from '../catalog/pg_statistic.ts'
 import { type AnalyzeOptions, type AnalyzeReport, analyzeByOid } from '../command/analyze.ts'
 import { findClassRow } from '../command/class-row.ts'
 import type { CommandContext } from '../command/command-context.ts'
+import { dropOrphan } from '../command/drop-object.ts'
+import { type OrphanedTable, orphanedTables } from '../command/orphaned-tables.ts'
 import type { ClassRow } from '../command/relation-rows.ts'
 import type { CostLimited } from '../command/upkeep-target.ts'
 import {
@@ -124,7 +126,8 @@ export class AutovacuumWorker {
   }
 
   async #vacuumAll(run: VacuumRun): Promise<void> {
-    const candidates = await run.step((context) => this.#candidates(context))
+    const { candidates, orphans } = await run.step((context) => this.#candidates(context))
+    for (const orphan of orphans) await this.#dropOrphan(run, orphan)
     for (const { oid, table } of candidates) {
       if (this.#stop.signal.aborted) return
       // What was needed when we began may have been done since.
@@ -138,26 +141,45 @@ export class AutovacuumWorker {
     await updateDatabaseBounds(run)
   }
 
-  // Relations of the database that need something. Others get their turn now and then.
-  async #candidates(context: CommandContext): Promise<Candidate[]> {
+  async #dropOrphan(run: VacuumRun, { oid, schema, name }: OrphanedTable): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    const what = `orphan temp table "${this.#database.name}.${schema}.${name}"`
+    try {
+      if (!(await run.change((context) => dropOrphan(context, oid)))) return
+      const message = `autovacuum: dropping ${what}`
+      this.#host.log({ severity: 'LOG', backendType, code: '00000', message })
+    } catch (error) {
+      this.#tell(error, `automatic drop of ${what}`)
+    }
+  }
+
+  // Relations of the database that need something, and those that are nobody's. Others get their turn now and then.
+  async #candidates(
+    context: CommandContext,
+  ): Promise<{ candidates: Candidate[]; orphans: OrphanedTable[] }> {
     const { session, catalogs } = context
     const rows: ClassRow[] = []
+    const temporary: ClassRow[] = []
     const ownerOf = new Map<number, ClassRow>()
     let seen = 0
     for (const row of catalogs.scan(session, pgClass)) {
       if (++seen % rowsPerTurn === 0) await setImmediate()
-      if (!'rmt'.includes(row.relkind) || row.relpersistence === 't') continue
+      if (row.relpersistence === 't') {
+        if (row.relkind === 'r') temporary.push(row)
+        continue
+      }
+      if (!'rmt'.includes(row.relkind)) continue
       rows.push(row)
       if (row.reltoastrelid !== 0) ownerOf.set(row.reltoastrelid, row)
     }
-    const found: Candidate[] = []
+    const candidates: Candidate[] = []
     for (const row of rows) {
       if (++seen % rowsPerTurn === 0) await setImmediate()
       const owner = row.relkind === 't' ? ownerOf.get(row.oid) : row
       const candidate = owner && this.#candidateOf(context, row, owner)
-      if (candidate !== undefined) found.push(candidate)
+      if (candidate !== undefined) candidates.push(candidate)
     }
-    return found
+    return { candidates, orphans: orphanedTables(context, temporary) }
   }
 
   #candidateOf(context: CommandContext, row: ClassRow, owner: ClassRow): Candidate | undefined {

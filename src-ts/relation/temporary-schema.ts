@@ -11,12 +11,31 @@ export interface TemporarySchema {
   toastOid: number
 }
 
+/** What becomes of a temporary table when a transaction commits, but for staying as it is. */
+export type CommitAction = 'delete rows' | 'drop'
+
 /** What a session has claimed. Goes back with the transaction, or the savepoint, that claimed it. */
 export class TemporaryClaim {
   #schema: TemporarySchema | undefined
   // How many levels are open, a transaction and its savepoints; and the one that made the claim, 0 once that is final.
   #level = 0
   #madeAt = 0
+
+  readonly #atCommit = new Map<number, { action: CommitAction; madeAt: number }>()
+
+  /** From now on, until the table is gone. */
+  actAtCommit(table: number, action: CommitAction): void {
+    this.#atCommit.set(table, { action, madeAt: this.#level })
+  }
+
+  /** Tables that a commit does something to; some may be gone. */
+  get atCommit(): { table: number; action: CommitAction }[] {
+    return [...this.#atCommit].map(([table, { action }]) => ({ table, action }))
+  }
+
+  forgetTable(table: number): void {
+    this.#atCommit.delete(table)
+  }
 
   get schema(): TemporarySchema | undefined {
     return this.#schema
@@ -36,19 +55,32 @@ export class TemporaryClaim {
   release(): void {
     this.#level--
     this.#madeAt = Math.min(this.#madeAt, this.#level)
+    for (const each of this.#atCommit.values()) each.madeAt = Math.min(each.madeAt, this.#level)
   }
 
   /** The innermost savepoints, so many of them, are rolled back. */
   rollBack(levels: number): void {
     this.#level -= levels
+    this.#forgetTables(this.#level)
     if (this.#madeAt > this.#level) this.#forget()
   }
 
   /** The transaction ends. */
   end(isCommitted: boolean): void {
+    if (!isCommitted) this.#forgetTables(0)
+    for (const [table, each] of this.#atCommit) {
+      each.madeAt = 0
+      if (each.action === 'drop') this.#atCommit.delete(table)
+    }
     if (!isCommitted && this.#madeAt > 0) this.#forget()
     this.#level = 0
     this.#madeAt = 0
+  }
+
+  // Those that were made in levels beyond that one.
+  #forgetTables(level: number): void {
+    for (const [table, { madeAt }] of this.#atCommit)
+      if (madeAt > level) this.#atCommit.delete(table)
   }
 
   #forget(): void {

@@ -154,6 +154,7 @@ export class Session {
           claim.end(isCommitted)
           this.#commands.endOfTransaction()
         },
+        beforeCommit: () => this.#commands.beforeCommit(),
         onSavepointRelease: () => {
           this.#settings.release()
           claim.release()

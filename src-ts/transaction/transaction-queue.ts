@@ -66,6 +66,8 @@ export interface QueueEvents {
   /** A transaction or a savepoint begins. */
   onBegin?: () => void
   onSavepointRelease?: () => void
+  /** The transaction is to commit: the last that is done in it. */
+  beforeCommit?: () => void | Promise<void>
   /** The session ends, since a transaction of it, which was rolled back, took too long. */
   onTerminate?: (reason: PgError) => void
 }
@@ -151,12 +153,7 @@ export class TransactionQueue {
 
   /** As `run`, in a transaction that such a statement has begun. */
   goOn<T>(body: () => T | Promise<T>): Promise<T> {
-    return this.#run(
-      (scope) => scope.write(body),
-      {},
-      () => this.#native.commitAsync(this.#waits({})),
-      true,
-    )
+    return this.#run((scope) => scope.write(body), {}, undefined, true)
   }
 
   /** As `runSync`, in a transaction that such a statement has begun. */
@@ -181,7 +178,7 @@ export class TransactionQueue {
       }
       return around.savepoint(body, options)
     }
-    return this.#run(body, options, () => this.#native.commitAsync(this.#waits(options)))
+    return this.#run(body, options)
   }
 
   /**
@@ -201,7 +198,7 @@ export class TransactionQueue {
   #run<T>(
     body: (scope: TransactionScope) => T | Promise<T>,
     options: TransactionOptions,
-    finish: () => Promise<void>,
+    finish?: () => Promise<void>,
     isBegun = false,
   ): Promise<T> {
     const turn = this.#takeTurn(() => this.#transaction(body, options, finish, isBegun))
@@ -233,9 +230,7 @@ export class TransactionQueue {
       return Promise.reject(new PgError('25001', `${what} cannot run inside a transaction block`))
     }
     const step = async <R>(action: () => R | Promise<R>): Promise<R> => {
-      const { result, durable } = await this.#transaction(action, {}, () =>
-        this.#native.commitAsync(this.#waits({})),
-      )
+      const { result, durable } = await this.#transaction(action, {})
       await durable
       return result
     }
@@ -277,6 +272,7 @@ export class TransactionQueue {
       const result = runInScope(scope, body)
       refusePromise(result)
       scope.refuseFailed()
+      refusePromise(this.#events.beforeCommit?.())
       this.#native.commit(this.#waits(options))
       this.#end(true)
       return result
@@ -365,11 +361,12 @@ export class TransactionQueue {
     return scope?.queue === this && scope.open ? scope : undefined
   }
 
-  // One transaction; the next may begin before this one's commit is on disk, since flushes are shared.
+  // One transaction, which is committed unless `finish` is to end it; the next may begin before this one's commit is on
+  // disk, since flushes are shared.
   async #transaction<T>(
     body: (scope: TransactionScope) => T | Promise<T>,
     options: TransactionOptions,
-    finish: () => Promise<void>,
+    finish?: () => Promise<void>,
     isBegun = false,
   ): Promise<{ result: T; durable: Promise<void> }> {
     if (options.signal?.aborted) throw canceled(options.signal)
@@ -384,7 +381,9 @@ export class TransactionQueue {
       )
       await abortable(scope.idle(), signal)
       scope.refuseFailed()
-      const durable = finish()
+      const last = finish === undefined ? this.#events.beforeCommit?.() : undefined
+      if (last instanceof Promise) await abortable(last, signal)
+      const durable = finish?.() ?? this.#native.commitAsync(this.#waits(options))
       this.#end(true)
       return { result, durable }
     } catch (error) {

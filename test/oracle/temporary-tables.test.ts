@@ -1,7 +1,7 @@
 // Goal: temporary tables are their session's alone, and what a crash leaves of them harms nobody. Method: they are used
 // beside other sessions and in all kinds of transactions; either engine goes on with an image of the other one's crash; the
 // rows of catalogs are compared with those that PostgreSQL makes.
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Cluster } from '../../src-ts/index.ts'
@@ -345,4 +345,122 @@ test('the rows in the catalogs are as PostgreSQL makes them', { timeout: 120_000
   await ours.start({ autovacuum: 'off' })
   const actual = await (await ours.client()).query(described)
   expect(actual.rows).toEqual(expected.rows)
+})
+
+test('explain counts local buffers as PostgreSQL does', { timeout: 120_000 }, async () => {
+  await using stock = await Oracle.initdb()
+  await stock.start()
+  const client = await stock.client()
+  await client.query('create temp table t (id int4 primary key, v text)')
+  await client.query(
+    `insert into t select i, 'row ' || i || ' ' || repeat('x', 60) from generate_series(0, 19999) i`,
+  )
+  const { rows: explained } = await client.query(
+    'explain (analyze, buffers, format json) select * from t',
+  )
+  const [{ Plan: expected }] = explained[0]['QUERY PLAN']
+
+  await using cluster = await Cluster.open(temporaryDirectory('te'), { create: true })
+  await using session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  await session.table<Row>('t').insertMany(rows)
+  const [{ Plan: actual }] = await session
+    .query({ from: 't' })
+    .explain({ analyze: true, buffers: true, format: 'json' })
+  // Ours came in bulk, which extends a table by many pages at once.
+  const { rows: sizes } = await client.query("select (pg_relation_size('t') / 8192)::int as blocks")
+  const main = Math.max(
+    ...temporaryFiles(cluster.dataDirectory)
+      .filter((name) => /^t\d+_\d+$/.test(name))
+      .map((name) => statSync(join(cluster.dataDirectory, 'base/5', name)).size / 8192),
+  )
+  expect(expected['Local Hit Blocks']).toBe(sizes[0].blocks)
+  expect(actual['Local Hit Blocks']).toBe(main)
+  for (const kind of ['Local Read', 'Local Dirtied', 'Local Written', 'Shared Hit', 'Shared Read'])
+    expect([kind, actual[`${kind} Blocks`]]).toEqual([kind, expected[`${kind} Blocks`]])
+})
+
+test('on commit rows are deleted, or the table is dropped', { timeout: 120_000 }, async () => {
+  const directory = temporaryDirectory('to')
+  await using cluster = await Cluster.open(directory, {
+    create: true,
+    settings: { max_prepared_transactions: 5 },
+  })
+  await using session = await cluster.connect()
+  await session.createTable('d', { columns, temporary: true, onCommit: 'delete rows' })
+  await session.createTable('p', { columns, temporary: true, onCommit: 'preserve rows' })
+  const d = session.table<Row>('d')
+  const count = () => [...session.table('d').scan()].length
+  await session.table('p').insert({ id: 1, v: '' })
+  for (let round = 0; round < 2; round++) {
+    const seen = await session.transaction(async (tx) => {
+      await tx.insertMany(d, rows)
+      await tx.update(d, 6, { v: long })
+      expect(d.get(6)).toEqual({ id: 6, v: long })
+      return count()
+    })
+    expect(seen).toBe(20000)
+    expect(count()).toBe(0)
+    expect(d.get(6)).toBeUndefined()
+  }
+  await d.insert({ id: 1, v: 'in a transaction of its own' })
+  expect(count()).toBe(0)
+  session.transactionSync((tx) => {
+    tx.insert(d, { id: 1, v: '' })
+    expect(count()).toBe(1)
+  })
+  expect(count()).toBe(0)
+  // A scan that is not at its end has a page pinned.
+  await session.transaction(async (tx) => {
+    await tx.insertMany(d, rows)
+    d.scan()[Symbol.iterator]().next()
+  })
+  expect(count()).toBe(0)
+  expect([...session.table('p').scan()]).toHaveLength(1)
+  // Who has not touched it can be prepared.
+  await session.createTable('kept', { columns })
+  await session.prepareTransaction('gid', (tx) =>
+    tx.insert(session.table('kept'), { id: 1, v: '' }),
+  )
+  await cluster.rollbackPrepared('gid')
+
+  await session.transaction(async (tx) => {
+    await tx.createTable('gone', { columns, temporary: true, onCommit: 'drop' })
+    await tx.insert(session.table('gone'), { id: 1, v: '' })
+    expect([...session.table('gone').scan()]).toHaveLength(1)
+    await tx
+      .savepoint(async (inner) => {
+        await inner.createTable('undone', { columns, temporary: true, onCommit: 'drop' })
+        throw new Error('undo')
+      })
+      .catch(() => undefined)
+  })
+  expect(() => session.table('gone')).toThrow(expect.objectContaining({ code: '42P01' }))
+  await session.dropTable('d')
+  await session.dropTable('p')
+  expect(temporaryFiles(directory)).toEqual([])
+  await session.table('kept').insert({ id: 2, v: '' })
+  await expect(session.createTable('x', { columns, onCommit: 'drop' })).rejects.toMatchObject({
+    code: '42P16',
+    message: 'ON COMMIT can only be used on temporary tables',
+  })
+})
+
+test('on commit is what PostgreSQL does', { timeout: 120_000 }, async () => {
+  await using stock = await Oracle.initdb()
+  await stock.start()
+  const client = await stock.client()
+  await client.query('create temp table d (id int4 primary key) on commit delete rows')
+  await client.query('begin')
+  await client.query('insert into d select generate_series(1, 10)')
+  await client.query('create temp table gone (id int4) on commit drop')
+  await client.query('commit')
+  expect((await client.query('select * from d')).rows).toEqual([])
+  await expect(client.query('select * from gone')).rejects.toMatchObject({ code: '42P01' })
+  await client.query('insert into d values (1)')
+  expect((await client.query('select * from d')).rows).toEqual([])
+  await expect(client.query('create table x (id int4) on commit drop')).rejects.toMatchObject({
+    code: '42P16',
+    message: 'ON COMMIT can only be used on temporary tables',
+  })
 })
