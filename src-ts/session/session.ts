@@ -682,6 +682,7 @@ export class Session {
     try {
       await this.#queue.run(() => this.#commands.run('', dropTemporaryRelations), {
         readOnly: false,
+        isolation: 'read committed',
       })
     } catch (error) {
       if (!(error instanceof PgError)) throw error
@@ -692,6 +693,14 @@ export class Session {
   #terminate(reason: PgError): void {
     this.#terminated = reason
     this.#closed = Promise.resolve()
+    if (temporaryClaimOf(this.#native).schema !== undefined) {
+      try {
+        const drop = () => this.#commands.run('', dropTemporaryRelations)
+        this.#queue.runSync(drop, { readOnly: false, isolation: 'read committed' })
+      } catch (error) {
+        if (!(error instanceof PgError)) throw error
+      }
+    }
     this.#leave()
   }
 

@@ -446,6 +446,22 @@ test('on commit rows are deleted, or the table is dropped', { timeout: 120_000 }
   })
 })
 
+test('gone with a session that a timeout ends', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory('ti')
+  await using cluster = await Cluster.open(directory, { create: true })
+  const session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  await session.table('t').insertMany(rows)
+  const idle = session.transaction(() => new Promise(() => undefined), {
+    idleInTransactionSessionTimeout: 20,
+  })
+  await expect(idle).rejects.toMatchObject({ code: '25P03' })
+  expect(temporaryFiles(directory)).toEqual([])
+  await using other = await cluster.connect()
+  const catalog = other.table<{ relpersistence: string }>('pg_catalog.pg_class')
+  expect([...catalog.scan({ where: { relpersistence: 't' } })]).toEqual([])
+})
+
 test('on commit is what PostgreSQL does', { timeout: 120_000 }, async () => {
   await using stock = await Oracle.initdb()
   await stock.start()
