@@ -38,6 +38,7 @@ export type {
   Comparison,
   Conditions,
   Expression,
+  FrameBound,
   Join,
   Operand,
   OrderBy,
@@ -47,6 +48,7 @@ export type {
   Select,
   SetOperation,
   WindowCall,
+  WindowFrame,
 } from './executor/query.ts'
 export type { QueryCursor } from './executor/query-cursor.ts'
 export type { MemoryContextInfo } from './memory/context-rows.ts'

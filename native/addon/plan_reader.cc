@@ -7,6 +7,7 @@
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "addon/named.h"
 #include "executor/bitmap_scan.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_join.h"
@@ -16,7 +17,6 @@
 #include "executor/row_operators.h"
 #include "executor/seq_scan.h"
 #include "executor/sort_rows.h"
-#include "executor/window_rows.h"
 
 namespace pgdata {
 
@@ -24,22 +24,6 @@ namespace {
 
 // SelfItemPointerAttributeNumber, src/include/access/sysattr.h, PostgreSQL 18.
 constexpr int tid_attribute_number = -1;
-
-template <typename T>
-struct Named {
-  const char* name;
-  T value;
-};
-
-template <typename T, size_t count>
-bool find_named(const Named<T> (&entries)[count], const std::string& name, T* value) {
-  for (const Named<T>& entry : entries) {
-    if (name != entry.name) continue;
-    *value = entry.value;
-    return true;
-  }
-  return false;
-}
 
 constexpr Named<Comparison> comparisons[] = {
     {"=", Comparison::equal},   {"<>", Comparison::not_equal},
@@ -67,18 +51,6 @@ constexpr Named<JoinType> join_types[] = {
     {"full", JoinType::full},   {"semi", JoinType::semi}, {"anti", JoinType::anti},
 };
 
-constexpr Named<WindowUnit> window_units[] = {
-    {"row", WindowUnit::row},
-    {"peers", WindowUnit::peers},
-    {"partition", WindowUnit::partition},
-};
-
-constexpr Named<WindowFunction> window_functions[] = {
-    {"row_number", WindowFunction::row_number}, {"rank", WindowFunction::rank},
-    {"dense_rank", WindowFunction::dense_rank}, {"nth_value", WindowFunction::nth_value},
-    {"last_value", WindowFunction::last_value},
-};
-
 constexpr Named<SetOpCommand> set_op_commands[] = {
     {"intersect", SetOpCommand::intersect},
     {"intersect all", SetOpCommand::intersect_all},
@@ -96,6 +68,10 @@ constexpr Named<AggregateFunction> aggregate_functions[] = {
 };
 
 }  // namespace
+
+bool PlanReader::find_aggregate(const std::string& name, AggregateFunction* function) {
+  return find_named(aggregate_functions, name, function);
+}
 
 Status PlanReader::read_type(const Napi::Value& value, ValueType* type) {
   if (!value.IsObject()) return bad_argument("type");
@@ -501,7 +477,7 @@ Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* m
     if (!item.IsObject()) return bad_argument("calls");
     const auto described = item.As<Napi::Object>();
     AggregateFunction function;
-    if (!find_named(aggregate_functions, Fields(described).text("function"), &function))
+    if (!find_aggregate(Fields(described).text("function"), &function))
       return bad_argument("function");
     AggregateCall call;
     const Napi::Value argument = described.Get("argument");
@@ -529,73 +505,6 @@ Status PlanReader::read_append(const Napi::Object& object, OperatorPointer* made
   }
   if (children.empty()) return bad_argument("children");
   *made = std::make_unique<Append>(execution_, std::move(children));
-  return Status::ok;
-}
-
-Status PlanReader::read_window(const Napi::Object& object, OperatorPointer* made) {
-  OperatorPointer child;
-  RETURN_IF_ERROR(read_node(object.Get("child"), &child));
-  std::vector<ValueType> types;
-  RETURN_IF_ERROR(read_types(object.Get("columns"), &types));
-  Fields fields(object);
-  const Napi::Array partition = fields.array("partition");
-  const Napi::Array order = fields.array("order");
-  const Napi::Array array = fields.array("calls");
-  RETURN_IF_ERROR(fields.status());
-  WindowUnit unit;
-  if (!find_named(window_units, fields.text("unit"), &unit)) return bad_argument("unit");
-  std::vector<size_t> partition_columns;
-  for (uint32_t i = 0; i < partition.Length(); i++)
-    partition_columns.push_back(Napi::Value(partition.Get(i)).ToNumber().Uint32Value());
-  std::vector<size_t> order_columns;
-  for (uint32_t i = 0; i < order.Length(); i++) {
-    const Napi::Value item = order.Get(i);
-    if (!item.IsObject()) return bad_argument("order");
-    Fields key(item.As<Napi::Object>());
-    order_columns.push_back(key.number("index"));
-    RETURN_IF_ERROR(key.status());
-  }
-  for (const auto* columns : {&partition_columns, &order_columns})
-    for (const size_t column : *columns)
-      if (column >= types.size()) return bad_argument("columns");
-  std::vector<WindowCall> calls;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    if (!item.IsObject()) return bad_argument("calls");
-    const auto described = item.As<Napi::Object>();
-    Fields call_fields(described);
-    const std::string name = call_fields.text("function");
-    RETURN_IF_ERROR(call_fields.status());
-    WindowCall call;
-    RETURN_IF_ERROR(read_type(described.Get("type"), &call.result_type));
-    const Napi::Value argument = described.Get("argument");
-    if (!argument.IsNull()) call.argument = argument.ToNumber().Int32Value();
-    if (call.argument >= static_cast<int>(types.size())) return bad_argument("argument");
-    if (call_fields.has("nth")) call.nth = call_fields.integer("nth");
-    RETURN_IF_ERROR(call_fields.status());
-    if (find_named(window_functions, name, &call.function)) {
-      const bool has_argument =
-          call.function == WindowFunction::nth_value || call.function == WindowFunction::last_value;
-      if (has_argument != (call.argument >= 0)) return bad_argument("argument");
-    } else {
-      AggregateFunction function;
-      if (!find_named(aggregate_functions, name, &function)) return bad_argument("function");
-      if (call.argument < 0 && function != AggregateFunction::count_rows)
-        return bad_argument("argument");
-      const ValueType& type =
-          call.argument < 0 ? boolean_type : types[static_cast<size_t>(call.argument)];
-      RETURN_IF_ERROR(make_aggregate(function, type, default_collation_is_bytewise_,
-                                     execution_.block_bytes(), &call.aggregate));
-    }
-    calls.push_back(std::move(call));
-  }
-  WindowKeys partition_keys;
-  WindowKeys peer_keys;
-  RETURN_IF_ERROR(WindowKeys::make(types, std::move(partition_columns), &partition_keys));
-  RETURN_IF_ERROR(WindowKeys::make(types, std::move(order_columns), &peer_keys));
-  *made = std::make_unique<WindowRows>(execution_, std::move(child), std::move(types),
-                                       std::move(partition_keys), std::move(peer_keys), unit,
-                                       std::move(calls));
   return Status::ok;
 }
 

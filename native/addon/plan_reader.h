@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -11,6 +12,9 @@
 #include "executor/index_cursor.h"
 #include "executor/operator.h"
 #include "executor/query_scan.h"
+#include "executor/sort_rows.h"
+#include "executor/window_call.h"
+#include "executor/window_frame.h"
 #include "table/table.h"
 
 namespace pgdata {
@@ -50,6 +54,13 @@ class PlanReader {
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
   Status read_append(const Napi::Object& object, OperatorPointer* made);
   Status read_window(const Napi::Object& object, OperatorPointer* made);
+  // `of_rows`: for WindowRows, of which not all can be asked.
+  Status read_window_call(const Napi::Object& object, const std::vector<ValueType>& types,
+                          bool of_rows, WindowCall* call);
+  Status read_frame(const Napi::Object& object, const std::vector<ValueType>& types,
+                    const std::vector<SortKey>& order, WindowFrame* frame);
+  Status read_frame_bound(const Napi::Value& value, const WindowFrame& frame, FrameBound* bound);
+  static bool find_aggregate(const std::string& name, AggregateFunction* function);
   Status read_set_op(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);

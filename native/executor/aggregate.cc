@@ -39,6 +39,11 @@ class CountRows final : public Grouped<int64_t> {
     for (uint32_t i = 0; i < rows; i++) state(groups[i])++;
     return Status::ok;
   }
+  Status remove(const Column*, uint32_t rows, const uint32_t* groups, bool* removed) override {
+    for (uint32_t i = 0; i < rows; i++) state(groups[i])--;
+    *removed = true;
+    return Status::ok;
+  }
   Status result(size_t group, Arena&, Datum* value, bool* is_null) override {
     *value = static_cast<Datum>(state(group));
     *is_null = false;
@@ -50,6 +55,12 @@ class Count final : public Grouped<int64_t> {
  public:
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
     for (uint32_t i = 0; i < rows; i++) state(groups[i]) += 1 - argument->nulls[i];
+    return Status::ok;
+  }
+  Status remove(const Column* argument, uint32_t rows, const uint32_t* groups,
+                bool* removed) override {
+    for (uint32_t i = 0; i < rows; i++) state(groups[i]) -= 1 - argument->nulls[i];
+    *removed = true;
     return Status::ok;
   }
   Status result(size_t group, Arena&, Datum* value, bool* is_null) override {
@@ -85,6 +96,17 @@ class SumOfIntegers final : public Grouped<IntegerSum> {
     }
     return Status::ok;
   }
+  Status remove(const Column* argument, uint32_t rows, const uint32_t* groups,
+                bool* removed) override {
+    for (uint32_t i = 0; i < rows; i++) {
+      if (argument->nulls[i] != 0) continue;
+      IntegerSum& from = this->state(groups[i]);
+      from.sum -= static_cast<T>(argument->values[i]);
+      from.count--;
+    }
+    *removed = true;
+    return Status::ok;
+  }
   Status result(size_t group, Arena& arena, Datum* value, bool* is_null) override {
     const IntegerSum& of = this->state(group);
     *is_null = of.count == 0;
@@ -109,6 +131,17 @@ class SumOfNumerics final : public Grouped<NumericSum> {
       RETURN_IF_ERROR(Numeric::from_content(varlena_content(argument->values[i]), &value_));
       digit_bytes_ += state(groups[i]).add(value_);
     }
+    return Status::ok;
+  }
+  Status remove(const Column* argument, uint32_t rows, const uint32_t* groups,
+                bool* removed) override {
+    *removed = false;
+    for (uint32_t i = 0; i < rows; i++) {
+      if (argument->nulls[i] != 0) continue;
+      RETURN_IF_ERROR(Numeric::from_content(varlena_content(argument->values[i]), &value_));
+      if (!state(groups[i]).remove(value_)) return Status::ok;
+    }
+    *removed = true;
     return Status::ok;
   }
   void clear() override {

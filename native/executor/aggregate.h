@@ -20,6 +20,12 @@ class Aggregate {
   virtual void resize(size_t groups) = 0;
   // Row `i` of the argument's `rows` belongs to `groups[i]`. `argument` is null for count_rows alone.
   virtual Status add(const Column* argument, uint32_t rows, const uint32_t* groups) = 0;
+  // Takes rows away that were added, where the function can: `*removed` is false for others, and the groups are then to be
+  // filled anew.
+  virtual Status remove(const Column*, uint32_t, const uint32_t*, bool* removed) {
+    *removed = false;
+    return Status::ok;
+  }
   // Of one group; by-reference values in the arena. numeric_value_out_of_range.
   virtual Status result(size_t group, Arena& arena, Datum* value, bool* is_null) = 0;
   // There will be so many.

@@ -28,6 +28,7 @@ class Numeric {
   // Of so many decimal digits.
   static Numeric from_double(double value, int digits);
   bool is_finite() const { return kind_ == Kind::finite; }
+  bool is_nan() const { return kind_ == Kind::nan; }
 
   // The results have PostgreSQL's display scale.
   static Numeric add(const Numeric& left, const Numeric& right);
@@ -77,17 +78,21 @@ class NumericSum {
  public:
   // Gives how many bytes more it takes now.
   size_t add(const Numeric& value);
+  // Takes one away that was added; false, and nothing has changed, where the rest's scale is not known.
+  bool remove(const Numeric& value);
   Numeric total() const;
   // Values that were added.
   int64_t count() const { return count_; }
 
  private:
   void make_room(int top, int bottom);
+  void add_digits(const Numeric& value, bool is_negative);
 
   // Sums of the digits with weights from top_ downwards. So many values as may be counted do not overflow them.
   std::vector<int64_t> digits_;
   int top_ = 0;
   int scale_ = 0;
+  int64_t count_of_scale_ = 0;  // finite values that have that scale
   int64_t count_ = 0;
   int64_t nans_ = 0;
   int64_t infinities_ = 0;

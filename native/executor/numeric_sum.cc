@@ -34,18 +34,47 @@ size_t NumericSum::add(const Numeric& value) {
     case Numeric::Kind::finite:
       break;
   }
-  scale_ = std::max(scale_, value.scale_);
-  if (value.digits_.empty()) return 0;
-  const auto size = static_cast<int>(value.digits_.size());
+  if (value.scale_ > scale_) {
+    scale_ = value.scale_;
+    count_of_scale_ = 0;
+  }
+  if (value.scale_ == scale_) count_of_scale_++;
   const size_t before = digits_.capacity();
+  add_digits(value, value.negative_);
+  return (digits_.capacity() - before) * sizeof(int64_t);
+}
+
+void NumericSum::add_digits(const Numeric& value, bool is_negative) {
+  if (value.digits_.empty()) return;
+  const auto size = static_cast<int>(value.digits_.size());
   make_room(value.weight_, value.weight_ - size + 1);
   int64_t* to = digits_.data() + (top_ - value.weight_);
-  if (value.negative_) {
+  if (is_negative) {
     for (const int16_t digit : value.digits_) *to++ -= digit;
   } else {
     for (const int16_t digit : value.digits_) *to++ += digit;
   }
-  return (digits_.capacity() - before) * sizeof(int64_t);
+}
+
+bool NumericSum::remove(const Numeric& value) {
+  switch (value.kind_) {
+    case Numeric::Kind::nan:
+      nans_--;
+      break;
+    case Numeric::Kind::infinity:
+      infinities_--;
+      break;
+    case Numeric::Kind::minus_infinity:
+      minus_infinities_--;
+      break;
+    case Numeric::Kind::finite:
+      if (value.scale_ == scale_ && scale_ > 0 && count_of_scale_ == 1) return false;
+      if (value.scale_ == scale_) count_of_scale_--;
+      add_digits(value, !value.negative_);
+      break;
+  }
+  count_--;
+  return true;
 }
 
 Numeric NumericSum::total() const {

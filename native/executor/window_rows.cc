@@ -13,29 +13,16 @@ constexpr size_t batch_bytes = 64 * 1024;
 
 }  // namespace
 
-Status WindowKeys::make(const std::vector<ValueType>& types, std::vector<size_t> columns,
-                        WindowKeys* keys) {
-  for (const size_t column : columns) {
-    KeyColumn equality;
-    RETURN_IF_ERROR(equality_of_type(types[column], &equality));
-    keys->equality.push_back(equality);
-  }
-  keys->columns = std::move(columns);
-  return Status::ok;
-}
-
 WindowRows::WindowRows(Execution& execution, OperatorPointer child, std::vector<ValueType> types,
                        WindowKeys partition, WindowKeys peers, WindowUnit unit,
                        std::vector<WindowCall> calls)
     : Operator(execution, only(std::move(child))),
       types_(std::move(types)),
-      partition_(std::move(partition)),
-      peers_(std::move(peers)),
+      partition_(types_, std::move(partition), account()),
+      peers_(types_, std::move(peers), account()),
       unit_(unit),
       calls_(std::move(calls)),
       packer_(types_),
-      partition_memory_(account()),
-      peer_memory_(account()),
       kept_(account(), execution.block_bytes()),
       results_memory_(account()),
       results_(calls_.size()),
@@ -47,36 +34,9 @@ WindowRows::WindowRows(Execution& execution, OperatorPointer child, std::vector<
 
 WindowRows::~WindowRows() { account().give(charged_); }
 
-bool WindowRows::differs(const WindowKeys& keys, const Datum* values, const uint8_t* nulls,
-                         uint32_t row) const {
-  for (size_t i = 0; i < keys.columns.size(); i++) {
-    const Column& column = input_->columns[keys.columns[i]];
-    if (column.nulls[row] != nulls[i]) return true;
-    const KeyColumn& equality = keys.equality[i];
-    if (nulls[i] == 0 && equality.compare(column.values[row], values[i], equality) != 0)
-      return true;
-  }
-  return false;
-}
-
-void WindowRows::keep_keys(const WindowKeys& keys, uint32_t row, Arena* arena,
-                           std::vector<Datum>* values, std::vector<uint8_t>* nulls) {
-  arena->reset();
-  values->resize(keys.columns.size());
-  nulls->resize(keys.columns.size());
-  for (size_t i = 0; i < keys.columns.size(); i++) {
-    const size_t at = keys.columns[i];
-    const Column& column = input_->columns[at];
-    (*nulls)[i] = column.nulls[row];
-    (*values)[i] = column.nulls[row] != 0 ? 0 : types_[at].copy(column.values[row], *arena);
-  }
-}
-
 bool WindowRows::begins_unit() const {
-  if (!has_last_ || unit_ == WindowUnit::row) return true;
-  if (differs(partition_, partition_values_.data(), partition_nulls_.data(), row_)) return true;
-  return unit_ == WindowUnit::peers &&
-         differs(peers_, peer_values_.data(), peer_nulls_.data(), row_);
+  if (unit_ == WindowUnit::row || partition_.differ(input_->columns, row_)) return true;
+  return unit_ == WindowUnit::peers && peers_.differ(input_->columns, row_);
 }
 
 void WindowRows::charge_aggregates() {
@@ -90,12 +50,10 @@ void WindowRows::charge_aggregates() {
 
 // Takes the row into the counts and the aggregates.
 Status WindowRows::count_row() {
-  const bool is_new_partition =
-      !has_last_ || differs(partition_, partition_values_.data(), partition_nulls_.data(), row_);
-  const bool is_new_peer =
-      is_new_partition || differs(peers_, peer_values_.data(), peer_nulls_.data(), row_);
+  const bool is_new_partition = partition_.differ(input_->columns, row_);
+  const bool is_new_peer = is_new_partition || peers_.differ(input_->columns, row_);
   if (is_new_partition) {
-    keep_keys(partition_, row_, &partition_memory_, &partition_values_, &partition_nulls_);
+    partition_.keep(input_->columns, row_);
     row_number_ = 0;
     dense_rank_ = 0;
     for (const auto& kept : values_) kept->is_null = true;
@@ -105,10 +63,9 @@ Status WindowRows::count_row() {
       call.aggregate->resize(1);
     }
   }
-  has_last_ = true;
   row_number_++;
   if (is_new_peer) {
-    keep_keys(peers_, row_, &peer_memory_, &peer_values_, &peer_nulls_);
+    peers_.keep(input_->columns, row_);
     rank_ = row_number_;
     dense_rank_++;
   }
@@ -117,7 +74,7 @@ Status WindowRows::count_row() {
     const WindowCall& call = calls_[i];
     const bool is_last = call.function == WindowFunction::last_value;
     const bool is_nth = call.function == WindowFunction::nth_value;
-    if (is_last || (is_nth && call.nth == row_number_)) keep_value(i);
+    if (is_last || (is_nth && call.number == row_number_)) keep_value(i);
     if (!call.aggregate) continue;
     Column argument;
     if (call.argument >= 0) {
@@ -175,7 +132,7 @@ Status WindowRows::compute_results() {
         is_null = values_[i]->is_null;
         results_[i] = values_[i]->value;
         break;
-      case WindowFunction::aggregate:
+      default:
         RETURN_IF_ERROR(calls_[i].aggregate->result(0, results_memory_, &results_[i], &is_null));
         break;
     }

@@ -9,40 +9,15 @@
 #include <memory>
 #include <vector>
 
-#include "executor/aggregate.h"
-#include "executor/group_table.h"
 #include "executor/operator.h"
 #include "executor/packed_row.h"
 #include "executor/spilled_rows.h"
+#include "executor/window_call.h"
+#include "executor/window_keys.h"
 
 namespace pgdata {
 
 enum class WindowUnit : uint8_t { row, peers, partition };
-enum class WindowFunction : uint8_t {
-  row_number,
-  rank,
-  dense_rank,
-  nth_value,
-  last_value,
-  aggregate
-};
-
-struct WindowCall {
-  WindowFunction function = WindowFunction::aggregate;
-  std::unique_ptr<Aggregate> aggregate;
-  int argument = -1;  // a column; -1: all rows count
-  int64_t nth = 0;    // of nth_value: which row's
-  ValueType result_type;
-};
-
-// Columns of the rows that tell partitions, or peers, apart.
-struct WindowKeys {
-  std::vector<size_t> columns;
-  std::vector<KeyColumn> equality;
-
-  static Status make(const std::vector<ValueType>& types, std::vector<size_t> columns,
-                     WindowKeys* keys);
-};
 
 class WindowRows final : public Operator {
  public:
@@ -72,10 +47,6 @@ class WindowRows final : public Operator {
     KeptRow* next = nullptr;
   };
   enum class Phase : uint8_t { taking, giving };
-  bool differs(const WindowKeys& keys, const Datum* values, const uint8_t* nulls,
-               uint32_t row) const;
-  void keep_keys(const WindowKeys& keys, uint32_t row, Arena* arena, std::vector<Datum>* values,
-                 std::vector<uint8_t>* nulls);
   // Whether row number `row_` of the input begins another unit than that which is being taken.
   bool begins_unit() const;
   Status count_row();
@@ -89,8 +60,9 @@ class WindowRows final : public Operator {
   void charge_aggregates();
 
   const std::vector<ValueType> types_;
-  const WindowKeys partition_;
-  const WindowKeys peers_;
+  // Of the last row that was taken.
+  KeptKeys partition_;
+  KeptKeys peers_;
   const WindowUnit unit_;
   std::vector<WindowCall> calls_;
   RowPacker packer_;
@@ -98,16 +70,6 @@ class WindowRows final : public Operator {
   const Batch* input_ = nullptr;
   uint32_t row_ = 0;
   bool is_input_ended_ = false;
-  // Of the last row that was taken; false: there is none.
-  bool has_last_ = false;
-  bool is_new_partition_ = false;
-  bool is_new_peer_ = false;
-  std::vector<Datum> partition_values_;
-  std::vector<uint8_t> partition_nulls_;
-  Arena partition_memory_;
-  std::vector<Datum> peer_values_;
-  std::vector<uint8_t> peer_nulls_;
-  Arena peer_memory_;
   // Of the calls that give one of the rows' values.
   std::vector<std::unique_ptr<KeptValue>> values_;
   int64_t row_number_ = 0;

@@ -336,11 +336,37 @@ export interface NativeIndexKey {
 /** Of which rows a window function has the same result: of one, of peers, of a partition; it is of all rows up to their end. */
 export type NativeWindowUnit = 'row' | 'peers' | 'partition'
 
+export interface NativeFrameBound {
+  kind: 'unbounded' | 'current row' | 'preceding' | 'following'
+  /** Rows, or groups of peers. */
+  count?: number
+  /** In a range: how far, a value of that type. */
+  type?: NativeType
+  distance?: Uint8Array
+  /** How far, as EXPLAIN has it. */
+  text?: string
+}
+
+/** Which rows of its partition a window function is of. */
+export interface NativeWindowFrame {
+  mode: 'rows' | 'range' | 'groups'
+  start: NativeFrameBound
+  end: NativeFrameBound
+  exclusion: 'none' | 'current row' | 'group' | 'ties'
+  /** Whether SQL says where it ends. */
+  isBetween: boolean
+}
+
 export type NativeWindowFunction =
   | AggregateFunctionName
   | 'row_number'
   | 'rank'
   | 'dense_rank'
+  | 'percent_rank'
+  | 'cume_dist'
+  | 'ntile'
+  | 'lag'
+  | 'lead'
   | 'nth_value'
   | 'last_value'
 
@@ -348,8 +374,10 @@ export interface NativeWindowCall {
   function: NativeWindowFunction
   /** A column; null where it is of rows. */
   argument: number | null
-  /** Of nth_value: which row's value. */
-  nth?: number
+  /** Of nth_value: which row's; of ntile: how many parts; of lag and lead: how many rows away. */
+  number?: number
+  /** Of lag and lead: a column, for a row that there is not. */
+  fallback?: number
   type: NativeType
 }
 
@@ -427,7 +455,9 @@ export type NativePlanNode =
       /** Numbers of columns. */
       partition: number[]
       order: NativeSortKey[]
-      unit: NativeWindowUnit
+      /** Where that is all that has to be known of the frame. */
+      unit?: NativeWindowUnit
+      frame: NativeWindowFrame
       calls: NativeWindowCall[]
     }
   | { node: 'append'; children: NativePlanNode[] }

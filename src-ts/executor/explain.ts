@@ -13,6 +13,7 @@ import {
   junctionText,
   quoteIdentifier,
 } from './explain-expression.ts'
+import { frameText } from './analyze-frames.ts'
 import { type ShownUsage, usageOf, usageProperties } from './explain-usage.ts'
 import type { CodecOf } from './operator-types.ts'
 import type { PlanCosts } from './plan-costs.ts'
@@ -62,13 +63,6 @@ const joinTypes = {
   full: 'Full',
   semi: 'Semi',
   anti: 'Anti',
-} as const
-
-// Of units: up to where the rows go.
-const windowFrames = {
-  row: 'ROWS UNBOUNDED PRECEDING',
-  peers: undefined,
-  partition: 'ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING',
 } as const
 
 const setOpCommands = {
@@ -458,16 +452,20 @@ export class Explainer {
         .map(({ text, isPlain }) => (isPlain ? text : `(${text})`))
         .join(', ')
     const { partition, order } = node
-    const frame = windowFrames[node.unit]
+    const frame = frameText(node.frame)
     const parts = [
       ...(partition.length > 0 ? [`PARTITION BY ${listed(partition)}`] : []),
       ...(order.length > 0 ? [`ORDER BY ${listed(order.map(({ index }) => index))}`] : []),
-      ...(frame === undefined || (node.unit === 'partition' && order.length === 0) ? [] : [frame]),
+      ...(frame === undefined ? [] : [frame]),
     ]
-    const calls = node.calls.map(({ function: called, argument, nth }): ColumnText => {
-      const of = argument === null ? '' : (child.columns[argument] as ColumnText).text
-      const row = nth === undefined ? '' : `, ${nth}`
-      const text = called === 'count(*)' ? called : `${called}(${of}${row})`
+    const calls = node.calls.map(({ function: called, argument, number, fallback }): ColumnText => {
+      const columnOf = (column: number) => (child.columns[column] as ColumnText).text
+      const operands = [
+        ...(argument === null ? [] : [columnOf(argument)]),
+        ...(number === undefined ? [] : [`${number}`]),
+        ...(fallback === undefined ? [] : [columnOf(fallback)]),
+      ]
+      const text = called === 'count(*)' ? called : `${called}(${operands.join(', ')})`
       return { text: `${text} OVER ${name}`, isPlain: false }
     })
     const properties: Record<string, ExplainValue> = {

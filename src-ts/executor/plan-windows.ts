@@ -1,8 +1,12 @@
 // Planning of window functions: the sorts that they need, and the operators that compute them.
 //
-// Functions whose results are known at the same rows of the same window are computed by one operator; others of that window
-// follow without another sort. Source of the costs: cost_windowagg in src/backend/optimizer/path/costsize.c, PostgreSQL 18.
-import type { NativePlanNode, NativeType, NativeWindowCall } from '../binding/native.ts'
+// Functions of the same frame of the same window are computed by one operator, others of that window follow without another sort. Source of the costs: cost_windowagg in src/backend/optimizer/path/costsize.c, PostgreSQL 18.
+import type {
+  NativePlanNode,
+  NativeType,
+  NativeWindowCall,
+  NativeWindowUnit,
+} from '../binding/native.ts'
 import {
   type AnalyzedWindow,
   expressionsOf,
@@ -49,6 +53,12 @@ function costOf(costs: PlanCosts, node: WindowNode, calls: readonly AnalyzedWind
   return { ...from, total: from.total + perRow * from.rows, width: from.width + width }
 }
 
+// Whether functions of the same keys are computed together.
+function isFrameOf(first: AnalyzedWindow, other: AnalyzedWindow): boolean {
+  if (first.unit !== undefined && first.unit === other.unit) return true
+  return JSON.stringify(first.frame) === JSON.stringify(other.frame)
+}
+
 /** Rows with the results of window functions, of which the expressions `above` are. */
 export function windowStage(
   costs: PlanCosts,
@@ -85,7 +95,8 @@ export function windowStage(
     })
     const textOf = (one: AnalyzedWindow) => JSON.stringify(keysOf(one))
     const first = left.find((one) => textOf(one) === sorted) ?? (left[0] as AnalyzedWindow)
-    const calls = left.filter((one) => textOf(one) === textOf(first) && one.unit === first.unit)
+    const calls = left.filter((one) => textOf(one) === textOf(first) && isFrameOf(first, one))
+    const isByUnit = calls.every(({ unit }) => unit !== undefined)
     const { partition, order } = keysOf(first)
     const keys = [
       ...partition.map((index) => ({ index, descending: false, nullsFirst: false })),
@@ -100,12 +111,14 @@ export function windowStage(
       columns: [...columns],
       partition,
       order,
-      unit: first.unit,
+      ...(isByUnit ? { unit: first.unit as NativeWindowUnit } : {}),
+      frame: first.frame,
       calls: calls.map(
-        ({ function: name, argument, nth, type }): NativeWindowCall => ({
+        ({ function: name, argument, number, fallback, type }): NativeWindowCall => ({
           function: name,
           argument: argument === undefined ? null : below.add(argument),
-          ...(nth !== undefined && { nth }),
+          ...(number !== undefined && { number }),
+          ...(fallback !== undefined && { fallback: below.add(fallback) }),
           type: nativeType(type),
         }),
       ),

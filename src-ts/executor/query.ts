@@ -63,15 +63,42 @@ export type AggregateCall =
   | { min: Operand }
   | { max: Operand }
 
+/** Where a frame begins or ends: at the partition's, with the row, or so many rows, groups of peers, or so far in value, away. */
+export type FrameBound =
+  | 'unbounded'
+  | 'current row'
+  | { preceding: number | bigint }
+  | { following: number | bigint }
+
 /**
- * A function of the rows around each row: its number among them, or an aggregate. `frame`: of all rows up to the last peer
- * ('range', the default; without an order all are peers), up to the row itself ('rows'), or of the whole partition.
+ * A frame as SQL has them: `{ mode: 'rows', from: { preceding: 2 }, to: { following: 2 } }`. `from` is 'unbounded' by default,
+ * `to` 'current row'. In a range the row stands for its peers, and offsets are distances of the one column that orders the
+ * rows, of a number type.
+ */
+export interface WindowFrame {
+  mode: 'rows' | 'range' | 'groups'
+  from?: FrameBound
+  to?: FrameBound
+  exclude?: 'current row' | 'group' | 'ties'
+}
+
+/**
+ * A function of the rows around each row: its number among them, a value of one of them, or an aggregate. `frame`: of all rows
+ * up to the last peer ('range', the default; without an order all are peers), up to the row itself ('rows'), of the whole
+ * partition, or of any others. Numbers and `lag` to `ntile` take no frame.
  */
 export type WindowCall = (
   | AggregateCall
   | { rowNumber: true }
   | { rank: true }
   | { denseRank: true }
+  | { percentRank: true }
+  | { cumeDist: true }
+  /** In which of so many parts, as even as can be, the row is, from 1. */
+  | { ntile: number }
+  /** Of the row before, or so many rows before; the third operand stands for a row that there is not, or null does. */
+  | { lag: Operand | readonly [Operand, number, Operand?] }
+  | { lead: Operand | readonly [Operand, number, Operand?] }
   | { firstValue: Operand }
   | { lastValue: Operand }
   /** Of the row of that number, from 1; null until there is one. */
@@ -79,7 +106,7 @@ export type WindowCall = (
 ) & {
   partitionBy?: readonly Operand[]
   orderBy?: readonly OrderBy[]
-  frame?: 'range' | 'rows' | 'partition'
+  frame?: 'range' | 'rows' | 'partition' | WindowFrame
 }
 
 /** A name is a column of the result if it has one of that name. Ascending by default, nulls last; descending, first. */

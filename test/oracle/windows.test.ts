@@ -6,7 +6,7 @@ import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Cluster, type Query, type Session } from '../../src-ts/index.ts'
+import { Cluster, type Query, type Session, type WindowFrame } from '../../src-ts/index.ts'
 import { Oracle } from '../support/oracle.ts'
 import { openOptions, ourOutcome, stockOutcome } from '../support/query-outcome.ts'
 import { queryTables, tableSql } from '../support/query-tables.ts'
@@ -114,6 +114,86 @@ const told: [string, Query][] = [
       windows: { n: { max: 'id', orderBy: ['k'], frame: 'partition' } },
     },
   ],
+  [
+    'select id, lag(k) over (order by id) as n, lead(k, 2, 0) over (order by id) as m from t',
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        n: { lag: 'k', orderBy: ['id'] },
+        m: { lead: ['k', 2, 0], orderBy: ['id'] },
+      },
+    },
+  ],
+  [
+    'select id, ntile(4) over (partition by k order by id) as n from t',
+    {
+      from: 't',
+      columns: ['id'],
+      windows: { n: { ntile: 4, partitionBy: ['k'], orderBy: ['id'] } },
+    },
+  ],
+  [
+    'select id, percent_rank() over (order by k) as n, cume_dist() over (order by k) as m from t',
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        n: { percentRank: true, orderBy: ['k'] },
+        m: { cumeDist: true, orderBy: ['k'] },
+      },
+    },
+  ],
+  [
+    `select id, sum(k) over (order by id rows between 2 preceding and 1 following
+      exclude current row) as n from t`,
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        n: {
+          sum: 'k',
+          orderBy: ['id'],
+          frame: {
+            mode: 'rows',
+            from: { preceding: 2 },
+            to: { following: 1 },
+            exclude: 'current row',
+          },
+        },
+      },
+    },
+  ],
+  [
+    `select id, count(*) over (order by k range 5 preceding) as n,
+      avg(id) over (order by k desc groups between 1 following and unbounded following) as m from t`,
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        n: { count: '*', orderBy: ['k'], frame: { mode: 'range', from: { preceding: 5 } } },
+        m: {
+          avg: 'id',
+          orderBy: [{ column: 'k', direction: 'desc' }],
+          frame: { mode: 'groups', from: { following: 1 }, to: 'unbounded' },
+        },
+      },
+    },
+  ],
+  [
+    'select id, count(*) over (order by amount range between 5 preceding and 2.5 following) as n from t',
+    {
+      from: 't',
+      columns: ['id'],
+      windows: {
+        n: {
+          count: '*',
+          orderBy: ['amount'],
+          frame: { mode: 'range', from: { preceding: 5 }, to: { following: 2.5 } },
+        },
+      },
+    },
+  ],
 ]
 
 test.each(told)('%s, as explain has it', async (sql, query) => {
@@ -193,10 +273,50 @@ test('a partition is within its memory, and on disk for the rest', async () => {
   expect(readdirSync(join(copy, 'base', 'pgsql_tmp'))).toEqual([])
 })
 
+// With the order, and how SQL has it.
+const badFrames: [string, WindowFrame, string[], string][] = [
+  ['22013', { mode: 'rows', from: { preceding: -1 } }, ['id'], 'rows -1 preceding'],
+  ['22013', { mode: 'groups', from: { preceding: -1 } }, ['id'], 'groups -1 preceding'],
+  ['22013', { mode: 'range', from: { preceding: -1 } }, ['id'], 'range -1 preceding'],
+  ['42804', { mode: 'rows', from: { preceding: 1.5 } }, ['id'], 'rows 1.5 preceding'],
+  ['0A000', { mode: 'range', from: { preceding: 1.5 } }, ['id'], 'range 1.5 preceding'],
+  ['0A000', { mode: 'range', from: { preceding: 1 } }, ['name'], 'range 1 preceding'],
+  ['42P20', { mode: 'range', from: { preceding: 1 } }, ['id', 'k'], 'range 1 preceding'],
+  ['42P20', { mode: 'groups' }, [], 'groups unbounded preceding'],
+  [
+    '42P20',
+    { mode: 'rows', from: 'current row', to: { preceding: 1 } },
+    ['id'],
+    'rows between current row and 1 preceding',
+  ],
+  [
+    '42P20',
+    { mode: 'rows', from: { following: 1 }, to: 'current row' },
+    ['id'],
+    'rows between 1 following and current row',
+  ],
+]
+
+test('frames that make no sense are errors of stock, too', async () => {
+  for (const [code, , orderBy, frame] of badFrames) {
+    const order = orderBy.length > 0 ? `order by ${orderBy.join(', ')} ` : ''
+    const sql = `select count(*) over (${order}${frame}) from t`
+    await expect(client.query(sql), sql).rejects.toMatchObject({ code })
+  }
+})
+
 test('what makes no sense', async () => {
   const errors: [string, unknown][] = [
     ['42601', { from: 't', windows: { n: { nothing: true } } }],
     ['42601', { from: 't', windows: { n: { rank: true, frame: 'groups' } } }],
+    ['42601', { from: 't', windows: { n: { count: '*', frame: { mode: 'pages' } } } }],
+    ['42601', { from: 't', windows: { n: { count: '*', frame: { mode: 'rows', upTo: 1 } } } }],
+    ['42601', { from: 't', windows: { n: { count: '*', frame: { mode: 'rows', from: 3 } } } }],
+    ['42601', { from: 't', windows: { n: { lag: ['id', 1.5] } } }],
+    ['42601', { from: 't', windows: { n: { ntile: 'id' } } }],
+    ['22014', { from: 't', windows: { n: { ntile: 0 } } }],
+    ['42883', { from: 't', windows: { n: { lag: ['id', 1, 'name'] } } }],
+    ['22P02', { from: 't', windows: { n: { lag: ['id', 1, { value: 'x' }] } } }],
     ['22016', { from: 't', windows: { n: { nthValue: ['id', 0] } } }],
     ['42601', { from: 't', windows: { n: { nthValue: 'id' } } }],
     ['42703', { from: 't', windows: { n: { sum: 'nothing' } } }],
@@ -204,6 +324,10 @@ test('what makes no sense', async () => {
     ['42883', { from: 't', windows: { n: { sum: 'name' } } }],
     ['42701', { from: 't', windows: { id: { rank: true } }, columns: ['t.id', 'id'] }],
     ['42803', { from: 't', groupBy: ['k'], windows: { n: { sum: 'id' } } }],
+    ...badFrames.map(([code, frame, orderBy]): [string, unknown] => [
+      code,
+      { from: 't', windows: { n: { count: '*', frame, orderBy } } },
+    ]),
   ]
   for (const [code, query] of errors) {
     const rows = session.query(query as unknown as Query).all()
