@@ -478,6 +478,20 @@ TEST(a_bulk_read_takes_an_eighth_of_the_pool_at_most) {
   EXPECT_EQ(fixture.pool->statistics().reads, reads);
 }
 
+TEST(a_bulk_read_keeps_what_it_read_while_there_are_unused_buffers) {
+  PoolFixture fixture(256);
+  ASSERT_OK(fixture.add_pages(200));
+  ASSERT_OK(fixture.pool->write_all_dirty());
+  fixture.restart();
+  BufferRef buffer;
+  for (int round = 0; round < 2; ++round) {
+    BufferStrategy strategy(*fixture.pool, StrategyKind::bulk_read);
+    for (uint32_t i = 0; i < 200; ++i)
+      ASSERT_OK(fixture.read(i, &buffer, ReadMode::normal, &strategy));
+  }
+  EXPECT_EQ(fixture.pool->statistics().reads, 200u);
+}
+
 TEST(a_scan_reads_several_blocks_at_once_and_none_twice) {
   for (StrategyKind kind : {StrategyKind::normal, StrategyKind::bulk_read}) {
     PoolFixture fixture(256);

@@ -94,8 +94,11 @@ Status BufferPool::Local::take_victim(BufferStrategy* strategy, int32_t* victim)
     if (ring != nullptr) {
       ring->current = (ring->current + 1) % ring->buffers.size();
       const int32_t candidate = ring->buffers[ring->current];
+      // A read takes the place of nothing while there are buffers that were never used: what is in its ring stays.
+      const bool has_unused = ring->kind == StrategyKind::bulk_read &&
+                              shared->clock_hand.load(std::memory_order_relaxed) < options.buffers;
       // A usage above our own means that others have come to use it.
-      if (candidate != BufferMapping::none && try_claim(descriptor(candidate), 1)) {
+      if (!has_unused && candidate != BufferMapping::none && try_claim(descriptor(candidate), 1)) {
         index = candidate;
         from_ring = true;
       }
