@@ -58,7 +58,10 @@ const loading: Workload = {
   run: () => Promise.reject(new Error('it makes its database itself')),
 }
 
-type Described = Pick<Workload, 'name' | 'title' | 'unit' | 'better'>
+// Whose tables are larger than the main one, too: loading those of others takes too long.
+const peersOfLarge: readonly string[] = ['pgdata', 'better-sqlite3', 'lmdb']
+
+type Described = Pick<Workload, 'name' | 'title' | 'unit' | 'better'> & { rounds?: number }
 
 interface Contender {
   peer: string
@@ -122,7 +125,8 @@ class Round {
       if (isClass) figure.durability = contender.durability
       return { figure, contender, answers: [] as Sample[] }
     })
-    for (let round = 0; round < this.#plan.rounds; round++) {
+    const { rounds = this.#plan.rounds } = workload
+    for (let round = 0; round < rounds; round++) {
       for (const { figure, contender, answers } of made) {
         if (figure.reason !== undefined) continue
         try {
@@ -169,7 +173,9 @@ class Round {
     }))
 
   async load(rows: number): Promise<void> {
-    await this.take(loading, this.#plan.peers.map(this.main), rows, true, async (one) => {
+    const rounds = rows > this.#plan.rows ? 1 : this.#plan.rounds
+    const contenders = this.#peers(rows).map(this.main)
+    await this.take({ ...loading, rounds }, contenders, rows, true, async (one) => {
       rmSync(one.directory, { recursive: true, force: true })
       mkdirSync(one.directory, { recursive: true })
       const answer = await sample(this.#plan, one)
@@ -177,9 +183,14 @@ class Round {
     })
   }
 
+  #peers(rows: number): string[] {
+    const { peers, rows: mainRows } = this.#plan
+    return peers.filter((peer) => rows <= mainRows || peersOfLarge.includes(peer))
+  }
+
   /** Those who cannot are told of. */
   #able(workload: Described & { needs: string }, rows: number): string[] {
-    return this.#plan.peers.filter((peer) => {
+    return this.#peers(rows).filter((peer) => {
       const { can = [], cannot = {} } = this.#facts[peer] ?? {}
       const isAble =
         cannot[workload.needs] === undefined &&
