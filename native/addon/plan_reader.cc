@@ -9,6 +9,7 @@
 #include "addon/fields.h"
 #include "addon/named.h"
 #include "executor/bitmap_scan.h"
+#include "executor/group_aggregate.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_join.h"
 #include "executor/hash_set_op.h"
@@ -489,8 +490,12 @@ Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* m
                        default_collation_is_bytewise_, execution_.block_bytes(), &call.aggregate));
     calls.push_back(std::move(call));
   }
-  return HashAggregate::create(execution_, std::move(child), std::move(keys), std::move(calls),
-                               made);
+  if (fields.text("strategy") == "hashed")
+    return HashAggregate::create(execution_, std::move(child), std::move(keys), std::move(calls),
+                                 made);
+  if (keys.empty()) return bad_argument("keys");
+  return GroupAggregate::create(execution_, std::move(child), std::move(keys), std::move(calls),
+                                made);
 }
 
 Status PlanReader::read_append(const Napi::Object& object, OperatorPointer* made) {

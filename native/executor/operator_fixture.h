@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "executor/operator.h"
+#include "executor/value_type.h"
 #include "tuple/varlena.h"
 #include "xact/test_cluster.h"
 
@@ -75,8 +76,8 @@ class OperatorFixture {
   explicit OperatorFixture(const ExecutionLimits& limits)
       : backend_(cluster_.backend()),
         space_(cluster_.storage(), cluster_.state(), nullptr, nullptr),
-        execution_(std::make_unique<Execution>(ReadContext(*backend_), Snapshot{}, limits, space_)) {
-  }
+        execution_(
+            std::make_unique<Execution>(ReadContext(*backend_), Snapshot{}, limits, space_)) {}
   ~OperatorFixture() {
     const std::shared_ptr<MemoryAccount> account = execution_->account;
     execution_.reset();

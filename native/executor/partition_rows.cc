@@ -95,8 +95,7 @@ Status PartitionRows::Reader::load(Chunk& chunk) {
   size_t at = 0;
   for (uint32_t row = 0; row < chunk.rows; row++) {
     const size_t left = chunk.size - at;
-    const uint64_t size =
-        left < sizeof(uint64_t) ? 0 : pgdata::load<uint64_t>(bytes_.get() + at);
+    const uint64_t size = left < sizeof(uint64_t) ? 0 : pgdata::load<uint64_t>(bytes_.get() + at);
     if (size < rows_.packer_.size_min() || size > left || align_up(size, 8) > left)
       return Status::error(ErrorCode::data_corrupted, "could not read a row of a temporary file");
     at += align_up(size, 8);
@@ -110,6 +109,8 @@ Status PartitionRows::Reader::find(uint64_t row) {
     partition_ = rows_.partition_;
     loaded_ = UINT64_MAX;
     chunk_ = 0;
+    // Its memory may be that of another chunk by now.
+    start_ = nullptr;
   }
   // Mostly the same, or the next one.
   size_t i = static_cast<size_t>(std::max(chunk_, rows_.dropped_) - rows_.dropped_);

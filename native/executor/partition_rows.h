@@ -46,7 +46,7 @@ class PartitionRows {
     uint32_t rows = 0;
     uint32_t size = 0;
     uint32_t room = 0;
-    uint64_t offset = 0;               // in the file
+    uint64_t offset = 0;                 // in the file
     std::unique_ptr<std::byte[]> bytes;  // null once it is in the file
   };
   void charge(uint64_t bytes);

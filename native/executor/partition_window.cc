@@ -31,6 +31,7 @@ PartitionWindow::PartitionWindow(Execution& execution, OperatorPointer child,
       partition_(types_, std::move(partition), account()),
       peers_(std::move(peers)),
       frame_(frame),
+      distances_(account()),
       calls_(std::move(calls)),
       rows_(execution.temporary_space(), types_, account(), execution.work_mem_bytes()),
       given_(calls_.size()),
@@ -79,7 +80,10 @@ PartitionWindow::PartitionWindow(Execution& execution, OperatorPointer child,
     }
   }
   if (!needs_frame_) return;
-  for (const FrameBound* bound : {&frame_.start, &frame_.end}) {
+  for (FrameBound* bound : {&frame_.start, &frame_.end}) {
+    const bool is_by_reference = frame_.order.offset_type() == type_oid::numeric;
+    if (bound->has_offset() && is_by_reference)
+      bound->distance = frame_.order.type.copy(bound->distance, distances_);
     const bool is_of_peers =
         bound->kind == FrameBoundKind::current_row && frame_.mode != FrameMode::rows;
     if (is_of_peers || frame_.mode == FrameMode::groups) needs_groups_ = true;
@@ -131,7 +135,8 @@ Status PartitionWindow::advance(GroupCursor* cursor, bool* known) {
     differ = is_null != packer.is_null(right, column);
     if (differ || is_null) continue;
     const KeyColumn& equality = peers_.equality[i];
-    differ = equality.compare(packer.value(left, column), packer.value(right, column), equality) != 0;
+    differ =
+        equality.compare(packer.value(left, column), packer.value(right, column), equality) != 0;
   }
   cursor->row = next;
   if (differ) cursor->group++;
@@ -391,8 +396,8 @@ Status PartitionWindow::compute(size_t i, const std::byte* current, Datum* value
       *value = group_ + 1;
       return Status::ok;
     case WindowFunction::percent_rank:
-      *value = of_double(rows > 1 ? static_cast<double>(group_start_) / static_cast<double>(rows - 1)
-                                  : 0.0);
+      *value = of_double(
+          rows > 1 ? static_cast<double>(group_start_) / static_cast<double>(rows - 1) : 0.0);
       return Status::ok;
     case WindowFunction::cume_dist:
       *value = of_double(static_cast<double>(group_end_) / static_cast<double>(rows));
@@ -409,8 +414,7 @@ Status PartitionWindow::compute(size_t i, const std::byte* current, Datum* value
     }
     case WindowFunction::lag:
     case WindowFunction::lead: {
-      const int64_t distance =
-          call.function == WindowFunction::lead ? call.number : -call.number;
+      const int64_t distance = call.function == WindowFunction::lead ? call.number : -call.number;
       const bool is_before = distance < 0 && static_cast<uint64_t>(-distance) > current_;
       row = current_ + static_cast<uint64_t>(distance);
       if (!is_before && row < rows)

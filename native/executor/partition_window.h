@@ -22,7 +22,7 @@ namespace pgdata {
 
 class PartitionWindow final : public Operator {
  public:
-  // `types`: of the child's columns; the batches have those, then the calls' results.
+  // `types`: of the child's columns; the batches have those, then the calls' results. The frame is copied with its distances.
   PartitionWindow(Execution& execution, OperatorPointer child, std::vector<ValueType> types,
                   WindowKeys partition, WindowKeys peers, const WindowFrame& frame,
                   std::vector<WindowCall> calls);
@@ -90,7 +90,8 @@ class PartitionWindow final : public Operator {
   const std::vector<ValueType> types_;
   KeptKeys partition_;
   const WindowKeys peers_;
-  const WindowFrame frame_;
+  WindowFrame frame_;
+  Arena distances_;  // of the frame, where they are by reference
   std::vector<WindowCall> calls_;
   // What the calls ask for.
   bool needs_all_ = false;

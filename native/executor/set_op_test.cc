@@ -59,10 +59,9 @@ void expect_operation(SetOpCommand command, size_t left_count, size_t right_coun
   OperatorFixture fixture(limits);
   Execution& execution = fixture.execution();
   OperatorPointer made;
-  ASSERT_OK(HashSetOp::create(execution, command,
-                              std::make_unique<test::GivenRows>(execution, types, left),
-                              std::make_unique<test::GivenRows>(execution, types, right), types,
-                              &made));
+  ASSERT_OK(HashSetOp::create(
+      execution, command, std::make_unique<test::GivenRows>(execution, types, left),
+      std::make_unique<test::GivenRows>(execution, types, right), types, &made));
   std::vector<TextRow> given = fixture.run(*made, types);
   std::sort(given.begin(), given.end());
   EXPECT(given == wanted);

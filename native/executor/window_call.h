@@ -28,7 +28,8 @@ struct WindowCall {
   int argument = -1;  // a column; -1: all rows count
   // Of nth_value: which row's; of ntile: into how many parts; of lag and lead: how many rows away.
   int64_t number = 0;
-  int fallback = -1;  // of lag and lead: the column that stands for a row that there is not; -1: null
+  int fallback =
+      -1;  // of lag and lead: the column that stands for a row that there is not; -1: null
   ValueType result_type;
 };
 

@@ -32,7 +32,8 @@ std::vector<TextRow> ordered_rows(size_t count, int partitions) {
   std::vector<TextRow> rows;
   for (const auto& [partition, order] : keys) {
     std::optional<std::string> text;
-    if (random() % 8 != 0) text = std::string(random() % 60, 'a' + static_cast<char>(random() % 26));
+    if (random() % 8 != 0)
+      text = std::string(random() % 60, 'a' + static_cast<char>(random() % 26));
     rows.push_back({std::to_string(partition), std::to_string(order), text});
   }
   return rows;
@@ -108,15 +109,13 @@ void expect_frame(const WindowFrame& frame, InFrame&& in_frame) {
     const std::vector<TextRow> rows = ordered_rows(1'500, 3);
     OperatorFixture fixture(limits);
     PartitionWindow window(
-        fixture.execution(),
-        std::make_unique<test::GivenRows>(fixture.execution(), types, rows), types, keys_of({0}),
-        keys_of({1}), frame, some_calls(fixture.execution()));
+        fixture.execution(), std::make_unique<test::GivenRows>(fixture.execution(), types, rows),
+        types, keys_of({0}), keys_of({1}), frame, some_calls(fixture.execution()));
     const std::vector<TextRow> given = fixture.run(window, some_types);
     ASSERT_EQ(given.size(), rows.size());
     std::vector<OperatorReport> reports;
     window.report(&reports);
-    if (limits.work_mem_bytes == much.work_mem_bytes)
-      EXPECT_EQ(reports[0].disk_bytes, uint64_t{0});
+    if (limits.work_mem_bytes == much.work_mem_bytes) EXPECT_EQ(reports[0].disk_bytes, uint64_t{0});
     EXPECT(reports[0].peak_bytes <= limits.work_mem_bytes);
     Model model{rows};
     for (size_t row = 0; row < rows.size(); row++) {
@@ -142,8 +141,11 @@ RangeOrder by_order() {
 
 TEST(frames_of_rows) {
   for (const size_t count : {0, 1, 5, 2000}) {
-    const WindowFrame frame{FrameMode::rows, away(FrameBoundKind::preceding, count),
-                            away(FrameBoundKind::following, 3), FrameExclusion::none, {}};
+    const WindowFrame frame{FrameMode::rows,
+                            away(FrameBoundKind::preceding, count),
+                            away(FrameBoundKind::following, 3),
+                            FrameExclusion::none,
+                            {}};
     expect_frame(frame, [&](const Model&, size_t row, size_t other) {
       return other + count >= row && other <= row + 3;
     });
@@ -151,24 +153,30 @@ TEST(frames_of_rows) {
 }
 
 TEST(frames_that_do_not_have_their_row) {
-  const WindowFrame before{FrameMode::rows, away(FrameBoundKind::preceding, 9),
-                           away(FrameBoundKind::preceding, 4), FrameExclusion::none, {}};
+  const WindowFrame before{FrameMode::rows,
+                           away(FrameBoundKind::preceding, 9),
+                           away(FrameBoundKind::preceding, 4),
+                           FrameExclusion::none,
+                           {}};
   expect_frame(before, [](const Model&, size_t row, size_t other) {
     return other + 9 >= row && other + 4 <= row;
   });
-  const WindowFrame after{FrameMode::rows, away(FrameBoundKind::following, 2),
-                          {}, FrameExclusion::none, {}};
+  const WindowFrame after{
+      FrameMode::rows, away(FrameBoundKind::following, 2), {}, FrameExclusion::none, {}};
   expect_frame(after, [](const Model&, size_t row, size_t other) { return other >= row + 2; });
 }
 
 TEST(frames_of_groups) {
-  const WindowFrame frame{FrameMode::groups, away(FrameBoundKind::preceding, 1),
-                          away(FrameBoundKind::following, 2), FrameExclusion::none, {}};
+  const WindowFrame frame{FrameMode::groups,
+                          away(FrameBoundKind::preceding, 1),
+                          away(FrameBoundKind::following, 2),
+                          FrameExclusion::none,
+                          {}};
   expect_frame(frame, [](const Model& model, size_t row, size_t other) {
     // Groups between the two.
     size_t groups = 0;
     for (size_t at = std::min(row, other); at < std::max(row, other); at++)
-      if (model.rows[at][1] != model.rows[at + 1][1]) groups++;
+      if (model.rows[at][1] != model.rows[at + 1][1] && ++groups > 2) return false;
     return groups <= (other < row ? 1u : 2u);
   });
 }
@@ -183,9 +191,14 @@ TEST(frames_of_distances) {
 }
 
 TEST(frames_without_some) {
-  WindowFrame frame{FrameMode::rows, away(FrameBoundKind::preceding, 6),
-                    away(FrameBoundKind::following, 6), FrameExclusion::current_row, {}};
-  const auto is_near = [](size_t row, size_t other) { return other + 6 >= row && other <= row + 6; };
+  WindowFrame frame{FrameMode::rows,
+                    away(FrameBoundKind::preceding, 6),
+                    away(FrameBoundKind::following, 6),
+                    FrameExclusion::current_row,
+                    {}};
+  const auto is_near = [](size_t row, size_t other) {
+    return other + 6 >= row && other <= row + 6;
+  };
   expect_frame(frame, [&](const Model&, size_t row, size_t other) {
     return is_near(row, other) && other != row;
   });
@@ -195,8 +208,7 @@ TEST(frames_without_some) {
   });
   frame.exclusion = FrameExclusion::ties;
   expect_frame(frame, [&](const Model& model, size_t row, size_t other) {
-    return is_near(row, other) &&
-           (other == row || other < model.peers || other >= model.peers_end);
+    return is_near(row, other) && (other == row || other < model.peers || other >= model.peers_end);
   });
 }
 
@@ -217,10 +229,9 @@ TEST(places_in_a_partition) {
     calls[4].number = 400;
     calls[4].fallback = 0;
     calls[5].number = 3;
-    PartitionWindow window(
-        fixture.execution(),
-        std::make_unique<test::GivenRows>(fixture.execution(), types, rows), types, keys_of({0}),
-        keys_of({1}), {}, std::move(calls));
+    PartitionWindow window(fixture.execution(),
+                           std::make_unique<test::GivenRows>(fixture.execution(), types, rows),
+                           types, keys_of({0}), keys_of({1}), {}, std::move(calls));
     const std::vector<TextRow> given =
         fixture.run(window, {int4_type, int4_type, text_type, int8_type, int8_type, int8_type,
                              int8_type, int4_type, int4_type});
@@ -278,10 +289,10 @@ TEST(units) {
 
 TEST(no_rows_have_no_windows) {
   OperatorFixture fixture(much);
-  PartitionWindow window(fixture.execution(),
-                         std::make_unique<test::GivenRows>(fixture.execution(), types,
-                                                           std::vector<TextRow>{}),
-                         types, keys_of({0}), keys_of({1}), {}, some_calls(fixture.execution()));
+  PartitionWindow window(
+      fixture.execution(),
+      std::make_unique<test::GivenRows>(fixture.execution(), types, std::vector<TextRow>{}), types,
+      keys_of({0}), keys_of({1}), {}, some_calls(fixture.execution()));
   EXPECT(fixture.run(window, some_types).empty());
 }
 

@@ -434,6 +434,8 @@ export type NativePlanNode =
     }
   | {
       node: 'aggregate'
+      /** Sorted: rows come in the order of the keys, of which there are some; unique: the same, of a result's columns. */
+      strategy: 'hashed' | 'sorted' | 'unique'
       child: NativePlanNode
       keys: NativeExpression[]
       calls: NativeAggregateCall[]

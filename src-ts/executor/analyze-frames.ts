@@ -40,20 +40,21 @@ function windowing(message: string): PgError {
 
 // Rows or groups of peers, at most as many as JavaScript counts exactly.
 function analyzeCount(mode: 'rows' | 'groups', edge: string, offset: unknown): NativeFrameBound {
-  const isWhole = Number.isInteger(offset) || typeof offset === 'bigint'
-  if (!isWhole) {
-    const given = typeof offset === 'number' ? 'numeric' : typeof offset
+  if (typeof offset !== 'number' && typeof offset !== 'bigint') {
     throw new PgError(
       '42804',
-      `argument of ${mode.toUpperCase()} must be type bigint, not type ${given}`,
+      `argument of ${mode.toUpperCase()} must be type bigint, not type ${typeof offset}`,
     )
   }
-  if (BigInt(offset as number) < 0n)
-    throw new PgError('22013', `frame ${edge} offset must not be negative`)
-  const text = `'${offset}'::bigint`
+  const rounded =
+    typeof offset === 'bigint' ? offset : Math.sign(offset) * Math.round(Math.abs(offset))
+  if (Number.isNaN(rounded) || Math.abs(Number(rounded)) >= 2 ** 63)
+    throw new PgError('22003', 'bigint out of range')
+  if (rounded < 0) throw new PgError('22013', `frame ${edge} offset must not be negative`)
+  const text = `'${rounded}'::bigint`
   return {
     kind: 'preceding',
-    count: Math.min(Number(offset), Number.MAX_SAFE_INTEGER),
+    count: Math.min(Number(rounded), Number.MAX_SAFE_INTEGER),
     text,
   }
 }
@@ -89,8 +90,11 @@ function analyzeDistance(
   const distance = constantBytes(codec, offset)
   if (Number(offset) < 0 || Number.isNaN(Number(offset)))
     throw new PgError('22013', 'invalid preceding or following size in window function')
-  const isInteger = oid !== typeOids.int8 && given === typeOids.int4
-  const text = isInteger ? `${offset}` : `'${offset}'::${formatType(distanceType)}`
+  const isAsGiven =
+    distanceType === typeOids.int8
+      ? oid !== typeOids.int8 && given === typeOids.int4
+      : given === distanceType
+  const text = isAsGiven ? `${offset}` : `'${offset}'::${formatType(distanceType)}`
   return {
     kind: direction === 'preceding' ? 'preceding' : 'following',
     type: nativeType({ codec, collation: 0 }),

@@ -1,5 +1,9 @@
 // Analysis of window functions: what each is of, and the names of their results.
-import type { NativeWindowFrame, NativeWindowFunction, NativeWindowUnit } from '../binding/native.ts'
+import type {
+  NativeWindowFrame,
+  NativeWindowFunction,
+  NativeWindowUnit,
+} from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { formatType } from '../types/index.ts'
 import { analyzeCall } from './analyze-aggregates.ts'
@@ -115,7 +119,10 @@ function alike(names: Names, member: string, value: Typed, fallback: Analyzed): 
   const wider = widerNumber(type, other.type)
   if (wider === undefined) {
     const given = [type, other.type].map(({ codec }) => formatType(codec.oid))
-    throw new PgError('42883', `function ${member}(${given[0]}, integer, ${given[1]}) does not exist`)
+    throw new PgError(
+      '42883',
+      `function ${member}(${given[0]}, integer, ${given[1]}) does not exist`,
+    )
   }
   const common = { codec: codecOf(wider), collation: 0 }
   return [cast(value, common), cast(other, common)]

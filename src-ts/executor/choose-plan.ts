@@ -6,7 +6,7 @@ import { type ColumnOrder, satisfies } from './index-match.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import type { Candidate } from './plan-scans.ts'
 
-interface OrderKey {
+export interface OrderKey {
   expression: BoundExpression
   descending: boolean
   nullsFirst: boolean
@@ -18,6 +18,9 @@ export interface Wish {
   /** Rows that are asked for; undefined: all. */
   rows: number | undefined
 }
+
+/** All rows, in any order. */
+export const anyOrder: Wish = { order: [], rows: undefined }
 
 function isSameColumn(one: BoundExpression, other: BoundExpression): boolean {
   return (

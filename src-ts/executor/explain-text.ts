@@ -18,12 +18,17 @@ function title(node: ExplainNode): string {
   }
   if (type === 'Bitmap Index Scan')
     return `${type} on ${quoteIdentifier(String(node['Index Name']))}`
-  if (type === 'Aggregate') return node.Strategy === 'Hashed' ? 'HashAggregate' : type
+  if (type === 'Aggregate') return aggregateNames[String(node.Strategy)] ?? type
   if (type === 'SetOp') return `Hash${type} ${node.Command}`
   const join = node['Join Type']
   if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
   if (type === 'Nested Loop' && join !== 'Inner') return `${type} ${join} Join`
   return type
+}
+
+const aggregateNames: Readonly<Record<string, string>> = {
+  Hashed: 'HashAggregate',
+  Sorted: 'GroupAggregate',
 }
 
 function cost(node: ExplainNode): string {

@@ -7,13 +7,13 @@ import type {
   NativePlanNode,
   NativeSortKey,
 } from '../binding/native.ts'
+import { frameText } from './analyze-frames.ts'
 import {
   type ColumnText,
   expressionText,
   junctionText,
   quoteIdentifier,
 } from './explain-expression.ts'
-import { frameText } from './analyze-frames.ts'
 import { type ShownUsage, usageOf, usageProperties } from './explain-usage.ts'
 import type { CodecOf } from './operator-types.ts'
 import type { PlanCosts } from './plan-costs.ts'
@@ -425,16 +425,24 @@ export class Explainer {
       const text = expressionText(this.#codecOf, argument, child.columns)
       return { text: `${name}(${text})`, isPlain: false }
     })
-    const isHashed = keys.length > 0
-    const properties: Record<string, ExplainValue> = {
-      'Node Type': 'Aggregate',
-      Strategy: isHashed ? 'Hashed' : 'Plain',
-    }
-    if (isHashed) {
+    const isGrouped = keys.length > 0
+    const isHashed = isGrouped && node.strategy === 'hashed'
+    const ofRows = node.strategy === 'unique' ? 'Unique' : 'Group'
+    const properties: Record<string, ExplainValue> =
+      isGrouped && !isHashed && node.calls.length === 0
+        ? { 'Node Type': ofRows }
+        : {
+            'Node Type': 'Aggregate',
+            Strategy: isGrouped ? (isHashed ? 'Hashed' : 'Sorted') : 'Plain',
+          }
+    if (isGrouped && properties['Node Type'] !== 'Unique') {
+      // What a projection has computed is no column of a node of its own.
       properties['Group Key'] = node.keys.map((key) =>
-        expressionText(this.#codecOf, key, child.columns),
+        key.kind === 'column' && node.child.node === 'project'
+          ? (child.columns[key.index] as ColumnText).text
+          : expressionText(this.#codecOf, key, child.columns),
       )
-      if (report !== undefined) {
+      if (report !== undefined && isHashed) {
         properties['HashAgg Batches'] = report.batches
         properties['Peak Memory Usage'] = kilobytes(report.peakBytes)
         properties['Disk Usage'] = kilobytes(report.diskBytes)
@@ -444,8 +452,8 @@ export class Explainer {
   }
 
   #window(node: NodeOf<'window'>, report: NativeOperatorReport | undefined): Described {
-    const name = `w${++this.#windows}`
     const child = this.#child(node.child, 'Outer')
+    const name = `w${++this.#windows}`
     const listed = (indexes: readonly number[]) =>
       indexes
         .map((index) => child.columns[index] as ColumnText)

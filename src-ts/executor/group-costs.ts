@@ -30,8 +30,10 @@ export function groupCount(
       groups *= groupsByDefault
       continue
     }
-    const { table } = key.column
-    byTable.set(table, [...(byTable.get(table) ?? []), key])
+    const { table, attribute } = key.column
+    const known = byTable.get(table) ?? []
+    if (known.some(({ column }) => column?.attribute === attribute)) continue
+    byTable.set(table, [...known, key])
   }
   for (const [table, variables] of byTable) {
     const tuples = tables[table]?.tuples ?? 0
@@ -56,14 +58,18 @@ function hasFinal({ function: name, type }: Aggregate['calls'][number]): boolean
 // Bytes of a group beside its row.
 const groupHeaderBytes = 40
 
-/** Grouping by hashes, or of all rows as one. The width is not changed. */
+/** Groups by hashes, of rows in order, or of all rows as one. The width is not changed. */
 export function grouped(
   settings: PlannerSettings,
   from: Estimate,
-  { keys, calls }: Aggregate,
+  { strategy, keys, calls }: Aggregate,
   groups: number,
 ): Estimate {
   const { cpu_operator_cost, cpu_tuple_cost, random_page_cost, seq_page_cost } = settings
+  if (strategy !== 'hashed' && calls.length === 0) {
+    const total = from.total + cpu_operator_cost * from.rows * keys.length
+    return { ...from, total, rows: groups }
+  }
   const keyCosts = addUp(keys)
   const own = calls.length
   const { startup, perRow } = addUp(
@@ -72,6 +78,11 @@ export function grouped(
   )
   const finals = calls.filter(hasFinal).length
   const perInput = perRow + keyCosts.perRow + keys.length
+  if (strategy !== 'hashed') {
+    const ofInput = (startup + keyCosts.startup + perInput * from.rows) * cpu_operator_cost
+    const ofGroups = groups * (finals * cpu_operator_cost + cpu_tuple_cost)
+    return { ...from, total: from.total + ofInput + ofGroups, rows: groups }
+  }
   let first = from.total + (startup + keyCosts.startup + perInput * from.rows) * cpu_operator_cost
   let total = first + groups * (finals * cpu_operator_cost + cpu_tuple_cost)
   if (keys.length === 0) {

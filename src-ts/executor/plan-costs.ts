@@ -4,9 +4,9 @@
 // src/backend/optimizer/path/costsize.c, estimate_num_groups in src/backend/utils/adt/selfuncs.c, PostgreSQL 18.
 import type { NativeExpression, NativePlanNode, NativeType } from '../binding/native.ts'
 import type { PlannerSettings } from '../config/planner-settings.ts'
-import { clampRows, type Origins } from './column-variable.ts'
+import { clampRows, type Origins, type Variable } from './column-variable.ts'
 import { type Estimate, limited, sorted } from './estimate.ts'
-import { operandType } from './expression.ts'
+import { type BoundExpression, operandType, place } from './expression.ts'
 import { addUp } from './expression-cost.ts'
 import { groupCount, grouped } from './group-costs.ts'
 import type { CodecOf } from './operator-types.ts'
@@ -154,10 +154,26 @@ export class PlanCosts {
     return type === undefined ? 1 : typeWidth(this.#codecOf(type.oid))
   }
 
+  // What a key is computed of; undefined for what is no table's column.
+  #variablesOf(key: NativeExpression, node: NativePlanNode): (Variable | undefined)[] {
+    if (key.kind !== 'column') {
+      const found: (Variable | undefined)[] = []
+      place(key as unknown as BoundExpression, (column) => {
+        found.push(...this.#variablesOf(column as unknown as NativeExpression, node))
+        return 0
+      })
+      return found
+    }
+    if (node.node === 'project')
+      return this.#variablesOf(node.expressions[key.index] as NativeExpression, node.child)
+    if (node.node === 'sort' || node.node === 'filter') return this.#variablesOf(key, node.child)
+    return [this.selectivity.variable(key, this.origins(node))]
+  }
+
   #aggregate(node: NodeOf<'aggregate'>): Estimate {
     const from = this.of(node.child)
     const origins = this.origins(node.child)
-    const variables = node.keys.map((key) => this.selectivity.variable(key, origins))
+    const variables = node.keys.flatMap((key) => this.#variablesOf(key, node.child))
     const groups = node.keys.length === 0 ? 1 : groupCount(variables, from.rows, this.tables)
     const width =
       this.#width(node.keys, origins) +

@@ -5,9 +5,10 @@ import { analyzeGrouping, type Grouping } from './analyze-aggregates.ts'
 import { analyzeConditions } from './analyze-conditions.ts'
 import { analyzeTyped, type Names } from './analyze-expression.ts'
 import { analyzeWindows, expressionsOf, type Windows } from './analyze-windows.ts'
-import { choosePlan, columnOrder, neededOrder } from './choose-plan.ts'
-import { type BoundExpression, nativeType, place, type Typed } from './expression.ts'
+import { anyOrder, choosePlan, columnOrder, neededOrder, type OrderKey } from './choose-plan.ts'
+import { nativeType, type Typed } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
+import { distinctNode, distinctOrder, groupedOrder, groupStage } from './group-stages.ts'
 import { comparable } from './operator-types.ts'
 import { type NamedTyped, outputColumn } from './output-columns.ts'
 import type { PlanContext, PlannedSelect } from './plan-context.ts'
@@ -18,10 +19,7 @@ import type { OrderBy, Select } from './query.ts'
 import { analyzeOrder, limitNode, rowCounts, sortNode } from './row-order.ts'
 import type { Scope } from './scope.ts'
 
-interface SortKey extends Typed {
-  descending: boolean
-  nullsFirst: boolean
-}
+type SortKey = Typed & OrderKey
 
 // What the result has by default: all columns, or those that the groups are by; then the aggregates and
 // window functions that are not named.
@@ -52,25 +50,6 @@ function sortKey(names: Names, output: readonly NamedTyped[], given: OrderBy): S
   return { expression: found.expression, type: found.type, ...order }
 }
 
-function groupStage(from: Stage, { keys, calls }: Grouping, having: BoundExpression[]): Stage {
-  const placed = (expression: BoundExpression) => place(expression, ({ attribute }) => attribute)
-  let node: NativePlanNode = {
-    node: 'aggregate',
-    child: from.node,
-    keys: keys.map(({ expression }) => from.place(expression)),
-    calls: calls.map((call) => ({
-      function: call.function,
-      argument: call.argument === undefined ? null : from.place(call.argument),
-      type: nativeType(call.type),
-    })),
-  }
-  if (having.length > 0) {
-    const columns = keys.length + calls.length
-    node = { node: 'filter', child: node, columns, conditions: having.map(placed) }
-  }
-  return { node, place: placed }
-}
-
 // Computes columns; `before` says which expression each is.
 function projectStage(from: Stage, columns: readonly Typed[]): NativePlanNode {
   return {
@@ -82,6 +61,15 @@ function projectStage(from: Stage, columns: readonly Typed[]): NativePlanNode {
 
 function columnAt({ type }: Typed, index: number): NativeExpression {
   return { kind: 'column', type: nativeType(type), index }
+}
+
+// Of columns that have all keys.
+function sortKeys(columns: readonly Typed[], order: readonly SortKey[]): NativeSortKey[] {
+  return order.map(({ expression, descending, nullsFirst }) => ({
+    index: columns.findIndex((one) => one.expression === expression),
+    descending,
+    nullsFirst,
+  }))
 }
 
 /** The operators of a SELECT. */
@@ -117,59 +105,58 @@ export function planSelect(
     codecOf: context.codecOf,
     column: (name) => scope.column(name, true),
   }
-  const wish = isOfRows
-    ? { order, rows: limit === undefined ? undefined : limit + offset }
-    : { order: [], rows: undefined }
-  const { stage: chosen, isOrdered } = choosePlan(
+  const rows = limit === undefined ? undefined : limit + offset
+  const bytewise = context.bytewiseDefaultCollation
+  const isDistinctRows = isDistinct && grouping === undefined && windows === undefined
+  const wishOfGroups = windows === undefined && !isDistinct ? { order, rows } : anyOrder
+  const usefulOrder = (): readonly OrderKey[] => {
+    if (grouping !== undefined) return groupedOrder(grouping, wishOfGroups.order)
+    if (isDistinctRows) return distinctOrder(output, order)
+    return isOfRows ? order : []
+  }
+  const candidates = planTables(
+    allNames,
+    scope,
+    query,
+    conditions,
+    ofGroups ?? ofRows,
     costs,
-    planTables(
-      allNames,
-      scope,
-      query,
-      conditions,
-      ofGroups ?? ofRows,
-      costs,
-      columnOrder(wish.order),
-    ),
-    wish,
+    columnOrder(neededOrder(usefulOrder(), conditions)),
   )
-  let stage: Stage = chosen
-  if (grouping !== undefined) stage = groupStage(stage, grouping, having)
+  const chosen =
+    grouping === undefined
+      ? choosePlan(costs, candidates, isOfRows ? { order, rows } : anyOrder)
+      : groupStage(costs, candidates, grouping, conditions, having, wishOfGroups, bytewise)
+  let stage: Stage = chosen.stage
   if (windows !== undefined) stage = windowStage(costs, stage, windows, above)
 
-  const isSorted = order.length > 0 && !isOrdered
-  let root: NativePlanNode
-  if (isSorted || isDistinct) {
-    // Sort keys that are no columns of the result come after them.
-    const indexes = order.map((key) =>
-      output.findIndex(({ expression }) => expression === key.expression),
-    )
-    const extra = order.filter((_, i) => indexes[i] === -1)
-    if (isDistinct && extra.length > 0) {
+  if (isDistinct) {
+    for (const column of output) comparable(context.codecOf, '=', column, column)
+    if (order.some(({ expression }) => !output.some((one) => one.expression === expression))) {
       throw new PgError(
         '42P10',
         'for SELECT DISTINCT, ORDER BY expressions must appear in select list',
       )
     }
-    const columns = [...output, ...extra]
-    root = projectStage(stage, columns)
-    if (isDistinct) {
-      for (const column of output) comparable(context.codecOf, '=', column, column)
-      root = { node: 'aggregate', child: root, keys: output.map(columnAt), calls: [] }
-    }
-    if (isSorted) {
-      let next = output.length
-      const keys: NativeSortKey[] = order.map(({ descending, nullsFirst }, i) => ({
-        index: indexes[i] === -1 ? next++ : (indexes[i] as number),
-        descending,
-        nullsFirst,
-      }))
-      root = sortNode(root, columns, keys, counts)
-    }
-    root = limitNode(root, counts)
-    if (extra.length > 0) root = { node: 'project', child: root, expressions: output.map(columnAt) }
-  } else {
-    root = projectStage({ ...stage, node: limitNode(stage.node, counts) }, output)
+    const inputs = isDistinctRows ? candidates : [{ ...stage, columns: [], order: [] }]
+    const { node, isOrdered } = distinctNode(costs, inputs, output, { order, rows }, bytewise)
+    const keys = sortKeys(output, order)
+    const ordered = isOrdered || keys.length === 0 ? node : sortNode(node, output, keys, counts)
+    return { root: limitNode(ordered, counts), output, isGrouped }
   }
-  return { root, output, isGrouped }
+  const isSorted = order.length > 0 && !(chosen.isOrdered && windows === undefined)
+  if (!isSorted) {
+    const root = projectStage({ ...stage, node: limitNode(stage.node, counts) }, output)
+    return { root, output, isGrouped }
+  }
+  // Sort keys that are no columns of the result come after them.
+  const extra = order.filter(
+    ({ expression }) => !output.some((one) => one.expression === expression),
+  )
+  const columns = [...output, ...extra]
+  const node = projectStage(stage, columns)
+  const root = limitNode(sortNode(node, columns, sortKeys(columns, order), counts), counts)
+  if (extra.length === 0) return { root, output, isGrouped }
+  const expressions = output.map(columnAt)
+  return { root: { node: 'project', child: root, expressions }, output, isGrouped }
 }

@@ -152,7 +152,13 @@ export class SetPlanner {
     this.#costs.set(append, estimate)
     let root: NativePlanNode = append
     if (!all) {
-      root = { node: 'aggregate', child: append, keys: columnsOf(columns), calls: [] }
+      root = {
+        node: 'aggregate',
+        strategy: 'hashed',
+        child: append,
+        keys: columnsOf(columns),
+        calls: [],
+      }
       // Nothing is known of how much they have in common.
       this.#costs.set(root, grouped(settings, estimate, root, estimate.rows))
     }

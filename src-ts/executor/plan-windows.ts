@@ -3,6 +3,7 @@
 // Functions of the same frame of the same window are computed by one operator, others of that window follow without another sort. Source of the costs: cost_windowagg in src/backend/optimizer/path/costsize.c, PostgreSQL 18.
 import type {
   NativePlanNode,
+  NativeSortKey,
   NativeType,
   NativeWindowCall,
   NativeWindowUnit,
@@ -53,6 +54,44 @@ function costOf(costs: PlanCosts, node: WindowNode, calls: readonly AnalyzedWind
   return { ...from, total: from.total + perRow * from.rows, width: from.width + width }
 }
 
+// How rows are sorted for them; a column that comes again decides nothing.
+function sortKeysOf(partition: readonly number[], order: readonly NativeSortKey[]) {
+  const keys = [
+    ...partition.map((index) => ({ index, descending: false, nullsFirst: false })),
+    ...order,
+  ]
+  return keys.filter(({ index }, i) => keys.findIndex((one) => one.index === index) === i)
+}
+
+// Those whose keys were named last come first, and longer ones before those that they begin with, whose rows then need no sort.
+// Source: common_prefix_cmp in src/backend/optimizer/plan/planner.c, PostgreSQL 18.
+function inOrder(calls: readonly AnalyzedWindow[]): AnalyzedWindow[] {
+  const named = new Columns()
+  const all = calls.map((call) => {
+    const order = call.orderBy.map((one) => ({ ...one, place: named.add(one.expression) }))
+    const partition = call.partitionBy.map(({ expression }) => ({
+      place: named.add(expression),
+      descending: false,
+      nullsFirst: false,
+    }))
+    return { call, keys: [...partition, ...order] }
+  })
+  type Keys = (typeof all)[number]
+  const compare = ({ keys }: Keys, { keys: others }: Keys): number => {
+    for (const [i, key] of keys.entries()) {
+      const other = others[i]
+      if (other === undefined) break
+      const difference =
+        other.place - key.place ||
+        Number(other.descending) - Number(key.descending) ||
+        Number(other.nullsFirst) - Number(key.nullsFirst)
+      if (difference !== 0) return difference
+    }
+    return others.length - keys.length
+  }
+  return all.sort(compare).map(({ call }) => call)
+}
+
 // Whether functions of the same keys are computed together.
 function isFrameOf(first: AnalyzedWindow, other: AnalyzedWindow): boolean {
   if (first.unit !== undefined && first.unit === other.unit) return true
@@ -82,29 +121,28 @@ export function windowStage(
     (one) => operandType(place(one, () => 0)) as NativeType,
   )
   const places = new Map<AnalyzedWindow, number>()
-  const left = [...windows.calls]
-  let sorted: string | undefined
-  while (left.length > 0) {
-    const keysOf = ({ partitionBy, orderBy }: AnalyzedWindow) => ({
-      partition: partitionBy.map(({ expression }) => below.add(expression)),
-      order: orderBy.map(({ expression, descending, nullsFirst }) => ({
-        index: below.add(expression),
-        descending,
-        nullsFirst,
-      })),
-    })
-    const textOf = (one: AnalyzedWindow) => JSON.stringify(keysOf(one))
-    const first = left.find((one) => textOf(one) === sorted) ?? (left[0] as AnalyzedWindow)
-    const calls = left.filter((one) => textOf(one) === textOf(first) && isFrameOf(first, one))
-    const isByUnit = calls.every(({ unit }) => unit !== undefined)
+  const keysOf = ({ partitionBy, orderBy }: AnalyzedWindow) => ({
+    partition: partitionBy.map(({ expression }) => below.add(expression)),
+    order: orderBy.map(({ expression, descending, nullsFirst }) => ({
+      index: below.add(expression),
+      descending,
+      nullsFirst,
+    })),
+  })
+  const left = inOrder(windows.calls)
+  let sorted: readonly NativeSortKey[] = []
+  for (let first = left[0]; first !== undefined; first = left[0]) {
     const { partition, order } = keysOf(first)
-    const keys = [
-      ...partition.map((index) => ({ index, descending: false, nullsFirst: false })),
-      ...order,
-    ]
-    if (keys.length > 0 && sorted !== textOf(first))
+    const text = JSON.stringify({ partition, order })
+    const calls = left.filter(
+      (one) => JSON.stringify(keysOf(one)) === text && isFrameOf(first as AnalyzedWindow, one),
+    )
+    const isByUnit = calls.every(({ unit }) => unit !== undefined)
+    const keys = sortKeysOf(partition, order)
+    if (!keys.every((key, i) => JSON.stringify(key) === JSON.stringify(sorted[i]))) {
       node = { node: 'sort', child: node, columns: [...columns], keys }
-    sorted = textOf(first)
+      sorted = keys
+    }
     const window: WindowNode = {
       node: 'window',
       child: node,

@@ -2,6 +2,7 @@
 import type { NativePlanNode, NativeSortKey } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { malformed, nativeType, type ResultType } from './expression.ts'
+import { defaultCollation } from './operator-types.ts'
 import type { Expression, OrderBy } from './query.ts'
 
 export interface RowCounts {
@@ -45,6 +46,15 @@ export function analyzeOrder(given: OrderBy): {
     throw malformed(`unknown direction "${direction}"`)
   const descending = direction === 'desc'
   return { column, descending, nullsFirst: nulls === undefined ? descending : nulls === 'first' }
+}
+
+// C, POSIX, ucs_basic, pg_c_utf8. Source: src/include/catalog/pg_collation.dat, PostgreSQL 18.
+const bytewiseCollations: readonly number[] = [950, 951, 962, 811]
+
+/** Can values be sorted, or does their order depend on a collation that we do not have? */
+export function isSortable({ collation }: ResultType, bytewiseDefaultCollation: boolean): boolean {
+  if (collation === defaultCollation) return bytewiseDefaultCollation
+  return collation === 0 || bytewiseCollations.includes(collation)
 }
 
 /** A sort of batches of such columns, of which `counts` says what is asked for. */

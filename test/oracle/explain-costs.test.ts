@@ -301,6 +301,77 @@ test('a statement that is analyzed is done, and tells what it logged', async () 
   })
 })
 
+const groups: [string, Query][] = [
+  [
+    'select k, count(*) as n from t group by k',
+    { from: 't', groupBy: ['k'], aggregates: { n: { count: '*' } } },
+  ],
+  [
+    'select name, max(amount) as m from t group by name',
+    { from: 't', groupBy: ['name'], aggregates: { m: { max: 'amount' } } },
+  ],
+  [
+    'select k, name, sum(id) as s from t group by k, name order by name, k limit 5',
+    {
+      from: 't',
+      groupBy: ['k', 'name'],
+      aggregates: { s: { sum: 'id' } },
+      orderBy: ['name', 'k'],
+      limit: 5,
+    },
+  ],
+  [
+    'select big, count(name) as n from t group by big order by big desc limit 10',
+    {
+      from: 't',
+      groupBy: ['big'],
+      aggregates: { n: { count: 'name' } },
+      orderBy: [{ column: 'big', direction: 'desc' }],
+      limit: 10,
+    },
+  ],
+  [
+    'select k + 1 as next, sum(id * 2) as s from t group by k + 1 having sum(id * 2) > 5',
+    {
+      from: 't',
+      groupBy: [{ as: 'next', add: ['k', 1] }],
+      aggregates: { s: { sum: { multiply: ['id', 2] } } },
+      having: { s: { '>': 5 } },
+    },
+  ],
+  ['select k from t group by k', { from: 't', groupBy: ['k'] }],
+  ['select distinct k from t', { from: 't', columns: ['k'], distinct: true }],
+  [
+    'select distinct big from t order by big desc limit 3',
+    {
+      from: 't',
+      columns: ['big'],
+      distinct: true,
+      orderBy: [{ column: 'big', direction: 'desc' }],
+      limit: 3,
+    },
+  ],
+  [
+    'select distinct name, k from t where id < 5000',
+    { from: 't', columns: ['name', 'k'], where: { id: { '<': 5000 } }, distinct: true },
+  ],
+]
+
+test.each(groups)('%s, by hashes or in order', async (sql, query) => {
+  expect(await session.query(query).explain()).toBe(await stockText(sql))
+})
+
+test.each(groups)('%s, in order', async (sql, query) => {
+  const ordered = await cluster.connect()
+  ordered.set('enable_hashagg', false)
+  await client.query('set enable_hashagg = off')
+  const stock = await stockText(sql)
+  await client.query('reset enable_hashagg')
+  expect(stock).not.toContain('HashAggregate')
+  expect(await ordered.query(query).explain()).toBe(stock)
+  await ordered.close()
+})
+
 test.each([...scans, ...byIndexAlone, ...ordered, ...others, ...joins])(
   '%s',
   async (sql, query) => {

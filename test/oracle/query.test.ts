@@ -50,8 +50,20 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
     }
     bySize.push([`64kB without ${kind}`, session])
   }
+  const inOrder = await cluster.connect()
+  inOrder.set('work_mem', '64kB')
+  inOrder.set('enable_hashagg', false)
+  bySize.push(['64kB without enable_hashagg', inOrder])
   const generator = new QueryGenerator(random, tables)
-  const counts = { rows: 0, errors: 0, byIndex: 0, byIndexAlone: 0, byBitmap: 0, byJoin: 0 }
+  const counts = {
+    rows: 0,
+    errors: 0,
+    byIndex: 0,
+    byIndexAlone: 0,
+    byBitmap: 0,
+    byJoin: 0,
+    byOrder: 0,
+  }
   for (let i = 0; i < queries; i++) {
     const generated = generator.next()
     const stock = await stockOutcome(client, generated)
@@ -71,11 +83,13 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
       if (plan.includes('Index Only Scan using')) counts.byIndexAlone++
       if (plan.includes('Bitmap Heap Scan')) counts.byBitmap++
       if (plan.includes('Nested Loop')) counts.byJoin++
+      if (/Group(Aggregate)? |Unique/.test(plan)) counts.byOrder++
     }
   }
   console.log(counts)
   expect(counts.rows).toBeGreaterThan(queries / 2)
-  for (const count of [counts.byIndex, counts.byIndexAlone, counts.byBitmap, counts.byJoin]) {
+  const { byIndex, byIndexAlone, byBitmap, byJoin, byOrder } = counts
+  for (const count of [byIndex, byIndexAlone, byBitmap, byJoin, byOrder]) {
     expect(count).toBeGreaterThan(queries / 20)
   }
   expect(readdirSync(join(copy, 'base', 'pgsql_tmp'))).toEqual([])

@@ -278,7 +278,7 @@ const badFrames: [string, WindowFrame, string[], string][] = [
   ['22013', { mode: 'rows', from: { preceding: -1 } }, ['id'], 'rows -1 preceding'],
   ['22013', { mode: 'groups', from: { preceding: -1 } }, ['id'], 'groups -1 preceding'],
   ['22013', { mode: 'range', from: { preceding: -1 } }, ['id'], 'range -1 preceding'],
-  ['42804', { mode: 'rows', from: { preceding: 1.5 } }, ['id'], 'rows 1.5 preceding'],
+  ['22013', { mode: 'rows', from: { preceding: -0.5 } }, ['id'], 'rows -0.5 preceding'],
   ['0A000', { mode: 'range', from: { preceding: 1.5 } }, ['id'], 'range 1.5 preceding'],
   ['0A000', { mode: 'range', from: { preceding: 1 } }, ['name'], 'range 1 preceding'],
   ['42P20', { mode: 'range', from: { preceding: 1 } }, ['id', 'k'], 'range 1 preceding'],
@@ -298,11 +298,17 @@ const badFrames: [string, WindowFrame, string[], string][] = [
 ]
 
 test('frames that make no sense are errors of stock, too', async () => {
-  for (const [code, , orderBy, frame] of badFrames) {
+  const codes: [string, unknown][] = []
+  for (const [, , orderBy, frame] of badFrames) {
     const order = orderBy.length > 0 ? `order by ${orderBy.join(', ')} ` : ''
     const sql = `select count(*) over (${order}${frame}) from t`
-    await expect(client.query(sql), sql).rejects.toMatchObject({ code })
+    const error = await client.query(sql).then(
+      () => undefined,
+      (one: { code: string }) => one.code,
+    )
+    codes.push([frame, error])
   }
+  expect(codes).toEqual(badFrames.map(([code, , , frame]) => [frame, code]))
 })
 
 test('what makes no sense', async () => {
@@ -314,6 +320,13 @@ test('what makes no sense', async () => {
     ['42601', { from: 't', windows: { n: { count: '*', frame: { mode: 'rows', from: 3 } } } }],
     ['42601', { from: 't', windows: { n: { lag: ['id', 1.5] } } }],
     ['42601', { from: 't', windows: { n: { ntile: 'id' } } }],
+    [
+      '42804',
+      {
+        from: 't',
+        windows: { n: { count: '*', frame: { mode: 'rows', from: { preceding: 'x' } } } },
+      },
+    ],
     ['22014', { from: 't', windows: { n: { ntile: 0 } } }],
     ['42883', { from: 't', windows: { n: { lag: ['id', 1, 'name'] } } }],
     ['22P02', { from: 't', windows: { n: { lag: ['id', 1, { value: 'x' }] } } }],

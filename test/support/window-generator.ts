@@ -104,8 +104,10 @@ export class WindowGenerator extends QueryGenerator {
       const frame = random.pick(['range', 'rows', 'partition'] as const)
       return { ours: frame, sql: frameTexts[frame], isOfOrder: frame === 'rows' }
     }
-    const mode = random.pick(hasOrder ? (['rows', 'range', 'groups'] as const) : (['rows'] as const))
-    const offsets = mode === 'range' ? [] : [0, 1, 2, 7, 40, 3000]
+    const mode = random.pick(
+      hasOrder ? (['rows', 'range', 'groups'] as const) : (['rows'] as const),
+    )
+    const offsets = mode === 'range' ? [] : [0, 1, 1.5, 2, 7, 40, 3000]
     return this.#between(mode, offsets)
   }
 
@@ -117,7 +119,9 @@ export class WindowGenerator extends QueryGenerator {
     const { random } = this
     const bound = (least: number): { ours: FrameBound; sql: string; place: number } => {
       const all = [0, 1, 2, 3].filter((place) => place >= least)
-      const place = random.pick(offsets.length > 0 ? all : all.filter((one) => one !== 1 && one !== 3))
+      const place = random.pick(
+        offsets.length > 0 ? all : all.filter((one) => one !== 1 && one !== 3),
+      )
       const offset = offsets.length > 0 ? random.pick(offsets) : 0
       if (place === 0) return { ours: 'unbounded', sql: 'unbounded', place }
       if (place === 2) return { ours: 'current row', sql: 'current row', place }
@@ -128,7 +132,9 @@ export class WindowGenerator extends QueryGenerator {
     const from = bound(0)
     const isShort = from.place < 3 && random.chance(0.2)
     const isToEnd = random.chance(0.2)
-    const to = isToEnd ? { ours: 'unbounded' as const, sql: 'unbounded' } : bound(Math.max(from.place, 1))
+    const to = isToEnd
+      ? { ours: 'unbounded' as const, sql: 'unbounded' }
+      : bound(Math.max(from.place, 1))
     const start = from.sql === 'unbounded' ? 'unbounded preceding' : from.sql
     const end = to.sql === 'unbounded' ? 'unbounded following' : to.sql
     const exclude = random.chance(0.3) ? random.pick(exclusions) : undefined
@@ -193,6 +199,10 @@ export class WindowGenerator extends QueryGenerator {
           [[column, rows, 0.5], ', 0.5'],
         ] as const)
       : ([[column, rows], ''] as const)
-    return [{ [name]: ours } as unknown as WindowCall, `${name}(${column}, ${rows}${fallback})`, true]
+    return [
+      { [name]: ours } as unknown as WindowCall,
+      `${name}(${column}, ${rows}${fallback})`,
+      true,
+    ]
   }
 }
