@@ -76,7 +76,7 @@ void set_prunable(const Page& page, TransactionId xid) {
 }
 
 // Clears PD_ALL_VISIBLE and the map's bits, inside a critical section. True if it was set.
-bool clear_all_visible(Backend& backend, BufferRef& buffer, BufferRef& map) {
+bool clear_all_visible(BufferRef& buffer, BufferRef& map) {
   if (!is_all_visible(buffer.page())) return false;
   clear_bits(buffer.page().header().pd_flags, PD_ALL_VISIBLE);
   VisibilityMap(buffer.pool(), buffer.relation())
@@ -247,7 +247,7 @@ Status heap_insert(Backend& backend, HeapRelation& relation, const Datum* values
   change.block(0, buffer, alone ? REGBUF_STANDARD | REGBUF_WILL_INIT : REGBUF_STANDARD);
   change.begin();
   *tid = put_tuple(buffer, tuple.bytes, length, speculative_token);
-  const bool cleared = clear_all_visible(backend, buffer, map);
+  const bool cleared = clear_all_visible(buffer, map);
   xl_heap_insert record{};
   record.offnum = tid->offset();
   record.flags = cleared ? XLH_INSERT_ALL_VISIBLE_CLEARED : uint8_t{0};
@@ -324,7 +324,7 @@ Status heap_multi_insert(Backend& backend, HeapRelation& relation, std::span<New
     *record = xl_heap_multi_insert{};
     record->ntuples = static_cast<uint16_t>(here);
     if (is_all_visible(page) && !frozen) {
-      clear_all_visible(backend, buffer, map);
+      clear_all_visible(buffer, map);
       record->flags = XLH_INSERT_ALL_VISIBLE_CLEARED;
     } else if (set_all_frozen) {
       set_bits(page.header().pd_flags, PD_ALL_VISIBLE);
@@ -394,7 +394,7 @@ Status heap_delete(Backend& backend, HeapRelation& relation, ItemPointer tid,
   change.block(0, old.buffer, REGBUF_STANDARD);
   change.begin();
   set_prunable(old.buffer.page(), xid);
-  const bool cleared = clear_all_visible(backend, old.buffer, old.map);
+  const bool cleared = clear_all_visible(old.buffer, old.map);
   set_xmax(header, mark, command);
   clear_bits(header.t_infomask2, HEAP_HOT_UPDATED);
   header.t_ctid = tid;
@@ -625,9 +625,8 @@ Status heap_update(Backend& backend, HeapRelation& relation, ItemPointer tid, co
   old_header.t_ctid = outcome->new_tid;
 
   xl_heap_update record{};
-  if (clear_all_visible(backend, old.buffer, old.map))
-    record.flags = XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED;
-  if (!same_page && clear_all_visible(backend, new_buffer, new_map))
+  if (clear_all_visible(old.buffer, old.map)) record.flags = XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED;
+  if (!same_page && clear_all_visible(new_buffer, new_map))
     record.flags = static_cast<uint8_t>(record.flags | XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED);
   if (ends.prefix > 0)
     record.flags = static_cast<uint8_t>(record.flags | XLH_UPDATE_PREFIX_FROM_OLD);
