@@ -13,6 +13,8 @@ namespace {
 constexpr size_t batch_bytes = 64 * 1024;
 // Rows after which memory is given back.
 constexpr uint64_t trim_rows = 128;
+// Steps of a cursor after which it looks at the time.
+constexpr uint64_t steps_at_once = 1024;
 
 uint64_t added(uint64_t one, uint64_t other) {
   return other > UINT64_MAX - one ? UINT64_MAX : one + other;
@@ -113,6 +115,11 @@ void PartitionWindow::begin_partition() {
   end_range_.row = 0;
 }
 
+bool PartitionWindow::is_time_up(uint64_t steps) {
+  if (steps % steps_at_once == 0) is_time_up_ = execution().is_out_of_time();
+  return is_time_up_;
+}
+
 // To the next row; not past the end.
 Status PartitionWindow::advance(GroupCursor* cursor, bool* known) {
   const uint64_t next = cursor->row + 1;
@@ -147,8 +154,9 @@ Status PartitionWindow::advance(GroupCursor* cursor, bool* known) {
 // To the first row of which more groups than `groups` are before, or the end.
 Status PartitionWindow::advance_past(GroupCursor* cursor, uint64_t groups, bool* known) {
   *known = true;
+  uint64_t steps = 0;
   while (cursor->group <= groups && (has_come(cursor->row) || !is_complete_)) {
-    *known = has_come(cursor->row);
+    *known = has_come(cursor->row) && !is_time_up(++steps);
     if (*known) RETURN_IF_ERROR(advance(cursor, known));
     if (!*known) return Status::ok;
   }
@@ -165,7 +173,9 @@ Status PartitionWindow::advance_range(RangeCursor* cursor, const FrameBound& bou
   const bool is_current_null = packer.is_null(current, order.column);
   const bool subtracts = (bound.kind == FrameBoundKind::preceding) != order.descending;
   const bool less = is_start == order.descending;
-  for (; has_come(cursor->row); cursor->row++) {
+  for (uint64_t steps = 0; has_come(cursor->row); cursor->row++) {
+    *known = !is_time_up(++steps);
+    if (!*known) return Status::ok;
     const std::byte* row = nullptr;
     RETURN_IF_ERROR(cursor->reader.read(cursor->row, &row));
     const bool is_null = packer.is_null(row, order.column);
@@ -500,10 +510,13 @@ Status PartitionWindow::produce(const Batch** batch, Progress* progress) {
   Batch& out = out_.batch();
   *batch = &out;
   bool is_paused = false;
+  is_time_up_ = false;
   while (out.rows == 0 || (out.rows < batch_rows_wanted && out_.arena().held() < batch_bytes)) {
     if (has_come(current_)) {
       bool known = false;
       RETURN_IF_ERROR(locate(&known));
+      is_paused = is_time_up_;
+      if (is_paused) break;
       if (known) {
         bool done = false;
         RETURN_IF_ERROR(give_row(&done));

@@ -66,7 +66,9 @@ class PartitionWindow final : public Operator {
 
   void begin_partition();
   bool has_come(uint64_t row) const { return row < rows_.rows(); }
-  // Whether all is there that the current row asks for; its frame then is known.
+  // After so many steps of a cursor.
+  bool is_time_up(uint64_t steps);
+  // Whether all is there that the current row asks for, and was found before the time was up; its frame then is known.
   Status locate(bool* known);
   Status locate_group(bool* known);
   Status locate_start(bool* known);
@@ -108,6 +110,7 @@ class PartitionWindow final : public Operator {
   // Of the partition.
   PartitionRows rows_;
   bool is_complete_ = false;
+  bool is_time_up_ = false;
   uint64_t current_ = 0;
   uint64_t group_ = 0;
   uint64_t group_start_ = 0;
