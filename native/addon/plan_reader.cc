@@ -11,9 +11,7 @@
 #include "executor/bitmap_scan.h"
 #include "executor/group_aggregate.h"
 #include "executor/hash_aggregate.h"
-#include "executor/hash_join.h"
 #include "executor/hash_set_op.h"
-#include "executor/index_join.h"
 #include "executor/index_scan.h"
 #include "executor/row_operators.h"
 #include "executor/seq_scan.h"
@@ -45,11 +43,6 @@ constexpr Named<BtreeOperator> key_operators[] = {
 constexpr Named<Arithmetic> calculations[] = {
     {"+", Arithmetic::add},    {"-", Arithmetic::subtract}, {"*", Arithmetic::multiply},
     {"/", Arithmetic::divide}, {"%", Arithmetic::modulo},
-};
-
-constexpr Named<JoinType> join_types[] = {
-    {"inner", JoinType::inner}, {"left", JoinType::left}, {"right", JoinType::right},
-    {"full", JoinType::full},   {"semi", JoinType::semi}, {"anti", JoinType::anti},
 };
 
 constexpr Named<SetOpCommand> set_op_commands[] = {
@@ -395,34 +388,6 @@ Status PlanReader::read_entry_columns(const Napi::Value& value, const BtreeIndex
   return Status::ok;
 }
 
-Status PlanReader::read_hash_join(const Napi::Object& object, OperatorPointer* made) {
-  Fields fields(object);
-  JoinType type;
-  if (!find_named(join_types, fields.text("type"), &type)) return bad_argument("type");
-  OperatorPointer left;
-  OperatorPointer right;
-  RETURN_IF_ERROR(read_node(object.Get("left"), &left));
-  RETURN_IF_ERROR(read_node(object.Get("right"), &right));
-  const Napi::Array array = fields.array("keys");
-  RETURN_IF_ERROR(fields.status());
-  std::vector<ValueType> left_types;
-  std::vector<ValueType> right_types;
-  RETURN_IF_ERROR(read_types(object.Get("leftColumns"), &left_types));
-  RETURN_IF_ERROR(read_types(object.Get("rightColumns"), &right_types));
-  std::vector<JoinKey> keys;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    if (!item.IsObject()) return bad_argument("keys");
-    const auto described = item.As<Napi::Object>();
-    JoinKey key;
-    RETURN_IF_ERROR(read_expression(described.Get("left"), &key.left));
-    RETURN_IF_ERROR(read_expression(described.Get("right"), &key.right));
-    keys.push_back(std::move(key));
-  }
-  return HashJoin::create(execution_, type, std::move(left), std::move(right),
-                          std::move(left_types), std::move(right_types), std::move(keys), made);
-}
-
 Status PlanReader::read_bitmap_scan(const Napi::Object& object, OperatorPointer* made) {
   std::shared_ptr<Table> table;
   std::vector<int> attributes;
@@ -439,28 +404,6 @@ Status PlanReader::read_bitmap_scan(const Napi::Object& object, OperatorPointer*
   *made = BitmapScan::create(execution_, std::move(table),
                              std::make_unique<BitmapIndexScan>(execution_, std::move(search)),
                              std::move(attributes), std::move(recheck), std::move(conditions));
-  return Status::ok;
-}
-
-Status PlanReader::read_index_join(const Napi::Object& object, OperatorPointer* made) {
-  Fields fields(object);
-  JoinType type;
-  if (!find_named(join_types, fields.text("type"), &type)) return bad_argument("type");
-  if (type == JoinType::right || type == JoinType::full) return bad_argument("type");
-  OperatorPointer left;
-  RETURN_IF_ERROR(read_node(object.Get("left"), &left));
-  const Napi::Value right = object.Get("right");
-  if (!right.IsObject()) return bad_argument("right");
-  IndexSearch search;
-  RETURN_IF_ERROR(read_index_search(right.As<Napi::Object>(), &search));
-  std::vector<ValueType> left_types;
-  std::vector<ValueType> right_types;
-  RETURN_IF_ERROR(read_types(object.Get("leftColumns"), &left_types));
-  RETURN_IF_ERROR(read_types(object.Get("rightColumns"), &right_types));
-  if (right_types.size() != search.attributes.size()) return bad_argument("rightColumns");
-  *made = IndexJoin::create(execution_, type, std::move(left),
-                            std::make_unique<IndexScan>(execution_, std::move(search)),
-                            std::move(left_types), std::move(right_types));
   return Status::ok;
 }
 
@@ -570,7 +513,8 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
     return Status::ok;
   }
   if (node == "bitmap scan") return read_bitmap_scan(object, made);
-  if (node == "index join") return read_index_join(object, made);
+  if (node == "nested loop") return read_nested_loop(object, made);
+  if (node == "materialize") return read_materialize(object, made);
   if (node == "hash join") return read_hash_join(object, made);
   if (node == "aggregate") return read_aggregate(object, made);
   if (node == "sort") return read_sort(object, made);

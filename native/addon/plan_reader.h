@@ -50,7 +50,8 @@ class PlanReader {
 
   Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
   Status read_bitmap_scan(const Napi::Object& object, OperatorPointer* made);
-  Status read_index_join(const Napi::Object& object, OperatorPointer* made);
+  Status read_nested_loop(const Napi::Object& object, OperatorPointer* made);
+  Status read_materialize(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
   Status read_append(const Napi::Object& object, OperatorPointer* made);
   Status read_window(const Napi::Object& object, OperatorPointer* made);

@@ -52,9 +52,14 @@ class BitmapScan final : public Operator {
     buffer_.release();
     page_scan_.pause();
   }
+  bool can_rewind() const override { return true; }
 
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
+  Status restart() override {
+    bitmap_.rewind();
+    return Status::ok;
+  }
   void describe(OperatorReport* report) const override {
     report->exact_blocks = exact_blocks_;
     report->lossy_blocks = lossy_blocks_;

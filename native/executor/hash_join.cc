@@ -14,14 +14,12 @@ constexpr size_t rows_at_once = 2000;
 // Hashes that did not divide the rows by then do not.
 constexpr uint32_t levels_max = 8;
 
-bool gives_right_columns(JoinType type) { return type != JoinType::semi && type != JoinType::anti; }
-
 }  // namespace
 
 Status HashJoin::create(Execution& execution, JoinType type, OperatorPointer left,
                         OperatorPointer right, std::vector<ValueType> left_types,
                         std::vector<ValueType> right_types, std::vector<JoinKey> keys,
-                        OperatorPointer* made) {
+                        std::vector<ExpressionPointer> conditions, OperatorPointer* made) {
   std::vector<JoinTableKey> described;
   for (const JoinKey& of : keys) {
     JoinTableKey key;
@@ -34,13 +32,15 @@ Status HashJoin::create(Execution& execution, JoinType type, OperatorPointer lef
   children.push_back(std::move(left));
   children.push_back(std::move(right));
   made->reset(new HashJoin(execution, type, std::move(children), std::move(left_types),
-                           std::move(right_types), std::move(keys), std::move(described)));
+                           std::move(right_types), std::move(keys), std::move(conditions),
+                           std::move(described)));
   return Status::ok;
 }
 
 HashJoin::HashJoin(Execution& execution, JoinType type, Children children,
                    std::vector<ValueType> left_types, std::vector<ValueType> right_types,
-                   std::vector<JoinKey> keys, std::vector<JoinTableKey> key_types)
+                   std::vector<JoinKey> keys, std::vector<ExpressionPointer> conditions,
+                   std::vector<JoinTableKey> key_types)
     : Operator(execution, std::move(children)),
       type_(type),
       keeps_left_(type == JoinType::left || type == JoinType::full),
@@ -53,7 +53,11 @@ HashJoin::HashJoin(Execution& execution, JoinType type, Children children,
       table_(std::move(key_types), right_types_, execution.block_bytes(), account()),
       memory_limit_(execution.hash_mem_bytes()),
       parts_(SpilledParts::parts_within(memory_limit_)),
-      out_(account(), left_types_.size() + (gives_right_columns(type) ? right_types_.size() : 0)) {}
+      out_(account(), left_types_.size() + (gives_right_columns(type) ? right_types_.size() : 0)) {
+  if (conditions.empty()) return;
+  const size_t columns = left_types_.size() + right_types_.size();
+  filter_ = std::make_unique<JoinFilter>(std::move(conditions), columns, account());
+}
 
 Status HashJoin::take(bool is_left, const Batch** batch, Progress* progress) {
   SpilledRows* const spilled = (is_left ? pass_.left : pass_.right).get();
@@ -165,8 +169,7 @@ void HashJoin::begin_pass() {
   passes_++;
 }
 
-void HashJoin::emit(uint32_t left_row, const JoinRow* right_row) {
-  Batch& out = out_.batch();
+void HashJoin::put_pair(Batch& out, uint32_t left_row, const JoinRow* right_row) {
   const uint32_t to = out.rows++;
   const size_t left_columns = left_types_.size();
   for (size_t i = 0; i < left_columns; i++) {
@@ -211,6 +214,62 @@ void HashJoin::match_rows() {
   }
 }
 
+void HashJoin::collect_pairs() {
+  const bool is_one_enough = !gives_right_columns(type_);
+  while (left_row_ < left_->rows) {
+    if (!is_row_begun_) {
+      match_ = has_null_[left_row_] != 0
+                   ? nullptr
+                   : table_.first_match(key_columns_, left_row_, hashes_[left_row_]);
+      is_row_begun_ = true;
+    }
+    if (is_one_enough && is_left_matched_[left_row_] != 0) match_ = nullptr;
+    for (; match_ != nullptr; match_ = table_.next_match(match_, key_columns_, left_row_)) {
+      if (filter_->is_full()) return;
+      put_pair(filter_->pairs(), left_row_, match_);
+      filter_->note(left_row_, match_);
+    }
+    left_row_++;
+    is_row_begun_ = false;
+  }
+}
+
+Status HashJoin::test_pairs() {
+  Selection selected;
+  RETURN_IF_ERROR(filter_->select(&selected));
+  counted().rows_removed += filter_->pairs().rows - selected.count;
+  selected.for_each([&](uint32_t pair) {
+    const uint32_t left_row = filter_->left_row(pair);
+    JoinRow* const right_row = filter_->right_row(pair);
+    right_row->is_matched = true;
+    const bool is_first = is_left_matched_[left_row] == 0;
+    is_left_matched_[left_row] = 1;
+    if (gives_right_columns(type_))
+      emit(left_row, right_row);
+    else if (type_ == JoinType::semi && is_first)
+      emit(left_row, nullptr);
+  });
+  filter_->clear();
+  return Status::ok;
+}
+
+void HashJoin::emit_unmatched_left() {
+  const bool keeps_unmatched = keeps_left_ || type_ == JoinType::anti;
+  if (!keeps_unmatched) next_unmatched_ = left_->rows;
+  for (; next_unmatched_ < left_->rows && out_.batch().rows < batch_rows_max; next_unmatched_++)
+    if (is_left_matched_[next_unmatched_] == 0) emit(next_unmatched_, nullptr);
+}
+
+// Goes on with the left batch, the output being empty, for as many pairs as are tested at once.
+Status HashJoin::match_filtered() {
+  if (left_row_ < left_->rows) {
+    collect_pairs();
+    if (filter_->pairs().rows > 0) RETURN_IF_ERROR(test_pairs());
+  }
+  if (left_row_ == left_->rows) emit_unmatched_left();
+  return Status::ok;
+}
+
 void HashJoin::emit_unmatched_right() {
   for (; next_row_ != nullptr && out_.batch().rows < batch_rows_max;
        next_row_ = next_row_->added_earlier)
@@ -246,15 +305,26 @@ Status HashJoin::divide(Progress* progress) {
 // Until the output has rows that point into the left batch, or the left input has ended.
 Status HashJoin::probe(Progress* progress) {
   for (;;) {
-    if (left_ == nullptr || left_row_ == left_->rows) {
+    if (left_ == nullptr || is_left_done()) {
       if (out_.batch().rows > 0) return Status::ok;
       left_row_ = 0;
       RETURN_IF_ERROR(take(true, &left_, progress));
       if (*progress == Progress::paused) return Status::ok;
       if (*progress == Progress::ended) break;
+      next_unmatched_ = filter_ == nullptr ? left_->rows : 0;
+      std::fill_n(is_left_matched_, left_->rows, uint8_t{0});
     }
-    match_rows();
-    if (out_.batch().rows == batch_rows_max) return Status::ok;
+    if (filter_ == nullptr) {
+      match_rows();
+      if (out_.batch().rows == batch_rows_max) return Status::ok;
+      continue;
+    }
+    RETURN_IF_ERROR(match_filtered());
+    if (out_.batch().rows > 0) return Status::ok;
+    if (execution().is_out_of_time()) {
+      *progress = Progress::paused;
+      return Status::ok;
+    }
   }
   phase_ = Phase::unmatched;
   next_row_ = keeps_right_ ? table_.last() : nullptr;

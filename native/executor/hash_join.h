@@ -1,4 +1,4 @@
-// HashJoin: rows of two inputs whose keys are equal, and, as the type of join wants it, those that have no partner. Within
+// HashJoin: rows of two inputs whose keys are equal and for which conditions hold, and, as the type of join wants it, those that have no partner. Within
 // work_mem times hash_mem_multiplier.
 //
 // The right input is kept in memory, by the hashes of its keys; the left one passes by. Rows with a null key have no
@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "executor/expression.h"
+#include "executor/join_filter.h"
 #include "executor/join_table.h"
+#include "executor/join_type.h"
 #include "executor/operator.h"
 #include "executor/spilled_rows.h"
 
 namespace pgdata {
-
-enum class JoinType : uint8_t { inner, left, right, full, semi, anti };
 
 // One of the equalities; both sides have the same type.
 struct JoinKey {
@@ -28,10 +28,11 @@ struct JoinKey {
 // Its batches have the left columns, then the right ones; for semi and anti the left ones alone.
 class HashJoin final : public Operator {
  public:
+  // The conditions are on the left columns, then the right ones.
   static Status create(Execution& execution, JoinType type, OperatorPointer left,
                        OperatorPointer right, std::vector<ValueType> left_types,
                        std::vector<ValueType> right_types, std::vector<JoinKey> keys,
-                       OperatorPointer* made);
+                       std::vector<ExpressionPointer> conditions, OperatorPointer* made);
 
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
@@ -56,7 +57,8 @@ class HashJoin final : public Operator {
 
   HashJoin(Execution& execution, JoinType type, Operator::Children children,
            std::vector<ValueType> left_types, std::vector<ValueType> right_types,
-           std::vector<JoinKey> keys, std::vector<JoinTableKey> key_types);
+           std::vector<JoinKey> keys, std::vector<ExpressionPointer> conditions,
+           std::vector<JoinTableKey> key_types);
   // The next batch of an input; null with Progress::ended or paused.
   Status take(bool is_left, const Batch** batch, Progress* progress);
   // The keys of a batch's rows, their hashes, and which of them have a null among them.
@@ -67,7 +69,15 @@ class HashJoin final : public Operator {
   void end_dividing();
   void begin_pass();
   void match_rows();
-  void emit(uint32_t left_row, const JoinRow* right_row);
+  Status match_filtered();
+  void collect_pairs();
+  Status test_pairs();
+  void emit_unmatched_left();
+  bool is_left_done() const { return left_row_ == left_->rows && next_unmatched_ == left_->rows; }
+  void put_pair(Batch& to, uint32_t left_row, const JoinRow* right_row);
+  void emit(uint32_t left_row, const JoinRow* right_row) {
+    put_pair(out_.batch(), left_row, right_row);
+  }
   void emit_unmatched_right();
 
   Status load(Progress* progress);
@@ -102,6 +112,10 @@ class HashJoin final : public Operator {
   uint32_t left_row_ = 0;
   JoinRow* match_ = nullptr;
   bool is_row_begun_ = false;
+  // With conditions: which rows of the left batch have a partner; up to where those without one were given.
+  std::unique_ptr<JoinFilter> filter_;
+  uint8_t is_left_matched_[batch_rows_max];
+  uint32_t next_unmatched_ = 0;
   // Which row of the table is moved or given next.
   JoinRow* next_row_ = nullptr;
   BatchStorage out_;

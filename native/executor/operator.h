@@ -116,11 +116,20 @@ class Operator {
     for (const auto& child : children_) child->pause();
   }
 
+  // Whether it can begin anew, with its first row.
+  virtual bool can_rewind() const { return false; }
+  Status rewind() {
+    counters_.loops++;
+    return restart();
+  }
+
   // Of this one, then of those below, from the left to the right.
   void report(std::vector<OperatorReport>* reports) const;
 
  protected:
   virtual Status produce(const Batch** batch, Progress* progress) = 0;
+  // Of those that can be rewound.
+  virtual Status restart() { return Status::ok; }
   // What not all operators have.
   virtual void describe(OperatorReport*) const {}
 

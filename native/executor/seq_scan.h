@@ -20,9 +20,14 @@ class SeqScan final : public Operator {
   SeqScan(Execution& execution, std::shared_ptr<Table> table, std::vector<int> attributes,
           std::vector<ExpressionPointer> conditions);
   void pause() override { scan_.pause(); }
+  bool can_rewind() const override { return true; }
 
  protected:
   Status produce(const Batch** batch, Progress* progress) override;
+  Status restart() override {
+    begun_ = false;
+    return Status::ok;
+  }
 
  private:
   std::shared_ptr<Table> table_;

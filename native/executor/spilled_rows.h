@@ -29,6 +29,8 @@ class SpilledRows {
   Status end_writing();
   // The next rows, good until the next call; null after the last one.
   Status read(const Batch** batch);
+  // The next rows are the first ones again; more may be written when all were read.
+  Status rewind() { return stream_.rewind(); }
 
  private:
   void charge(size_t bytes);

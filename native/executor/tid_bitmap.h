@@ -26,6 +26,11 @@ class TidBitmap {
 
   // The next block; false after the last one.
   bool next_block();
+  // Begins with the first block again.
+  void rewind() {
+    next_ = 0;
+    next_lossy_ = 0;
+  }
   BlockNumber block() const { return block_; }
   // Only the block is known.
   bool is_lossy() const { return is_lossy_; }

@@ -422,16 +422,28 @@ export type NativePlanNode =
       leftColumns: NativeType[]
       rightColumns: NativeType[]
       keys: { left: NativeExpression; right: NativeExpression }[]
+      /** What must be true besides, on the left columns, then the right ones. */
+      filter: NativeExpression[]
     }
   | {
-      node: 'index join'
+      node: 'nested loop'
       type: 'inner' | 'left' | 'semi' | 'anti'
       left: NativePlanNode
-      /** The keys' values are of the left columns. */
-      right: Extract<NativePlanNode, { node: 'index scan' }>
+      /** An index scan, whose keys' values may be of the left columns, or what can be read again: a scan, or kept rows. */
+      right: NativePlanNode
       leftColumns: NativeType[]
       rightColumns: NativeType[]
+      /** On the left columns, then the right ones. */
+      filter: NativeExpression[]
+      /** The left columns that it reads. */
+      testedColumns: number[]
+      /** Of the partners of a left row, one is enough or all that there are. */
+      takesFirst: boolean
+      /** The index is searched for each left row, and the filter is what else its rows are tested for. */
+      isSearched: boolean
     }
+  /** Rows that are kept, to be read again. */
+  | { node: 'materialize'; child: NativePlanNode; columns: NativeType[] }
   | {
       node: 'aggregate'
       /** Sorted: rows come in the order of the keys, of which there are some; unique: the same, of a result's columns. */

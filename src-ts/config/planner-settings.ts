@@ -6,6 +6,7 @@ const switches = [
   'enable_indexonlyscan',
   'enable_bitmapscan',
   'enable_hashjoin',
+  'enable_material',
   'enable_nestloop',
   'enable_sort',
   'enable_hashagg',

@@ -59,12 +59,13 @@ function memory(
 }
 
 function details(node: ExplainNode): string[] {
-  const lines: string[] = []
+  const lines: string[] = node.Disabled === true ? ['Disabled: true'] : []
   for (const name of [
     'Window',
     'Recheck Cond',
     'Index Cond',
     'Hash Cond',
+    'Join Filter',
     'Sort Key',
     'Group Key',
     'Filter',
@@ -72,6 +73,11 @@ function details(node: ExplainNode): string[] {
     const value = node[name]
     if (value !== undefined)
       lines.push(`${name}: ${Array.isArray(value) ? value.join(', ') : value}`)
+  }
+  const unjoined = node['Rows Removed by Join Filter']
+  if (unjoined !== undefined && unjoined !== 0) {
+    const place = lines.findIndex((line) => line.startsWith('Join Filter: '))
+    lines.splice(place + 1, 0, `Rows Removed by Join Filter: ${unjoined}`)
   }
   const removed = node['Rows Removed by Filter']
   if (removed !== undefined && removed !== 0) lines.push(`Rows Removed by Filter: ${removed}`)

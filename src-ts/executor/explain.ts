@@ -72,6 +72,20 @@ const setOpCommands = {
   'except all': 'Except All',
 } as const
 
+function childrenOf(node: NativePlanNode): readonly NativePlanNode[] {
+  if ('children' in node) return node.children
+  if ('child' in node) return [node.child]
+  return 'left' in node ? [node.left, node.right] : []
+}
+
+function storage({ diskBytes, peakBytes }: NativeOperatorReport) {
+  const isOnDisk = diskBytes > 0
+  return {
+    Storage: isOnDisk ? 'Disk' : 'Memory',
+    'Maximum Storage': kilobytes(isOnDisk ? diskBytes : peakBytes),
+  }
+}
+
 function kilobytes(bytes: number): number {
   return Math.ceil(bytes / 1024)
 }
@@ -88,13 +102,14 @@ export class Explainer {
   readonly #codecOf: CodecOf
   readonly #tables: readonly ScopeTable[]
   readonly #costs: PlanCosts | undefined
+  readonly #disabled: (node: NativePlanNode) => number
   readonly #usage: ShownUsage
   // Of the operators that are still to come, in order.
   readonly #reports: NativeOperatorReport[] | undefined
   // So many windows were named.
   #windows = 0
-  // Of the rows that an index is searched for.
-  #outer: readonly ColumnText[] = []
+  // Of the rows that an index is searched for: their columns, and what is tested of them beside those that it finds.
+  #outer: { columns: readonly ColumnText[]; filter: readonly NativeExpression[] } | undefined
 
   /** `reports`: what a plan that ran gave. */
   constructor(
@@ -107,6 +122,7 @@ export class Explainer {
     this.#codecOf = codecOf
     this.#tables = plan.tables
     this.#costs = hasCosts ? plan.costs : undefined
+    this.#disabled = (node) => plan.costs.of(node).disabled
     this.#usage = usage
     this.#reports = reports && [...reports]
   }
@@ -185,7 +201,7 @@ export class Explainer {
       ...('Command' in rest && { Command: rest.Command }),
       ...this.#estimate(node),
       ...(report && this.#done(report)),
-      Disabled: false,
+      Disabled: this.#isDisabled(node),
       ...rest,
       ...(report && usageProperties(report, this.#usage)),
     }
@@ -201,8 +217,16 @@ export class Explainer {
         return this.#indexScan(node, report)
       case 'bitmap scan':
         return this.#bitmapScan(node, report)
-      case 'index join':
-        return this.#indexJoin(node)
+      case 'nested loop':
+        return this.#nestedLoop(node, report)
+      case 'materialize': {
+        const child = this.#child(node.child, 'Outer')
+        return {
+          properties: { 'Node Type': 'Materialize', ...(report && storage(report)) },
+          children: [child.node],
+          columns: child.columns,
+        }
+      }
       case 'hash join':
         return this.#hashJoin(node, report)
       case 'aggregate':
@@ -232,6 +256,12 @@ export class Explainer {
       default:
         return { properties: { 'Node Type': 'Result' }, children: [], columns: [] }
     }
+  }
+
+  // Is it of a kind that settings want avoided?
+  #isDisabled(node: NativePlanNode): boolean {
+    const below = childrenOf(node).reduce((sum, child) => sum + this.#disabled(child), 0)
+    return this.#disabled(node) > below
   }
 
   #done({ startupMs, totalMs, rows, loops }: NativeOperatorReport): Record<string, number> {
@@ -314,7 +344,7 @@ export class Explainer {
         return expressionText(this.#codecOf, condition, [{ text: key, isPlain: true }])
       }
       if (value === undefined) return `(${key} ${operator.toUpperCase()})`
-      return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer)})`
+      return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer?.columns ?? [])})`
     })
     return {
       'Index Name': name,
@@ -346,8 +376,13 @@ export class Explainer {
       'Relation Name': relation.name,
       Alias: alias,
     }
-    if (node.conditions.length > 0) {
-      properties.Filter = this.#conditions(node.conditions, columns)
+    const { columns: outer = [], filter = [] } = this.#outer ?? {}
+    const tests = [
+      ...node.conditions.map((one) => expressionText(this.#codecOf, one, columns)),
+      ...filter.map((one) => expressionText(this.#codecOf, one, [...outer, ...columns])),
+    ]
+    if (tests.length > 0) {
+      properties.Filter = junctionText('and', tests)
       if (report !== undefined) {
         const removed = Math.round(report.rowsRemoved / report.loops)
         properties['Rows Removed by Filter'] = removed
@@ -357,16 +392,45 @@ export class Explainer {
     return { properties, children: [], columns: above }
   }
 
-  #indexJoin(node: NodeOf<'index join'>): Described {
+  #nestedLoop(node: NodeOf<'nested loop'>, report: NativeOperatorReport | undefined): Described {
     const left = this.#child(node.left, 'Outer')
-    this.#outer = left.columns
+    const search = this.#reports?.[0]
+    if (node.isSearched) this.#outer = { columns: left.columns, filter: node.filter }
     const right = this.#child(node.right, 'Inner')
-    this.#outer = []
+    this.#outer = undefined
+    const properties: Record<string, ExplainValue> = {
+      'Node Type': 'Nested Loop',
+      'Join Type': joinTypes[node.type],
+    }
+    const columns = [...left.columns, ...right.columns]
+    if (!node.isSearched) {
+      Object.assign(properties, this.#joinFilter(node.filter, columns, report))
+    } else if (node.filter.length > 0 && search !== undefined && report !== undefined) {
+      // In PostgreSQL the scan tests all.
+      const { loops } = search
+      const removed = search.rowsRemoved + report.rowsRemoved
+      right.node['Actual Rows'] = rounded((search.rows - report.rowsRemoved) / loops, 2)
+      right.node['Rows Removed by Filter'] = Math.round(removed / loops)
+    }
     const isFilter = node.type === 'semi' || node.type === 'anti'
     return {
-      properties: { 'Node Type': 'Nested Loop', 'Join Type': joinTypes[node.type] },
+      properties,
       children: [left.node, right.node],
-      columns: isFilter ? left.columns : [...left.columns, ...right.columns],
+      columns: isFilter ? left.columns : columns,
+    }
+  }
+
+  #joinFilter(
+    filter: readonly NativeExpression[],
+    columns: readonly ColumnText[],
+    report: NativeOperatorReport | undefined,
+  ): Record<string, ExplainValue> {
+    if (filter.length === 0) return {}
+    return {
+      'Join Filter': this.#conditions(filter, columns),
+      ...(report && {
+        'Rows Removed by Join Filter': Math.round(report.rowsRemoved / report.loops),
+      }),
     }
   }
 
@@ -411,6 +475,7 @@ export class Explainer {
         'Node Type': 'Hash Join',
         'Join Type': joinTypes[node.type],
         'Hash Cond': junctionText('and', conditions),
+        ...this.#joinFilter(node.filter, [...left.columns, ...columns], report),
       },
       children: [left.node, hash],
       columns: isFilter ? left.columns : [...left.columns, ...columns],
@@ -480,11 +545,7 @@ export class Explainer {
       'Node Type': 'WindowAgg',
       Window: `${name} AS (${parts.join(' ')})`,
     }
-    if (report !== undefined) {
-      const isOnDisk = report.diskBytes > 0
-      properties.Storage = isOnDisk ? 'Disk' : 'Memory'
-      properties['Maximum Storage'] = kilobytes(isOnDisk ? report.diskBytes : report.peakBytes)
-    }
+    if (report !== undefined) Object.assign(properties, storage(report))
     return { properties, children: [child.node], columns: [...child.columns, ...calls] }
   }
 

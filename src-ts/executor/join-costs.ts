@@ -1,11 +1,14 @@
 // What joins cost, and how many rows they give.
 //
-// Source: calc_joinrel_size_estimate, initial_cost_hashjoin, final_cost_hashjoin, initial_cost_nestloop,
-// final_cost_nestloop in src/backend/optimizer/path/costsize.c, estimate_hash_bucket_stats in
-// src/backend/utils/adt/selfuncs.c, ExecChooseHashTableSize in src/backend/executor/nodeHash.c, PostgreSQL 18.
+// Source: calc_joinrel_size_estimate, initial_cost_hashjoin, final_cost_hashjoin in
+// src/backend/optimizer/path/costsize.c, estimate_hash_bucket_stats in src/backend/utils/adt/selfuncs.c,
+// ExecChooseHashTableSize in src/backend/executor/nodeHash.c, PostgreSQL 18.
 import type { PlannerSettings } from '../config/planner-settings.ts'
+import type { AnalyzedJoin } from './analyze-join.ts'
 import { clampRows, distinctValues } from './column-variable.ts'
 import { blockBytes, bytesOf, type Estimate } from './estimate.ts'
+import { addUp, type OperatorCount } from './expression-cost.ts'
+import type { FilterFractions } from './filter-selectivity.ts'
 import { type JoinVariables, pairFraction, partnerFraction } from './join-selectivity.ts'
 
 export type JoinType = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
@@ -14,6 +17,9 @@ export type JoinType = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
 export interface JoinFacts {
   type: JoinType
   keys: readonly JoinVariables[]
+  /** Operators of comparing keys, and of the other conditions. */
+  keyCost: OperatorCount
+  filterCost: OperatorCount
   /** Of the result. */
   rows: number
   width: number
@@ -22,15 +28,19 @@ export interface JoinFacts {
 }
 
 export function joinFacts(
-  type: JoinType,
+  { type, keys: compared, filter }: AnalyzedJoin,
   keys: readonly JoinVariables[],
+  fractions: FilterFractions,
   leftRows: number,
   rightRows: number,
   width: number,
   isRightUnique: boolean,
 ): JoinFacts {
-  const pairs = keys.reduce((product, key) => product * pairFraction(key), 1)
-  const partnered = keys.reduce((product, key) => product * partnerFraction(key, rightRows), 1)
+  const pairs = keys.reduce((product, key) => product * pairFraction(key), fractions.pairs)
+  const partnered = keys.reduce(
+    (product, key) => product * partnerFraction(key, rightRows),
+    fractions.partnered,
+  )
   const inner = leftRows * rightRows * pairs
   const rows = {
     inner,
@@ -48,7 +58,15 @@ export function joinFacts(
     // PostgreSQL takes the fraction of pairs for that of rows here, and so does who wants its costs.
     partners = { fraction: pairs, count: Math.max(1, rightRows) }
   }
-  return { type, keys, rows: clampRows(rows), width, partners }
+  return {
+    type,
+    keys,
+    keyCost: addUp(compared.map(({ condition }) => condition)),
+    filterCost: addUp(filter),
+    rows: clampRows(rows),
+    width,
+    partners,
+  }
 }
 
 const tuplesPerBucketHeader = 16
@@ -102,7 +120,9 @@ export function hashJoinCost(
 ): Estimate {
   const { cpu_operator_cost, cpu_tuple_cost, seq_page_cost } = settings
   const hashing = cpu_operator_cost * facts.keys.length
+  const { keyCost, filterCost } = facts
   let startup = left.startup + right.total + (hashing + cpu_tuple_cost) * right.rows
+  startup += (keyCost.startup + filterCost.startup) * cpu_operator_cost
   let run = left.total - left.startup + hashing * left.rows
   const { buckets, batches } = hashTable(settings, right)
   if (batches > 1) {
@@ -111,7 +131,7 @@ export function hashJoinCost(
   }
   const allBuckets = buckets * batches
   const share = Math.min(...facts.keys.map((key) => bucketShare(key, right.rows, allBuckets)))
-  const comparing = cpu_operator_cost * facts.keys.length
+  const comparing = cpu_operator_cost * keyCost.perRow
   let found: number
   if (facts.partners === undefined) {
     run += comparing * left.rows * clampRows(right.rows * share) * 0.5
@@ -123,36 +143,7 @@ export function hashJoinCost(
     run += comparing * (left.rows - matched) * clampRows(right.rows / allBuckets) * 0.05
     found = facts.type === 'anti' ? left.rows - matched : matched
   }
-  run += cpu_tuple_cost * found
+  run += (cpu_tuple_cost + filterCost.perRow * cpu_operator_cost) * found
   const disabled = left.disabled + right.disabled + (settings.enable_hashjoin ? 0 : 1)
-  return { startup, total: startup + run, rows: facts.rows, width: facts.width, disabled }
-}
-
-/** `right`: of one search by a left row. */
-export function indexJoinCost(
-  settings: PlannerSettings,
-  facts: JoinFacts,
-  left: Estimate,
-  right: Estimate,
-): Estimate {
-  const { cpu_tuple_cost } = settings
-  const again = Math.max(left.rows - 1, 0)
-  const search = right.total - right.startup
-  const startup = left.startup + right.startup
-  let run = left.total - left.startup + again * right.startup
-  let found: number
-  if (facts.partners === undefined) {
-    run += search + again * search
-    found = left.rows * right.rows
-  } else {
-    const matched = Math.round(left.rows * facts.partners.fraction)
-    const scanned = 2 / (facts.partners.count + 1)
-    run += search * scanned
-    if (matched > 1) run += (matched - 1) * search * scanned
-    run += ((left.rows - matched) * search) / right.rows
-    found = matched * right.rows * scanned
-  }
-  run += cpu_tuple_cost * found
-  const disabled = left.disabled + right.disabled + (settings.enable_nestloop ? 0 : 1)
   return { startup, total: startup + run, rows: facts.rows, width: facts.width, disabled }
 }

@@ -1,8 +1,9 @@
-// Ways to join one more table to the rows so far: by hashes, or by searching an index of the table for each row.
+// Ways to join one more table to the rows so far: by hashes, or by going through one side, or searching an index of it, for
+// each row of the other.
 //
 // Source: src/backend/optimizer/path/joinpath.c, PostgreSQL 18.
 import type { NativePlanNode, NativeType } from '../binding/native.ts'
-import type { Estimate } from './estimate.ts'
+import type { AnalyzedJoin } from './analyze-join.ts'
 import { isCheaper } from './estimate.ts'
 import {
   type BoundExpression,
@@ -10,24 +11,14 @@ import {
   nativeType,
   visitColumns,
 } from './expression.ts'
+import { cheapestFirst } from './expression-cost.ts'
+import { filterFractions } from './filter-selectivity.ts'
 import { type ColumnOrder, satisfies, usableIndexes } from './index-match.ts'
-import {
-  hashJoinCost,
-  indexJoinCost,
-  type JoinFacts,
-  type JoinType,
-  joinFacts,
-} from './join-costs.ts'
+import { hashJoinCost, type JoinFacts, type JoinType, joinFacts } from './join-costs.ts'
+import { materialized, nestedLoopCost, readAgain } from './loop-costs.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import { type Candidate, placing, type ScanPlanner, type Wanted } from './plan-scans.ts'
 import type { Scope, ScopeTable } from './scope.ts'
-
-export interface AnalyzedJoin {
-  type: JoinType
-  keys: { left: BoundExpression; right: BoundExpression }[]
-}
-
-type IndexScan = Extract<NativePlanNode, { node: 'index scan' }>
 
 // The same join with its inputs the other way round.
 const swappedTypes: Partial<Record<JoinType, JoinType>> = {
@@ -35,6 +26,27 @@ const swappedTypes: Partial<Record<JoinType, JoinType>> = {
   left: 'right',
   right: 'left',
   full: 'full',
+}
+
+// One input on the left, the other one on the right.
+interface Sides {
+  join: AnalyzedJoin
+  lefts: readonly Candidate[]
+  right: Candidate
+  /** If the right input is a table. */
+  rightTable: Wanted | undefined
+  facts: JoinFacts
+}
+
+function swapped({ type, keys, filter }: AnalyzedJoin): AnalyzedJoin | undefined {
+  const other = swappedTypes[type]
+  const swappedKeys = keys.map((key) => ({ ...key, left: key.right, right: key.left }))
+  return other && { type: other, keys: swappedKeys, filter }
+}
+
+// All that is tested, in PostgreSQL's order.
+function testsOf({ keys, filter }: AnalyzedJoin): BoundExpression[] {
+  return cheapestFirst([...filter, ...keys.map(({ condition }) => condition)])
 }
 
 function cheapest(costs: PlanCosts, candidates: readonly Candidate[]): Candidate {
@@ -70,51 +82,72 @@ export class JoinPlanner {
     this.#scans = scans
   }
 
-  /** `above`: what is read of the result. */
+  /** `leftTable`: if the left input is one; `above`: what is read of the result. */
   joins(
     lefts: readonly Candidate[],
+    leftTable: Wanted | undefined,
     join: AnalyzedJoin,
-    wanted: Wanted,
+    rightTable: Wanted,
     above: readonly BoundExpression[],
   ): Candidate[] {
-    const right = cheapest(this.#costs, this.#scans.scans({ ...wanted, order: [] }))
-    const [left] = lefts as [Candidate]
+    const rights = this.#scans.scans(rightTable)
+    const [left, right] = [cheapest(this.#costs, lefts), cheapest(this.#costs, rights)]
     const facts = this.#facts(join, left, right, above)
-    const { type } = join
-    const cheapestLeft = cheapest(this.#costs, lefts)
-    const hashed = [this.#hashJoin(cheapestLeft, right, join, facts)]
-    const swapped = swappedTypes[type]
-    if (swapped !== undefined) {
-      const keys = join.keys.map((key) => ({ left: key.right, right: key.left }))
-      const other = this.#facts({ type: swapped, keys }, right, cheapestLeft, above)
-      const sides = { type: swapped, keys }
-      hashed.push(this.#hashJoin(right, cheapestLeft, sides, { ...other, rows: facts.rows }))
+    const ways = this.#ways({ join, lefts, right, rightTable, facts })
+    const other = swapped(join)
+    if (other !== undefined) {
+      const { rows } = facts
+      ways.push(
+        ...this.#ways({
+          join: other,
+          lefts: rights,
+          right: left,
+          rightTable: leftTable,
+          facts: { ...this.#facts(other, right, left, above), rows },
+        }),
+      )
     }
+    return worthKeeping(this.#costs, ways)
+  }
+
+  #ways(sides: Sides): Candidate[] {
+    const { join, lefts } = sides
+    const { type } = join
+    const hashed = join.keys.length > 0 ? [this.#hashJoin(cheapest(this.#costs, lefts), sides)] : []
     if (type === 'right' || type === 'full') return hashed
-    const leftRows = this.#costs.of(left.node).rows
-    const joined = join.keys.map(
-      (key): BoundExpression => ({
-        kind: 'comparison',
-        operator: '=',
-        left: key.right,
-        right: key.left,
-      }),
-    )
-    const looped = lefts.flatMap((one) =>
-      this.#scans
-        .searches(wanted, joined, leftRows, one.place)
-        .map((search) => this.#indexJoin(one, search, type, facts)),
-    )
-    return worthKeeping(this.#costs, [...hashed, ...looped])
+    return [...hashed, ...lefts.flatMap((left) => this.#nestedLoops(left, type, sides))]
+  }
+
+  #nestedLoops(
+    left: Candidate,
+    type: 'inner' | 'left' | 'semi' | 'anti',
+    { join, right, rightTable, facts }: Sides,
+  ): Candidate[] {
+    const tests = testsOf(join)
+    const loop = (inner: Candidate, filter: readonly BoundExpression[], isSearched: boolean) =>
+      this.#nestedLoop(left, inner, type, filter, isSearched, facts)
+    const loops: Candidate[] = []
+    // What is no table cannot be read again.
+    const isTable = rightTable !== undefined
+    if (isTable) loops.push(loop(right, tests, false))
+    if (!isTable || this.#costs.settings.enable_material)
+      loops.push(loop(this.#materialized(right), tests, false))
+    if (rightTable !== undefined) {
+      const leftRows = this.#costs.of(left.node).rows
+      const searches = this.#scans.searches(rightTable, tests, leftRows, left.place)
+      loops.push(...searches.map(({ scan, filter }) => loop(scan, filter, true)))
+    }
+    return loops
   }
 
   // Of a join of two inputs, the right one of which may be a table.
   #facts(
-    { type, keys }: AnalyzedJoin,
+    join: AnalyzedJoin,
     left: Candidate,
     right: Candidate,
     above: readonly BoundExpression[],
   ): JoinFacts {
+    const { type, keys } = join
     const origins = { left: this.#costs.origins(left.node), right: this.#costs.origins(right.node) }
     const { selectivity } = this.#costs
     const variables = keys.map((key) => ({
@@ -137,9 +170,16 @@ export class JoinPlanner {
     )
     const compared = variables.flatMap((key) => key.right?.column ?? [])
     const [leftRows, rightRows] = [left, right].map(({ node }) => this.#costs.of(node).rows)
+    const filter = filterFractions(
+      selectivity,
+      join.filter.map(placing([...left.columns, ...right.columns])),
+      origins,
+      rightRows as number,
+    )
     return joinFacts(
-      type,
+      join,
       variables,
+      filter,
       leftRows as number,
       rightRows as number,
       width,
@@ -166,12 +206,8 @@ export class JoinPlanner {
     return columns.map((column) => nativeType(this.#scope.typeOf(column)))
   }
 
-  #hashJoin(
-    left: Candidate,
-    right: Candidate,
-    { type, keys }: AnalyzedJoin,
-    facts: JoinFacts,
-  ): Candidate {
+  #hashJoin(left: Candidate, { join, right, facts }: Sides): Candidate {
+    const { type, keys, filter } = join
     const node: NativePlanNode = {
       node: 'hash join',
       type,
@@ -180,45 +216,62 @@ export class JoinPlanner {
       leftColumns: this.#types(left.columns),
       rightColumns: this.#types(right.columns),
       keys: keys.map((key) => ({ left: left.place(key.left), right: right.place(key.right) })),
+      filter: cheapestFirst(filter).map(placing([...left.columns, ...right.columns])),
     }
-    return this.#joined(node, left, right, type, hashJoinCost, facts, [])
+    const [from, to] = [this.#costs.of(left.node), this.#costs.of(right.node)]
+    this.#costs.set(node, hashJoinCost(this.#costs.settings, facts, from, to))
+    const columns = resultColumns(type, left, right)
+    return { node, columns, place: placing(columns), order: [] }
   }
 
-  #indexJoin(
+  #materialized(child: Candidate): Candidate {
+    const columns = this.#types(child.columns)
+    const node: NativePlanNode = { node: 'materialize', child: child.node, columns }
+    this.#costs.set(node, materialized(this.#costs.settings, this.#costs.of(child.node)))
+    return { ...child, node }
+  }
+
+  #nestedLoop(
     left: Candidate,
     right: Candidate,
     type: 'inner' | 'left' | 'semi' | 'anti',
+    filter: readonly BoundExpression[],
+    isSearched: boolean,
     facts: JoinFacts,
   ): Candidate {
+    const both = placing([...left.columns, ...right.columns])
+    const read = new Set<number>()
+    for (const condition of filter) {
+      visitColumns(condition, ({ table, attribute }) =>
+        read.add(
+          left.columns.findIndex((one) => one.table === table && one.attribute === attribute),
+        ),
+      )
+    }
+    read.delete(-1)
     const node: NativePlanNode = {
-      node: 'index join',
+      node: 'nested loop',
       type,
       left: left.node,
-      right: right.node as IndexScan,
+      right: right.node,
       leftColumns: this.#types(left.columns),
       rightColumns: this.#types(right.columns),
+      filter: filter.map(both),
+      testedColumns: [...read],
+      takesFirst: facts.partners !== undefined,
+      isSearched,
     }
-    return this.#joined(node, left, right, type, indexJoinCost, facts, left.order)
-  }
-
-  #joined(
-    node: NativePlanNode,
-    left: Candidate,
-    right: Candidate,
-    type: JoinType,
-    cost: typeof hashJoinCost,
-    facts: JoinFacts,
-    order: readonly ColumnOrder[],
-  ): Candidate {
+    const { settings } = this.#costs
+    const inner = this.#costs.of(right.node)
+    const cost = nestedLoopCost(settings, facts, this.#costs.of(left.node), inner, {
+      again: readAgain(settings, right.node, inner),
+      // A search tests the conditions itself.
+      tested: isSearched ? [] : filter,
+      isByIndex: isSearched && filter.length === 0,
+    })
+    this.#costs.set(node, cost)
     const columns = resultColumns(type, left, right)
-    const estimate: Estimate = cost(
-      this.#costs.settings,
-      facts,
-      this.#costs.of(left.node),
-      this.#costs.of(right.node),
-    )
-    this.#costs.set(node, estimate)
-    return { node, columns, place: placing(columns), order }
+    return { node, columns, place: placing(columns), order: left.order }
   }
 }
 

@@ -5,7 +5,7 @@ import type { Variable } from './column-variable.ts'
 import { clampFraction, equalsConstant, histogramFraction, sum } from './comparison-selectivity.ts'
 import { greaterThanPrefix, likeMatcher, likePrefix } from './like-pattern.ts'
 
-const matchByDefault = 0.005
+export const matchByDefault = 0.005
 // What each part of a pattern leaves of the rows.
 const ofWildcard = 5
 const ofCharacter = 0.2

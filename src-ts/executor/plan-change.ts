@@ -173,10 +173,10 @@ export class ChangePlanner {
       attribute,
     }))
     const read = [address, ...columns]
-    const from = this.#relation.name
     const statistics = [this.#context.statisticsOf(this.#relation)]
-    const costs = new PlanCosts(this.#context.settings, statistics, this.#context.codecOf)
-    const ways = planTables(this.#names, this.#scope, { from }, conditions, read, costs, [])
+    const { codecOf, settings } = this.#context
+    const costs = new PlanCosts(settings, statistics, codecOf)
+    const ways = planTables(codecOf, this.#scope, {}, conditions, read, costs, [])
     const { stage } = choosePlan(costs, ways, { order: [], rows: undefined })
     const all = [addressAttribute, ...attributes]
     const child: NativePlanNode = {

@@ -12,6 +12,7 @@ import {
   matchIndex,
   orderOf,
   satisfies,
+  tablesOf,
   usableIndexes,
 } from './index-match.ts'
 import type { PlanCosts } from './plan-costs.ts'
@@ -36,6 +37,13 @@ export interface Wanted {
   kept: readonly number[]
   /** An order that would be of use. */
   order: readonly ColumnOrder[]
+}
+
+/** An index scan for each row of another input. */
+export interface RowSearch {
+  scan: Candidate
+  /** What else of the joined conditions its rows are to be tested for. */
+  filter: BoundExpression[]
 }
 
 interface Search {
@@ -71,27 +79,28 @@ export class ScanPlanner {
   size({ table, conditions, kept }: Pick<Wanted, 'table' | 'conditions' | 'kept'>) {
     const { tuples } = this.#costs.tables[table] as TableStatistics
     const width = kept.reduce((sum, one) => sum + this.#costs.columnWidth(table, one), 0)
-    return { rows: clampRows(tuples * this.#fraction(conditions)), width }
+    return { rows: clampRows(tuples * this.#fraction(table, conditions)), width }
   }
 
   /**
    * Searches by values of other tables' columns, which `placeValue` puts in place, done so many times: by those indexes that
-   * test all of `joined`, conditions which compare columns with such values.
+   * test something of `joined`, conditions on both.
    */
   searches(
     wanted: Wanted,
     joined: readonly BoundExpression[],
     loops: number,
     placeValue: Candidate['place'],
-  ): Candidate[] {
+  ): RowSearch[] {
     const conditions = [...wanted.conditions, ...joined]
     const given = { ...wanted, conditions }
     const table = this.#scope.tables[wanted.table] as ScopeTable
     return usableIndexes(table).flatMap(([number, index]) => {
       const keys = matchIndex(wanted.table, index, conditions)
-      const isTested = joined.every((one) => keys.some(({ condition }) => condition === one))
-      if (!isTested) return []
-      return [this.#indexScan(given, number, index, { keys, order: [], loops, placeValue })]
+      const filter = joined.filter((one) => !keys.some(({ condition }) => condition === one))
+      if (filter.length === joined.length) return []
+      const search = { keys, order: [], loops, placeValue }
+      return [{ scan: this.#indexScan(given, number, index, search), filter }]
     })
   }
 
@@ -140,11 +149,11 @@ export class ScanPlanner {
     return entryColumns(this.#scope.tables[table] as ScopeTable, index, attributes)
   }
 
-  // Of a table's rows, those for which the conditions hold.
-  #fraction(conditions: readonly BoundExpression[]): number {
-    const columns: ColumnReference[] = []
+  // Of a table's rows, those for which the conditions hold; values of other tables' columns are not known yet.
+  #fraction(table: number, conditions: readonly BoundExpression[]): number {
+    const columns: (ColumnReference | undefined)[] = []
     const placed = conditions.map((condition) =>
-      place(condition, (column) => columns.push(column) - 1),
+      place(condition, (column) => columns.push(column.table === table ? column : undefined) - 1),
     )
     return this.#costs.selectivity.all(placed, columns)
   }
@@ -173,7 +182,9 @@ export class ScanPlanner {
         ...(list && { list: list.values, type: list.type }),
       })),
       attributes: [...attributes],
-      conditions: rest.map(placed),
+      conditions: rest
+        .filter((condition) => [...tablesOf(condition)].every((one) => one === table))
+        .map(placed),
       ...(entries && { entryColumns: entries }),
     }
     const statistics = this.#costs.tables[table] as TableStatistics
@@ -236,7 +247,10 @@ export class ScanPlanner {
   #use({ table }: Wanted, number: number, index: IndexDescriptor, keys: readonly IndexKey[]) {
     const { tuples } = this.#costs.tables[table] as TableStatistics
     const fraction = (used: readonly IndexKey[]) =>
-      this.#fraction(used.map(({ condition }) => condition))
+      this.#fraction(
+        table,
+        used.map(({ condition }) => condition),
+      )
     const bounds = boundsOf(keys)
     const isEquality = ({ operator }: IndexKey) => operator === '='
     const searches = keys.find(({ list }) => list !== undefined)?.list?.values.length

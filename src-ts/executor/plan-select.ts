@@ -101,10 +101,6 @@ export function planSelect(
   ]
   const above = [...output, ...order].map(({ expression }) => expression)
   const ofRows = windows === undefined ? above : [...above, ...expressionsOf(windows)]
-  const allNames: Names = {
-    codecOf: context.codecOf,
-    column: (name) => scope.column(name, true),
-  }
   const rows = limit === undefined ? undefined : limit + offset
   const bytewise = context.bytewiseDefaultCollation
   const isDistinctRows = isDistinct && grouping === undefined && windows === undefined
@@ -115,7 +111,7 @@ export function planSelect(
     return isOfRows ? order : []
   }
   const candidates = planTables(
-    allNames,
+    context.codecOf,
     scope,
     query,
     conditions,

@@ -118,14 +118,17 @@ export type OrderBy =
       nulls?: 'first' | 'last'
     }
 
-/** A further table, whose rows are joined with those so far where the columns named by `on` are equal. */
+/** A further table, whose rows are joined with those so far where the conditions hold. */
 export interface Join {
   table: string
   as?: string
   /** Semi and anti: rows so far that have, or do not have, a partner; the table's columns are then known in `on` alone. */
-  type?: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
-  /** Pairs of columns, one of this table and one of an earlier one: `{ 'o.account': 'accounts.id' }`. */
-  on: Readonly<Record<string, string>>
+  type?: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti' | 'cross'
+  /**
+   * Conditions as in `where`, but that a plain text beside a column's name is another column:
+   * `{ 'o.account': 'accounts.id', 'o.total': { '>': 100 } }`. A cross join has none.
+   */
+  on?: Conditions
 }
 
 export interface Select {

@@ -49,8 +49,21 @@ export class Scope {
 
   /** The column of that name, alone or after its table's; of hidden tables, too. Throws 42703, 42702, 42P01. */
   column(name: string, ofHidden = false): ScopeColumn {
-    const isKnown = (one: ScopeTable, table: number) =>
-      table >= this.first && table < this.#end && (ofHidden || !one.isHidden)
+    return this.#column(
+      name,
+      (one, table) => table >= this.first && table < this.#end && (ofHidden || !one.isHidden),
+    )
+  }
+
+  /** The same in the conditions of the join of a table: what it and those before it have. */
+  columnOfJoin(name: string, joined: number): ScopeColumn {
+    return this.#column(
+      name,
+      (one, table) => table === joined || (table >= this.first && table < joined && !one.isHidden),
+    )
+  }
+
+  #column(name: string, isKnown: (one: ScopeTable, table: number) => boolean): ScopeColumn {
     const found = this.tables.flatMap((one, table) =>
       isKnown(one, table) ? this.#columnsOf(table, name) : [],
     )

@@ -230,6 +230,126 @@ const joins: [string, Query][] = [
   ],
 ]
 
+const below = { '<': ['t.id', 'u.id'] }
+const pairs: [string, Query][] = [
+  [
+    'select s.id, u.id as other from small s cross join u',
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.id', { as: 'other', column: 'u.id' }],
+      join: [{ table: 'u', type: 'cross' }],
+    },
+  ],
+  [
+    'select s.k from small s join u on s.id < u.id',
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k'],
+      join: [{ table: 'u', on: { '<': ['s.id', 'u.id'] } }],
+    },
+  ],
+  [
+    `select s.k, u.note from small s left join u on s.k <> u.t and u.note = 'note 3' and s.id < 10`,
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k', 'u.note'],
+      join: [
+        {
+          table: 'u',
+          type: 'left',
+          on: {
+            's.k': { '<>': { column: 'u.t' } },
+            'u.note': { '=': 'note 3' },
+            's.id': { '<': 10 },
+          },
+        },
+      ],
+    },
+  ],
+  [
+    'select s.k, u.note from small s right join u on s.k > u.t',
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k', 'u.note'],
+      join: [{ table: 'u', type: 'right', on: { '>': ['s.k', 'u.t'] } }],
+    },
+  ],
+  [
+    'select s.k from small s join u on s.k = u.t or s.id = u.id where u.id < 100',
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k'],
+      join: [{ table: 'u', on: { or: [{ 's.k': 'u.t' }, { 's.id': 'u.id' }] } }],
+      where: { 'u.id': { '<': 100 } },
+    },
+  ],
+  [
+    'select u.id, t.name from u join t on t.id = u.t and t.id < u.id',
+    { from: 'u', columns: ['u.id', 't.name'], join: [{ table: 't', on: { ...onT, ...below } }] },
+  ],
+  [
+    'select u.id, t.name from u left join t on t.id = u.t and t.id < u.id where u.id < 20',
+    {
+      from: 'u',
+      columns: ['u.id', 't.name'],
+      join: [{ table: 't', type: 'left', on: { ...onT, ...below } }],
+      where: { 'u.id': { '<': 20 } },
+    },
+  ],
+  [
+    'select u.id, t.name from u join t on t.id > u.t where u.id = 7',
+    {
+      from: 'u',
+      columns: ['u.id', 't.name'],
+      join: [{ table: 't', on: { '>': ['t.id', 'u.t'] } }],
+      where: { 'u.id': 7 },
+    },
+  ],
+  [
+    'select u.id, s.k from u cross join small s where u.id = s.k and u.t + s.id > 5',
+    {
+      from: 'u',
+      columns: ['u.id', 's.k'],
+      join: [{ table: 'small', as: 's', type: 'cross' }],
+      where: {
+        'u.id': { '=': { column: 's.k' } },
+        '>': [{ add: ['u.t', 's.id'] }, 5],
+      },
+    },
+  ],
+  [
+    'select s.k from small s where exists (select from u where u.t < s.k)',
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k'],
+      join: [{ table: 'u', type: 'semi', on: { '<': ['u.t', 's.k'] } }],
+    },
+  ],
+  [
+    "select s.k from small s where not exists (select from u where u.note = 'x' and u.t < s.k)",
+    {
+      from: { table: 'small', as: 's' },
+      columns: ['s.k'],
+      join: [{ table: 'u', type: 'anti', on: { 'u.note': { '=': 'x' }, '<': ['u.t', 's.k'] } }],
+    },
+  ],
+  [
+    'select a.id from t a full join u b on a.id = b.t and a.k > b.id',
+    {
+      from: { table: 't', as: 'a' },
+      columns: ['a.id'],
+      join: [
+        {
+          table: 'u',
+          as: 'b',
+          type: 'full',
+          on: { 'a.id': 'b.t', 'a.k': { '>': { column: 'b.id' } } },
+        },
+      ],
+    },
+  ],
+]
+
 test.each<[string, UpdateRequest | undefined, DeleteRequest | undefined]>([
   ['update t set k = 1', { set: { k: 1 } }, undefined],
   [
@@ -372,7 +492,7 @@ test.each(groups)('%s, in order', async (sql, query) => {
   await ordered.close()
 })
 
-test.each([...scans, ...byIndexAlone, ...ordered, ...others, ...joins])(
+test.each([...scans, ...byIndexAlone, ...ordered, ...others, ...joins, ...pairs])(
   '%s',
   async (sql, query) => {
     expect(await session.query(query).explain()).toBe(await stockText(sql))
@@ -398,4 +518,66 @@ test('a bitmap that has no room for rows keeps their pages, and tests them again
   const ids = (all: readonly { id: number }[]) => all.map(({ id }) => id).sort((a, b) => a - b)
   expect(ids(await query.all())).toEqual(ids(rows))
   await limited.close()
+})
+
+const switched: [string, readonly string[]][] = [
+  ['without hashes', ['enable_hashjoin']],
+  ['without kept rows', ['enable_hashjoin', 'enable_material']],
+  ['without nested loops', ['enable_nestloop']],
+  ['without indexes', ['enable_hashjoin', 'enable_indexscan', 'enable_bitmapscan']],
+]
+
+test.each(switched)('joins %s', async (_, names) => {
+  const avoiding = await cluster.connect()
+  try {
+    for (const name of names) {
+      avoiding.set(name, false)
+      await client.query(`set ${name} = off`)
+    }
+    for (const [sql, query] of [...joins, ...pairs]) {
+      expect(await avoiding.query(query).explain(), sql).toBe(await stockText(sql))
+    }
+  } finally {
+    for (const name of names) await client.query(`reset ${name}`)
+    await avoiding.close()
+  }
+})
+
+test('a nested loop tells how often it read what, and what its conditions removed', async () => {
+  const sql = 'select a.k from t a join u on a.k < u.t and a.k <> 7 where a.id < 40'
+  const avoiding = await cluster.connect()
+  for (const name of ['enable_indexscan', 'enable_bitmapscan']) {
+    avoiding.set(name, false)
+    await client.query(`set ${name} = off`)
+  }
+  const { rows } = await client.query(`explain (analyze, format json) ${sql}`)
+  const [{ Plan }] = await avoiding
+    .query({
+      from: { table: 't', as: 'a' },
+      columns: ['a.k'],
+      join: [{ table: 'u', on: { '<': ['a.k', 'u.t'], 'a.k': { '<>': 7 } } }],
+      where: { 'a.id': { '<': 40 } },
+    })
+    .explain({ analyze: true, format: 'json' })
+  const { 'Inner Unique': unique, ...stock } = withoutTimes(rows[0]['QUERY PLAN'][0].Plan) as {
+    'Inner Unique': boolean
+  }
+  expect(unique).toBe(false)
+  expect(withoutTimes(Plan)).toEqual(stock)
+  await client.query('reset enable_indexscan; reset enable_bitmapscan')
+  await avoiding.close()
+  expect(Plan['Rows Removed by Join Filter']).toBeGreaterThan(0)
+})
+
+test('a full join needs an equality', async () => {
+  const sql = 'select * from small a full join unknown b on a.id < b.id'
+  const refused = {
+    code: '0A000',
+    message: 'FULL JOIN is only supported with merge-joinable or hash-joinable join conditions',
+  }
+  await expect(client.query(sql)).rejects.toMatchObject(refused)
+  const on = { '<': ['a.id', 'b.id'] }
+  const join = [{ table: 'unknown', as: 'b', type: 'full' as const, on }]
+  const query = session.query({ from: { table: 'small', as: 'a' }, columns: ['a.id'], join })
+  await expect(query.all()).rejects.toMatchObject(refused)
 })

@@ -128,6 +128,30 @@ test.each<[string, Query]>([
   ['42803', { from: 't', columns: ['id'], groupBy: ['k'] }],
   ['42702', { from: 't', join: [{ table: 't', as: 'u', on: { 't.id': 'u.k' } }], columns: ['k'] }],
   ['42712', { from: 't', join: [{ table: 't', on: { id: 'k' } }] }],
+  ['42601', { from: 't', join: [{ table: 't', as: 'u', on: {} }] }],
+  ['42601', { from: 't', join: [{ table: 't', as: 'u' }] }],
+  ['42601', { from: 't', join: [{ table: 't', as: 'u', type: 'cross', on: { 't.id': 'u.k' } }] }],
+  [
+    '42P01',
+    {
+      from: 't',
+      join: [
+        { table: 't', as: 'u', on: { 'u.id': 'v.id' } },
+        { table: 't', as: 'v', type: 'cross' },
+      ],
+    },
+  ],
+  [
+    '42P01',
+    {
+      from: 't',
+      join: [
+        { table: 't', as: 'u', type: 'semi', on: { 't.id': 'u.k' } },
+        { table: 't', as: 'v', on: { 'v.id': 'u.id' } },
+      ],
+    },
+  ],
+  ['42883', { from: 't', join: [{ table: 't', as: 'u', on: { '<': ['t.id', 'u.name'] } }] }],
   ['42701', { from: 't', columns: ['id', 'id'] }],
   ['42601', { from: 't', columns: [{ as: 'x', power: ['id', 2] } as never] }],
   ['22004', { from: 't', where: { id: { '>': null } } }],

@@ -67,6 +67,11 @@ const joined: Query = {
   join: [{ table: 'u', type: 'full', on: { 't.k': 'u.k' } }],
   columns: ['t.id', { as: 'other', column: 'u.id' }, { as: 'name', column: 'u.name' }],
 }
+const looped = (type: 'left' | 'semi' | 'anti'): Query => ({
+  from: 't',
+  columns: ['t.id'],
+  join: [{ table: 'u', type, on: { '>': [{ add: ['t.id', 'u.id'] }, count * 1.5 - 40] } }],
+})
 const grouped: Query = {
   from: 't',
   groupBy: ['name'],
@@ -120,6 +125,11 @@ const queries: [string, Query, 'order' | 'set'][] = [
     },
     'set',
   ],
+  ...(['left', 'semi', 'anti'] as const).map((type): [string, Query, 'set'] => [
+    `a ${type} join by a nested loop`,
+    { ...looped(type), where: { 't.id': { '>': count - 60 } } },
+    'set',
+  ]),
   ['groups', grouped, 'set'],
   ['distinct rows', distinct, 'set'],
   ['a union', { union: sides }, 'set'],
@@ -187,6 +197,7 @@ test('hash_mem_multiplier is about joins and groups', async () => {
 const stopped: [string, Query][] = [
   ['sort', sorted],
   ['join', joined],
+  ['nested loop', looped('left')],
   ['groups', grouped],
   ['distinct rows', distinct],
   ['difference', different],

@@ -161,28 +161,106 @@ export class QueryGenerator {
     const { random } = this
     const table = random.pick(this.tables)
     const other = random.pick(this.tables)
-    const type = random.pick(['inner', 'left', 'right', 'full', 'semi', 'anti'] as const)
+    const types = ['inner', 'left', 'right', 'full', 'semi', 'anti', 'cross'] as const
+    const type = random.pick(types)
     const isFilter = type === 'semi' || type === 'anti'
+    const where = this.joinedWhere(table, other, isFilter)
+    const on = type === 'cross' ? undefined : this.on(table, other, type === 'full')
     const query: Query = {
       from: { table: table.name, as: 'l' },
-      join: [{ table: other.name, as: 'r', type, on: { 'l.id': 'r.k' } }],
+      join: [{ table: other.name, as: 'r', type, ...(on && { on: on.ours }) }],
       columns: [
         'l.id',
         { as: 'k', column: 'l.k' },
         ...(isFilter ? [] : [{ as: 'rid', column: 'r.id' }]),
       ],
+      where: { and: where.map(({ ours }) => ours) },
     }
     const list = isFilter ? 'l.id, l.k' : 'l.id, l.k, r.id as rid'
-    const where = random.chance(0.4)
-      ? { [random.pick(['l.k', ...(isFilter ? [] : ['r.k'])])]: { '<': 5 } }
-      : undefined
-    if (where !== undefined) query.where = where
-    const condition = where === undefined ? '' : `${Object.keys(where)[0]} < 5`
+    const conditions = where.map(({ sql }) => sql)
     const from = `${table.name} l`
-    const sql = isFilter
-      ? `select ${list} from ${from} where ${type === 'anti' ? 'not ' : ''}exists (select from ${other.name} r where l.id = r.k)${condition && ` and ${condition}`}`
-      : `select ${list} from ${from} ${type} join ${other.name} r on l.id = r.k${condition && ` where ${condition}`}`
-    return { query, sql, compare: 'set' }
+    // Of all pairs only some: there are millions.
+    const isNarrow = !isFilter && (on === undefined || !on.sql.includes('l.id = r.k'))
+    if (isNarrow) {
+      const low = random.int(0, 2000)
+      const few = [`l.id between ${low} and ${low + 30}`, `(r.id < 40 or r.id is null)`]
+      conditions.push(...few)
+      query.where = {
+        and: [
+          ...where.map(({ ours }) => ours),
+          { 'l.id': { between: [low, low + 30] } },
+          { or: [{ 'r.id': { '<': 40 } }, { 'r.id': null }] },
+        ],
+      }
+    }
+    const exists = `${type === 'anti' ? 'not ' : ''}exists (select from ${other.name} r where ${on?.sql})`
+    const all = isFilter ? [exists, ...conditions] : conditions
+    const suffix = all.length === 0 ? '' : ` where ${all.join(' and ')}`
+    if (isFilter) return { query, sql: `select ${list} from ${from}${suffix}`, compare: 'set' }
+    const joined = `${type} join ${other.name} r${on === undefined ? '' : ` on ${on.sql}`}`
+    return { query, sql: `select ${list} from ${from} ${joined}${suffix}`, compare: 'set' }
+  }
+
+  private joinedWhere(table: QueryTable, other: QueryTable, isFilter: boolean): Said<Conditions>[] {
+    const { random } = this
+    const conditions: Said<Conditions>[] = []
+    if (random.chance(0.4)) {
+      const column = random.pick(['l.k', ...(isFilter ? [] : ['r.k'])])
+      conditions.push({ ours: { [column]: { '<': 5 } }, sql: `${column} < 5` })
+    }
+    if (random.chance(0.2)) {
+      const { name } = random.pick(table.columns)
+      conditions.push({ ours: { [`l.${name}`]: null }, sql: `l.${name} is null` })
+    }
+    if (!isFilter && random.chance(0.2)) conditions.push(this.onPair(table, other, false))
+    return conditions
+  }
+
+  // Conditions of a join: an equality, others, or both; a full join has an equality.
+  private on(left: QueryTable, right: QueryTable, needsKey: boolean): Said<Conditions> {
+    const { random } = this
+    const key = { ours: { 'l.id': 'r.k' }, sql: 'l.id = r.k' }
+    if (random.chance(0.4)) return key
+    const others = Array.from({ length: random.int(1, 2) }, () => this.onPair(left, right))
+    const all = needsKey || random.chance(0.4) ? [key, ...others] : others
+    return {
+      ours: { and: all.map(({ ours }) => ours) },
+      sql: all.map(({ sql }) => sql).join(' and '),
+    }
+  }
+
+  // In `on` a plain text means a column.
+  private onPair(left: QueryTable, right: QueryTable, isOn = true): Said<Conditions> {
+    const { random } = this
+    const named = (column: string) => (isOn && random.chance(0.5) ? column : { column })
+    switch (random.int(0, 5)) {
+      case 0:
+        return { ours: { 'l.k': named('r.k') }, sql: 'l.k = r.k' }
+      case 1:
+        return {
+          ours: { or: [{ '>': ['r.k', 'l.id'] }, { 'l.k': null }, { 'r.id': named('l.k') }] },
+          sql: '(r.k > l.id or l.k is null or r.id = l.k)',
+        }
+      case 2: {
+        const side = random.pick(['l', 'r'])
+        return { ours: { [`${side}.k`]: { '<>': 3 } }, sql: `${side}.k <> 3` }
+      }
+      case 3:
+        return {
+          ours: { '<=': [{ add: ['l.k', 'r.k'] }, { column: 'l.id' }] },
+          sql: 'l.k + r.k <= l.id',
+        }
+      default: {
+        const kinds = (table: QueryTable) =>
+          table.columns.filter(({ name, family }) => name !== 'id' && family === 'number')
+        const [a, b] = [random.pick(kinds(left)).name, random.pick(kinds(right)).name]
+        const operator = random.pick(comparisons)
+        return {
+          ours: { [operator]: [`l.${a}`, `r.${b}`] },
+          sql: `l.${a} ${operator} r.${b}`,
+        }
+      }
+    }
   }
 
   private plain(): GeneratedQuery {
