@@ -10,6 +10,7 @@ import type {
 import { parseQualifiedName } from '../command/qualified-name.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { attributeDescriptor, attributeFromRow } from '../relation/descriptor.ts'
+import { temporaryOfOthers } from '../relation/relation-cache.ts'
 import { type RelationMap, readRelationMap } from '../relation/relation-map.ts'
 import { anyArrayCodec, arrayCodec } from '../types/array.ts'
 import {
@@ -283,6 +284,7 @@ export class OfflineDatabase {
 
   /** A relation with its columns. Throws 42809 when it has no rows of its own. */
   open(row: ClassRow): OfflineRelation {
+    if (row.relpersistence === 't') throw temporaryOfOthers(row.relname)
     const schema = this.namespaces().get(row.relnamespace) ?? `${row.relnamespace}`
     const rows = this.attributeRows(row.oid)
     const attributes: AttributeDescriptor[] = []

@@ -379,9 +379,11 @@ export class RelationCache {
 /** Throws 0A000 for what another session keeps in its memory, or a crashed one has left behind. */
 export function refuseTemporary(session: NativeSession, row: ClassRow): void {
   if (row.relpersistence !== 't' || isOwnTemporary(session, row.relnamespace)) return
-  throw new PgError('0A000', 'cannot access temporary tables of other sessions', {
-    table: row.relname,
-  })
+  throw temporaryOfOthers(row.relname)
+}
+
+export function temporaryOfOthers(table: string): PgError {
+  return new PgError('0A000', 'cannot access temporary tables of other sessions', { table })
 }
 
 function whyUnusable(row: ClassRow, index: IndexRow): string | undefined {

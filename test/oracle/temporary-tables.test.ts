@@ -49,6 +49,12 @@ test('one that a crash of PostgreSQL left is refused', { timeout: 120_000 }, asy
   const found = await pgdata(['verify', oracle.dir])
   expect(found.stdout.toString() + found.stderr).not.toContain(schema)
   expect(found.status).toBe(0)
+  for (const command of ['dump', 'verify']) {
+    const named = command === 'dump' ? [`${schema}.t`] : ['-r', `${schema}.t`]
+    const outcome = await pgdata([command, oracle.dir, ...named])
+    expect(outcome.stderr).toContain('cannot access temporary tables of other sessions')
+    expect(outcome.status).toBe(2)
+  }
   await oracle.start({ autovacuum: 'off' })
   const after = await oracle.client()
   expect((await after.query('select id from kept')).rows).toEqual([{ id: 1 }])
