@@ -516,6 +516,7 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   if (node == "nested loop") return read_nested_loop(object, made);
   if (node == "materialize") return read_materialize(object, made);
   if (node == "hash join") return read_hash_join(object, made);
+  if (node == "merge join") return read_merge_join(object, made);
   if (node == "aggregate") return read_aggregate(object, made);
   if (node == "sort") return read_sort(object, made);
   if (node == "append") return read_append(object, made);

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "executor/expression.h"
+#include "executor/hash_join.h"
 #include "executor/index_cursor.h"
 #include "executor/operator.h"
 #include "executor/query_scan.h"
@@ -48,7 +49,9 @@ class PlanReader {
   // A constant's bytes as a Datum in memory that lives as long as this.
   Status read_datum(const Napi::Value& value, const ValueType& type, Datum* datum);
 
+  Status read_join_keys(const Napi::Array& array, std::vector<JoinKey>* keys);
   Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
+  Status read_merge_join(const Napi::Object& object, OperatorPointer* made);
   Status read_bitmap_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_nested_loop(const Napi::Object& object, OperatorPointer* made);
   Status read_materialize(const Napi::Object& object, OperatorPointer* made);

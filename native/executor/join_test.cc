@@ -1,5 +1,5 @@
 // Joins that go through rows again and again, or test more than equality.
-// Goal: nested loops and filtered hash joins give what comparing all pairs of rows gives, for each type of join, with sides that
+// Goal: nested loops, merge joins and filtered hash joins give what comparing all pairs of rows gives, for each type of join, with sides that
 // are empty, and whatever memory there is; what they hold, in memory and in files, is given back. Method: against loops over
 // plain vectors, with operators that give the rows of vectors.
 #include <algorithm>
@@ -13,6 +13,7 @@
 
 #include "executor/hash_join.h"
 #include "executor/materialize.h"
+#include "executor/merge_join.h"
 #include "executor/nested_loop.h"
 #include "tuple/varlena.h"
 #include "xact/test_cluster.h"
@@ -300,6 +301,59 @@ TEST(hash_joins_with_conditions_on_disk) { expect_filtered(900, 3000, little); }
 TEST(hash_joins_with_conditions_and_an_empty_side) {
   expect_filtered(0, 500, little);
   expect_filtered(500, 0, little);
+}
+
+// In the order of their numbers, nulls at one end.
+Rows ordered(Rows rows, bool nulls_first) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const Row& left, const Row& right) {
+    if (!left.number || !right.number)
+      return left.number.has_value() != right.number.has_value() &&
+             left.number.has_value() != nulls_first;
+    return *left.number < *right.number;
+  });
+  return rows;
+}
+
+void expect_merges(size_t left_count, size_t right_count, uint64_t numbers, uint64_t memory_bytes) {
+  for (const JoinType type : all_types) {
+    for (const bool is_filtered : {false, true}) {
+      const Rows left = ordered(random_rows(left_count, "x", numbers), is_filtered);
+      const Rows right = ordered(random_rows(right_count, "x", numbers), !is_filtered);
+      Fixture fixture(memory_bytes);
+      {
+        MergePlan plan;
+        plan.type = type;
+        plan.left_types = row_types;
+        plan.right_types = row_types;
+        plan.keys.push_back({make_column(int4_type, 0), make_column(int4_type, 0)});
+        plan.orders.resize(1);
+        EXPECT_OK(order_of_type(int4_type, true, &plan.orders[0]));
+        if (is_filtered)
+          plan.conditions.push_back(compared(fixture.execution, Comparison::less, 1, 1));
+        MergeJoin join(fixture.execution, std::move(plan), fixture.rows(left), fixture.rows(right));
+        const auto matches = [&](const Row& one, const Row& other) {
+          return is_equal(one, other) && (!is_filtered || one.text < other.text);
+        };
+        ASSERT(run(fixture.execution, join) == expected(type, left, right, matches));
+        std::vector<OperatorReport> reports;
+        join.report(&reports);
+        const bool is_on_disk = numbers == 3 && memory_bytes == little && left_count > 0;
+        EXPECT_EQ(reports[0].disk_bytes > 0, is_on_disk);
+        EXPECT(reports[0].peak_bytes <= memory_bytes);
+      }
+      EXPECT_EQ(fixture.execution.memory.held(), size_t{0});
+      EXPECT_EQ(fixture.file_count(), size_t{0});
+    }
+  }
+}
+
+TEST(merge_joins) { expect_merges(900, 3000, 400, much); }
+TEST(merge_joins_of_many_equal_keys) { expect_merges(90, 3000, 3, much); }
+TEST(merge_joins_of_many_equal_keys_on_disk) { expect_merges(90, 6000, 3, little); }
+TEST(merge_joins_with_an_empty_side) {
+  expect_merges(0, 500, 40, little);
+  expect_merges(500, 0, 40, little);
+  expect_merges(0, 0, 40, little);
 }
 
 }  // namespace

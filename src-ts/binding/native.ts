@@ -414,6 +414,20 @@ export type NativePlanNode =
     }
   | { node: 'filter'; child: NativePlanNode; columns: number; conditions: NativeExpression[] }
   | {
+      node: 'merge join'
+      type: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
+      /** Both come in the keys' ascending order. */
+      left: NativePlanNode
+      right: NativePlanNode
+      leftColumns: NativeType[]
+      rightColumns: NativeType[]
+      keys: { left: NativeExpression; right: NativeExpression }[]
+      /** On the left columns, then the right ones. */
+      filter: NativeExpression[]
+      /** PostgreSQL would keep the right rows as they come; here those of one key are kept in any case. */
+      isMaterialized: boolean
+    }
+  | {
       node: 'hash join'
       type: 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
       left: NativePlanNode

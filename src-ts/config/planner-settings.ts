@@ -7,6 +7,7 @@ const switches = [
   'enable_bitmapscan',
   'enable_hashjoin',
   'enable_material',
+  'enable_mergejoin',
   'enable_nestloop',
   'enable_sort',
   'enable_hashagg',

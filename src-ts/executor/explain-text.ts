@@ -22,6 +22,7 @@ function title(node: ExplainNode): string {
   if (type === 'SetOp') return `Hash${type} ${node.Command}`
   const join = node['Join Type']
   if (type === 'Hash Join' && join !== 'Inner') return `Hash ${join} Join`
+  if (type === 'Merge Join' && join !== 'Inner') return `Merge ${join} Join`
   if (type === 'Nested Loop' && join !== 'Inner') return `${type} ${join} Join`
   return type
 }
@@ -65,6 +66,7 @@ function details(node: ExplainNode): string[] {
     'Recheck Cond',
     'Index Cond',
     'Hash Cond',
+    'Merge Cond',
     'Join Filter',
     'Sort Key',
     'Group Key',

@@ -229,6 +229,8 @@ export class Explainer {
       }
       case 'hash join':
         return this.#hashJoin(node, report)
+      case 'merge join':
+        return this.#mergeJoin(node, report)
       case 'aggregate':
         return this.#aggregate(node, report)
       case 'sort':
@@ -434,13 +436,62 @@ export class Explainer {
     }
   }
 
+  // What a join compares for equality.
+  #keyConditions(
+    keys: NodeOf<'hash join'>['keys'],
+    left: readonly ColumnText[],
+    right: readonly ColumnText[],
+  ): string {
+    const conditions = keys.map((key) => {
+      const one = expressionText(this.#codecOf, key.left, left)
+      return `(${one} = ${expressionText(this.#codecOf, key.right, right)})`
+    })
+    return junctionText('and', conditions)
+  }
+
+  #mergeJoin(node: NodeOf<'merge join'>, report: NativeOperatorReport | undefined): Described {
+    const left = this.#child(node.left, 'Outer')
+    const right = this.#child(node.right, 'Inner')
+    const { columns } = right
+    const isFilter = node.type === 'semi' || node.type === 'anti'
+    return {
+      properties: {
+        'Node Type': 'Merge Join',
+        'Join Type': joinTypes[node.type],
+        'Merge Cond': this.#keyConditions(node.keys, left.columns, columns),
+        ...this.#joinFilter(node.filter, [...left.columns, ...columns], report),
+      },
+      children: [left.node, node.isMaterialized ? this.#kept(right.node) : right.node],
+      columns: isFilter ? left.columns : [...left.columns, ...columns],
+    }
+  }
+
+  // PostgreSQL's plan keeps the right rows of a merge join in a node of its own.
+  #kept(child: ExplainNode): ExplainNode {
+    const kept: ExplainNode = {
+      'Node Type': 'Materialize',
+      'Parent Relationship': 'Inner',
+      'Parallel Aware': false,
+      'Async Capable': false,
+    }
+    if (this.#costs !== undefined) {
+      const keeping = this.#costs.settings.cpu_operator_cost * Number(child['Plan Rows'])
+      kept['Startup Cost'] = child['Startup Cost']
+      kept['Total Cost'] = rounded(Number(child['Total Cost']) + keeping, 2)
+      kept['Plan Rows'] = child['Plan Rows']
+      kept['Plan Width'] = child['Plan Width']
+    }
+    for (const name of ['Actual Startup Time', 'Actual Total Time', 'Actual Rows', 'Actual Loops'])
+      if (name in child) kept[name] = child[name]
+    kept.Disabled = false
+    child['Parent Relationship'] = 'Outer'
+    kept.Plans = [child]
+    return kept
+  }
+
   #hashJoin(node: NodeOf<'hash join'>, report: NativeOperatorReport | undefined): Described {
     const left = this.#child(node.left, 'Outer')
     const right = this.#child(node.right, 'Inner')
-    const conditions = node.keys.map((key) => {
-      const one = expressionText(this.#codecOf, key.left, left.columns)
-      return `(${one} = ${expressionText(this.#codecOf, key.right, right.columns)})`
-    })
     const { node: table, columns } = right
     const hash: ExplainNode = {
       'Node Type': 'Hash',
@@ -474,7 +525,7 @@ export class Explainer {
       properties: {
         'Node Type': 'Hash Join',
         'Join Type': joinTypes[node.type],
-        'Hash Cond': junctionText('and', conditions),
+        'Hash Cond': this.#keyConditions(node.keys, left.columns, columns),
         ...this.#joinFilter(node.filter, [...left.columns, ...columns], report),
       },
       children: [left.node, hash],

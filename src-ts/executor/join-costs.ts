@@ -106,8 +106,8 @@ function bucketShare({ right }: JoinVariables, rightRows: number, buckets: numbe
   return Math.min(Math.max(share, 1e-6), 1)
 }
 
-// Pairs that equalities leave.
-function matches(facts: JoinFacts, left: Estimate, right: Estimate): number {
+/** Pairs that equalities leave. */
+export function matches(facts: JoinFacts, left: Estimate, right: Estimate): number {
   const fraction = facts.keys.reduce((product, key) => product * pairFraction(key), 1)
   return clampRows(fraction * left.rows * right.rows)
 }

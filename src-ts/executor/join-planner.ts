@@ -1,4 +1,4 @@
-// Ways to join one more table to the rows so far: by hashes, or by going through one side, or searching an index of it, for
+// Ways to join one more table to the rows so far: by hashes, side by side in the order of the keys, or by going through one side, or searching an index of it, for
 // each row of the other.
 //
 // Source: src/backend/optimizer/path/joinpath.c, PostgreSQL 18.
@@ -16,8 +16,10 @@ import { filterFractions } from './filter-selectivity.ts'
 import { type ColumnOrder, satisfies, usableIndexes } from './index-match.ts'
 import { hashJoinCost, type JoinFacts, type JoinType, joinFacts } from './join-costs.ts'
 import { materialized, nestedLoopCost, readAgain } from './loop-costs.ts'
+import { MergePlanner } from './merge-planner.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import { type Candidate, placing, type ScanPlanner, type Wanted } from './plan-scans.ts'
+import { isSortable } from './row-order.ts'
 import type { Scope, ScopeTable } from './scope.ts'
 
 // The same join with its inputs the other way round.
@@ -33,6 +35,7 @@ interface Sides {
   join: AnalyzedJoin
   lefts: readonly Candidate[]
   right: Candidate
+  rights: readonly Candidate[]
   /** If the right input is a table. */
   rightTable: Wanted | undefined
   facts: JoinFacts
@@ -75,11 +78,22 @@ export class JoinPlanner {
   readonly #scope: Scope
   readonly #costs: PlanCosts
   readonly #scans: ScanPlanner
+  readonly #merges: MergePlanner
 
-  constructor(scope: Scope, costs: PlanCosts, scans: ScanPlanner) {
+  constructor(
+    scope: Scope,
+    costs: PlanCosts,
+    scans: ScanPlanner,
+    bytewiseDefaultCollation: boolean,
+  ) {
     this.#scope = scope
     this.#costs = costs
     this.#scans = scans
+    this.#merges = new MergePlanner(
+      costs,
+      (columns) => this.#types(columns),
+      (column) => isSortable(scope.typeOf(column), bytewiseDefaultCollation),
+    )
   }
 
   /** `leftTable`: if the left input is one; `above`: what is read of the result. */
@@ -93,7 +107,7 @@ export class JoinPlanner {
     const rights = this.#scans.scans(rightTable)
     const [left, right] = [cheapest(this.#costs, lefts), cheapest(this.#costs, rights)]
     const facts = this.#facts(join, left, right, above)
-    const ways = this.#ways({ join, lefts, right, rightTable, facts })
+    const ways = this.#ways({ join, lefts, right, rights, rightTable, facts })
     const other = swapped(join)
     if (other !== undefined) {
       const { rows } = facts
@@ -102,6 +116,7 @@ export class JoinPlanner {
           join: other,
           lefts: rights,
           right: left,
+          rights: lefts,
           rightTable: leftTable,
           facts: { ...this.#facts(other, right, left, above), rows },
         }),
@@ -113,9 +128,13 @@ export class JoinPlanner {
   #ways(sides: Sides): Candidate[] {
     const { join, lefts } = sides
     const { type } = join
-    const hashed = join.keys.length > 0 ? [this.#hashJoin(cheapest(this.#costs, lefts), sides)] : []
-    if (type === 'right' || type === 'full') return hashed
-    return [...hashed, ...lefts.flatMap((left) => this.#nestedLoops(left, type, sides))]
+    const left = cheapest(this.#costs, lefts)
+    const byKeys =
+      join.keys.length > 0
+        ? [...this.#merges.joins({ ...sides, left }), this.#hashJoin(left, sides)]
+        : []
+    if (type === 'right' || type === 'full') return byKeys
+    return [...byKeys, ...lefts.flatMap((left) => this.#nestedLoops(left, type, sides))]
   }
 
   #nestedLoops(

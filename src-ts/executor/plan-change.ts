@@ -176,7 +176,7 @@ export class ChangePlanner {
     const statistics = [this.#context.statisticsOf(this.#relation)]
     const { codecOf, settings } = this.#context
     const costs = new PlanCosts(settings, statistics, codecOf)
-    const ways = planTables(codecOf, this.#scope, {}, conditions, read, costs, [])
+    const ways = planTables(this.#context, this.#scope, {}, conditions, read, costs, [])
     const { stage } = choosePlan(costs, ways, { order: [], rows: undefined })
     const all = [addressAttribute, ...attributes]
     const child: NativePlanNode = {

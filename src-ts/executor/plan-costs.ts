@@ -59,6 +59,7 @@ export class PlanCosts {
       case 'bitmap scan':
         return node.attributes.map((attribute) => ({ table: node.relation, attribute }))
       case 'hash join':
+      case 'merge join':
       case 'nested loop':
         return node.type === 'semi' || node.type === 'anti'
           ? this.origins(node.left)

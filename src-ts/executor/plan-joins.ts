@@ -1,12 +1,13 @@
 // Planning of what a query reads: scans of its tables, their joins, and which conditions are tested where.
 //
 // Source: src/backend/optimizer/plan/initsplan.c, PostgreSQL 18.
-import type { Names } from './analyze-expression.ts'
 import { type AnalyzedJoin, analyzeJoin, type JoinConditions, joinOf } from './analyze-join.ts'
 import { type BoundExpression, visitColumns } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
 import { type ColumnOrder, tablesOf } from './index-match.ts'
 import { JoinPlanner } from './join-planner.ts'
+import { mergeOrders } from './merge-planner.ts'
+import type { PlanContext } from './plan-context.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import { type Candidate, ScanPlanner, type Wanted } from './plan-scans.ts'
 import type { Select } from './query.ts'
@@ -90,7 +91,7 @@ function testedBy({ keys, filter }: AnalyzedJoin): BoundExpression[] {
  * have them in the order that is wanted.
  */
 export function planTables(
-  codecOf: Names['codecOf'],
+  context: Pick<PlanContext, 'codecOf' | 'bytewiseDefaultCollation'>,
   scope: Scope,
   query: Pick<Select, 'join'>,
   conditions: readonly BoundExpression[],
@@ -100,7 +101,7 @@ export function planTables(
 ): Candidate[] {
   const { first } = scope
   const given = (query.join ?? []).map((join, i) =>
-    analyzeJoin(codecOf, scope, join, first + i + 1),
+    analyzeJoin(context.codecOf, scope, join, first + i + 1),
   )
   const { joins, ofScans, late } = placeConditions(given, conditions, first)
   const needed = [...read, ...late, ...joins.flatMap(testedBy)]
@@ -118,9 +119,10 @@ export function planTables(
     }
     const attributes = attributesOf([...needed, ...early])
     const kept = attributesOf(needed)
-    return { table, conditions: early, attributes, kept, order }
+    const orders = [order, ...joins.flatMap((join) => mergeOrders(join, table))]
+    return { table, conditions: early, attributes, kept, orders }
   }
-  const joinPlanner = new JoinPlanner(scope, costs, planner)
+  const joinPlanner = new JoinPlanner(scope, costs, planner, context.bytewiseDefaultCollation)
   let candidates = planner.scans(wanted(first))
   joins.forEach((join, i) => {
     const later = joins.slice(i + 1).flatMap(testedBy)

@@ -35,8 +35,8 @@ export interface Wanted {
   attributes: readonly number[]
   /** Of them, those that are needed by what is above the scan. */
   kept: readonly number[]
-  /** An order that would be of use. */
-  order: readonly ColumnOrder[]
+  /** Orders that would be of use. */
+  orders: readonly (readonly ColumnOrder[])[]
 }
 
 /** An index scan for each row of another input. */
@@ -106,7 +106,7 @@ export class ScanPlanner {
 
   /** All of them, the scan of the whole table first. */
   scans(wanted: Wanted): Candidate[] {
-    const { table, conditions, attributes, order } = wanted
+    const { table, conditions, attributes, orders } = wanted
     const columns = attributes.map((attribute) => ({ table, attribute }))
     const placed = placing(columns)
     const statistics = this.#costs.tables[table] as TableStatistics
@@ -127,14 +127,18 @@ export class ScanPlanner {
     for (const [number, index] of usableIndexes(this.#scope.tables[table] as ScopeTable)) {
       const keys = matchIndex(table, index, conditions)
       const forward = orderOf(table, index, keys, false)
-      const isOrdered = order.length > 0 && satisfies(forward, order)
+      const useful = orders.filter((order) => order.length > 0)
+      const isOrdered = useful.some((order) => satisfies(forward, order))
       const isEnough = this.#entryColumns(wanted, index) !== undefined
       if (keys.length > 0 || isOrdered || isEnough) {
         scans.push(this.#indexScan(wanted, number, index, { keys, order: forward }))
       }
       if (keys.length > 0) scans.push(this.#bitmapScan(wanted, number, index, keys))
       const backward = orderOf(table, index, keys, true)
-      if (order.length > 0 && !isOrdered && satisfies(backward, order)) {
+      const isBackward = useful.some(
+        (order) => !satisfies(forward, order) && satisfies(backward, order),
+      )
+      if (isBackward) {
         scans.push(
           this.#indexScan(wanted, number, index, { keys, order: backward, backward: true }),
         )

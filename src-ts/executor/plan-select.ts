@@ -111,7 +111,7 @@ export function planSelect(
     return isOfRows ? order : []
   }
   const candidates = planTables(
-    context.codecOf,
+    context,
     scope,
     query,
     conditions,

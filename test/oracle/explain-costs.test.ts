@@ -48,7 +48,7 @@ beforeAll(async () => {
   await oracle.start()
   client = await oracle.client()
   await client.query(`
-    set enable_mergejoin = off; set enable_incremental_sort = off; set enable_memoize = off;
+    set enable_incremental_sort = off; set enable_memoize = off;
     set max_parallel_workers_per_gather = 0`)
   cluster = await Cluster.open(copy, { settings: { fsync: false } })
   session = await cluster.connect()

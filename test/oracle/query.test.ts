@@ -61,6 +61,10 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
     for (const name of ['enable_indexscan', 'enable_bitmapscan', avoided]) session.set(name, false)
     bySize.push([`64kB without ${avoided}`, session])
   }
+  const merging = await cluster.connect()
+  merging.set('work_mem', '64kB')
+  for (const name of ['enable_hashjoin', 'enable_nestloop']) merging.set(name, false)
+  bySize.push(['64kB by merge joins', merging])
   const generator = new QueryGenerator(random, tables)
   const counts = {
     rows: 0,
@@ -71,6 +75,7 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
     byOrder: 0,
     byLoop: 0,
     byHash: 0,
+    byMerge: 0,
     byFilter: 0,
     kept: 0,
   }
@@ -95,6 +100,7 @@ test('random queries give what stock gives', { timeout: 600_000 }, async () => {
       if (/Group(Aggregate)? |Unique/.test(plan)) counts.byOrder++
       if (plan.includes('Nested Loop')) counts.byLoop++
       if (/Hash .*Join/.test(plan)) counts.byHash++
+      if (/Merge (\w+ )?Join/.test(plan)) counts.byMerge++
       if (plan.includes('Join Filter: ')) counts.byFilter++
       if (plan.includes('Materialize')) counts.kept++
     }
