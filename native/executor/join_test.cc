@@ -44,7 +44,7 @@ Rows random_rows(size_t count, const std::string& prefix, uint64_t numbers) {
   Rows rows;
   for (size_t i = 0; i < count; i++) {
     Row row{static_cast<int32_t>(random() % numbers), prefix + std::to_string(random() % 1000)};
-    row.text += "/" + std::to_string(i);
+    row.text.append("/").append(std::to_string(i));
     if (random() % 10 == 0) row.number.reset();
     rows.push_back(std::move(row));
   }

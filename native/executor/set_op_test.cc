@@ -23,7 +23,7 @@ std::vector<TextRow> random_rows(size_t count, unsigned different) {
   for (size_t i = 0; i < count; i++) {
     const auto number = static_cast<unsigned>(random() % different);
     std::optional<std::string> text;
-    if (number % 7 != 0) text = "text " + std::to_string(number * number);
+    if (number % 7 != 0) text = std::string("text ").append(std::to_string(number * number));
     rows.push_back({std::to_string(number), text});
   }
   return rows;

@@ -103,7 +103,7 @@ Status remove_temporary_relations(StorageServices& services, const std::vector<i
     RETURN_IF_ERROR(list_if_there(services, directory, &names));
     for (const std::string& name : names)
       for (const int session : sessions)
-        if (name.rfind("t" + std::to_string(session) + "_", 0) == 0)
+        if (name.rfind(std::string("t").append(std::to_string(session)).append("_"), 0) == 0)
           RETURN_IF_ERROR(files.remove_file(root + directory + "/" + name));
     return Status::ok;
   });

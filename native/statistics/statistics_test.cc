@@ -175,15 +175,15 @@ TEST(blocks_are_counted_before_the_relation_is_known_by_name) {
   SessionCounters counters(*fixture.statistics, BackendType::backend, database);
   {
     const CountingScope scope(&counters);
-    current_counters()->count_block(file, false);
-    current_counters()->count_block(file, true);
+    current_counters()->count_block(file, false, false);
+    current_counters()->count_block(file, true, false);
   }
   EXPECT(current_counters() == nullptr);
   counters.flush();
   EXPECT_EQ(fixture.of().blocks_fetched, 0);
   counters.count_scan(table, file);
   counters.count_returned(table, file, 7);
-  counters.count_block(file, true);
+  counters.count_block(file, true, false);
   counters.flush();
   EXPECT_EQ(fixture.of().blocks_fetched, 3);
   EXPECT_EQ(fixture.of().blocks_hit, 2);

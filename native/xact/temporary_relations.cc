@@ -11,7 +11,7 @@ Status TemporaryRelations::create(StorageServices& shared, int session, uint32_t
   std::unique_ptr<TemporaryRelations> made(new TemporaryRelations());
   StorageOptions files = shared.storage.options();
   files.fsync = false;
-  files.file_prefix = "t" + std::to_string(session) + "_";
+  files.file_prefix = std::string("t").append(std::to_string(session)).append("_");
   made->storage_ = std::make_unique<Storage>(shared.storage.files(), std::move(files));
 
   BufferPoolOptions options = shared.pool.options();
