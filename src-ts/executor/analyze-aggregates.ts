@@ -10,6 +10,7 @@ import {
   type ResultType,
   type Typed,
 } from './expression.ts'
+import { expressionKey } from './expression-list.ts'
 import { type CodecOf, comparable, plainType, typeOids } from './operator-types.ts'
 import { type NamedTyped, outputColumn } from './output-columns.ts'
 import type { AggregateCall, Select } from './query.ts'
@@ -100,14 +101,8 @@ export function analyzeCall(names: Names, name: string, call: AggregateCall): An
 
 // Two expressions that read the same are the same.
 function sameAs(left: BoundExpression): (right: Typed) => boolean {
-  const text = textOf(left)
-  return ({ expression }) => textOf(expression) === text
-}
-
-function textOf(expression: BoundExpression): string {
-  return JSON.stringify(expression, (_, value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-  )
+  const key = expressionKey(left)
+  return ({ expression }) => expressionKey(expression) === key
 }
 
 function groupedColumn(type: ResultType, index: number): Typed {

@@ -14,6 +14,7 @@ import {
   type Typed,
   visitColumns,
 } from './expression.ts'
+import { ExpressionList } from './expression-list.ts'
 import { type ColumnOrder, satisfies } from './index-match.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import type { Stage } from './plan-joins.ts'
@@ -82,35 +83,23 @@ function orderOfRows(
   return isSame && found.every(({ key }) => key >= 0) ? keyOrder(keys, found) : undefined
 }
 
-function keyOf(expression: BoundExpression): string {
-  return JSON.stringify(expression, (_, one) =>
-    one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one,
-  )
-}
-
 // The rows with their keys, and the columns that the calls' arguments read.
 function keyStage(from: Stage, { keys, calls }: Groups): Stage & { columns: NativeType[] } {
-  const expressions: BoundExpression[] = []
-  const places = new Map<string, number>()
-  const add = (expression: BoundExpression): number => {
-    const name = keyOf(expression)
-    const known = places.get(name) ?? expressions.push(expression) - 1
-    places.set(name, known)
-    return known
-  }
-  for (const { expression } of keys) add(expression)
+  const list = new ExpressionList()
+  for (const { expression } of keys) list.add(expression)
   for (const { argument } of calls) {
-    if (argument !== undefined) visitColumns(argument, (one) => add(one as BoundExpression))
+    if (argument !== undefined) visitColumns(argument, (one) => list.add(one as BoundExpression))
   }
+  const { expressions } = list
   const columns = expressions.map((one) => operandType(place(one, () => 0)) as NativeType)
   return {
     node: { node: 'project', child: from.node, expressions: expressions.map(from.place) },
     columns,
     place: (expression) => {
-      const known = places.get(keyOf(expression))
+      const known = list.placeOf(expression)
       const type = operandType(place(expression, () => 0))
       if (known !== undefined && type !== undefined) return { kind: 'column', type, index: known }
-      return place(expression, (one) => places.get(keyOf(one as BoundExpression)) as number)
+      return place(expression, (one) => list.placeOf(one as BoundExpression) as number)
     },
   }
 }

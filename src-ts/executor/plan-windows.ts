@@ -16,34 +16,12 @@ import {
 } from './analyze-windows.ts'
 import type { Estimate } from './estimate.ts'
 import { type BoundExpression, nativeType, operandType, place, visitColumns } from './expression.ts'
+import { ExpressionList } from './expression-list.ts'
 import type { PlanCosts } from './plan-costs.ts'
 import type { Stage } from './plan-joins.ts'
 import { typeWidth } from './table-statistics.ts'
 
 type WindowNode = Extract<NativePlanNode, { node: 'window' }>
-
-function keyOf(expression: BoundExpression): string {
-  if (expression.kind === 'column') return `${expression.table} ${expression.attribute}`
-  return JSON.stringify(expression, (_, one) =>
-    one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one,
-  )
-}
-
-// Columns of batches: expressions, each once.
-class Columns {
-  readonly expressions: BoundExpression[] = []
-  readonly #places = new Map<string, number>()
-
-  add(expression: BoundExpression): number {
-    const key = keyOf(expression)
-    let place = this.#places.get(key)
-    if (place === undefined) {
-      place = this.expressions.push(expression) - 1
-      this.#places.set(key, place)
-    }
-    return place
-  }
-}
 
 function costOf(costs: PlanCosts, node: WindowNode, calls: readonly AnalyzedWindow[]): Estimate {
   const from = costs.of(node.child)
@@ -66,7 +44,7 @@ function sortKeysOf(partition: readonly number[], order: readonly NativeSortKey[
 // Those whose keys were named last come first, and longer ones before those that they begin with, whose rows then need no sort.
 // Source: common_prefix_cmp in src/backend/optimizer/plan/planner.c, PostgreSQL 18.
 function inOrder(calls: readonly AnalyzedWindow[]): AnalyzedWindow[] {
-  const named = new Columns()
+  const named = new ExpressionList()
   const all = calls.map((call) => {
     const order = call.orderBy.map((one) => ({ ...one, place: named.add(one.expression) }))
     const partition = call.partitionBy.map(({ expression }) => ({
@@ -105,7 +83,7 @@ export function windowStage(
   windows: Windows,
   above: readonly BoundExpression[],
 ): Stage {
-  const below = new Columns()
+  const below = new ExpressionList()
   for (const expression of above) {
     visitColumns(expression, (column) => {
       if (column.table !== windowedTable) below.add(column as BoundExpression)
