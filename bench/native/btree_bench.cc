@@ -13,8 +13,8 @@
 #include "btree/btree_build.h"
 #include "btree/btree_fixture.h"
 #include "btree/btree_insert.h"
+#include "btree/btree_lookup.h"
 #include "btree/btree_scan.h"
-#include "btree/btree_search.h"
 
 namespace pgdata {
 namespace {

@@ -74,6 +74,12 @@ interface Contender {
 
 type Sample = Answer & { diskBytes?: number }
 
+interface Taking {
+  figure: Figure
+  contender: Contender
+  answers: Sample[]
+}
+
 /** Runs all workloads on databases of one number of rows. */
 class Round {
   readonly figures: Figure[] = []
@@ -118,24 +124,30 @@ class Round {
     isClass: boolean,
     each: (job: Job) => Promise<Sample>,
   ): Promise<void> {
-    const { name, title, unit, better } = workload
-    const made = contenders.map((contender) => {
-      const peer = contender.label ?? contender.peer
-      const figure: Figure = { workload: name, title, unit, better, rows, peer }
-      if (isClass) figure.durability = contender.durability
-      return { figure, contender, answers: [] as Sample[] }
-    })
+    const made = contenders.map((contender) => this.#taking(workload, contender, rows, isClass))
     const { rounds = this.#plan.rounds } = workload
     for (let round = 0; round < rounds; round++) {
       for (const { figure, contender, answers } of made) {
         if (figure.reason !== undefined) continue
         try {
-          answers.push(await each(this.job(contender, name, rows)))
+          answers.push(await each(this.job(contender, workload.name, rows)))
         } catch (error) {
           figure.reason = `failed: ${(error as Error).message}`
         }
       }
     }
+    this.#keep(workload, rows, made)
+  }
+
+  #taking(workload: Described, contender: Contender, rows: number, isClass: boolean): Taking {
+    const { name, title, unit, better } = workload
+    const peer = contender.label ?? contender.peer
+    const figure: Figure = { workload: name, title, unit, better, rows, peer }
+    if (isClass) figure.durability = contender.durability
+    return { figure, contender, answers: [] }
+  }
+
+  #keep({ title, unit }: Described, rows: number, made: readonly Taking[]): void {
     for (const { figure, answers } of made) {
       const last = answers.at(-1)
       if (figure.reason === undefined && last !== undefined) {
@@ -150,6 +162,39 @@ class Round {
       return `${figure.peer} ${value === undefined ? figure.reason : value.toPrecision(4)}`
     })
     console.log(`${title} (${unit}), ${rows} rows: ${shown.join(', ')}`)
+  }
+
+  /** Workloads that only read: a process of a peer runs all that it can, one after the other. */
+  async reads(wanted: readonly Workload[], rows: number): Promise<void> {
+    const made = wanted.map((workload) => ({
+      workload,
+      takings: this.#able(workload, rows).map((peer) =>
+        this.#taking(workload, this.main(peer), rows, false),
+      ),
+    }))
+    for (let round = 0; round < this.#plan.rounds; round++) {
+      for (const peer of this.#peers(rows)) {
+        const takings = made
+          .flatMap(({ takings }) => takings)
+          .filter(({ figure }) => figure.peer === peer && figure.reason === undefined)
+        const reads = takings.map(({ figure }) => figure.workload)
+        if (reads.length === 0) continue
+        let answer: Answer['reads'] | string
+        try {
+          answer = (
+            await sample(this.#plan, { ...this.job(this.main(peer), 'reads', rows), reads })
+          ).reads
+        } catch (error) {
+          answer = `failed: ${(error as Error).message}`
+        }
+        for (const { figure, answers } of takings) {
+          const one = typeof answer === 'string' ? answer : answer?.[figure.workload]
+          if (typeof one === 'object') answers.push(one)
+          else figure.reason = one ?? 'failed: no answer'
+        }
+      }
+    }
+    for (const { workload, takings } of made) this.#keep(workload, rows, takings)
   }
 
   cannot(workload: Described, peer: string, rows: number, reason: string): void {
@@ -200,10 +245,9 @@ class Round {
     })
   }
 
-  async plain(workload: Workload, rows: number): Promise<void> {
-    const able = this.#able(workload, rows)
-    const contenders = workload.writes ? able.flatMap(this.classes) : able.map(this.main)
-    await this.take(workload, contenders, rows, workload.writes, (one) => sample(this.#plan, one))
+  async writes(workload: Workload, rows: number): Promise<void> {
+    const contenders = this.#able(workload, rows).flatMap(this.classes)
+    await this.take(workload, contenders, rows, true, (one) => sample(this.#plan, one))
   }
 
   async special(workload: Special, rows: number): Promise<void> {
@@ -278,7 +322,10 @@ export async function compare(plan: Plan): Promise<Comparison> {
       ({ name, rowsMax = 0 }) => isWanted(name) && (isMain || rows <= rowsMax),
     )
     await round.load(rows)
-    for (const workload of wanted.filter(({ writes }) => !writes)) await round.plain(workload, rows)
+    await round.reads(
+      wanted.filter(({ writes }) => !writes),
+      rows,
+    )
     const limited = isMain
       ? workloads.filter(({ isLimitedToo, name }) => isLimitedToo && isWanted(`limited-${name}`))
       : []
@@ -288,7 +335,7 @@ export async function compare(plan: Plan): Promise<Comparison> {
     for (const workload of special.filter(({ name }) => name !== 'reopen'))
       await round.special(workload, rows)
     if (isMain && isWanted('latency')) await round.latency(rows)
-    for (const workload of wanted.filter(({ writes }) => writes)) await round.plain(workload, rows)
+    for (const workload of wanted.filter(({ writes }) => writes)) await round.writes(workload, rows)
     for (const workload of limited.filter(({ writes }) => writes))
       await round.limited(workload, rows)
     for (const workload of special.filter(({ name }) => name === 'reopen'))

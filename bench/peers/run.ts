@@ -1,6 +1,6 @@
 // The comparison: peers take turns, each sample in a Node process of its own.
 //
-//   npm run bench:peers                          all; 35 minutes until the workloads that commit
+//   npm run bench:peers                          all
 //   npm run bench:peers -- --quick               under 5 minutes
 //   npm run bench:peers -- --only lookup,range --peers pgdata,lmdb --rounds 3 --rows 100000
 //

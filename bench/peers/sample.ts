@@ -5,11 +5,13 @@ import { type Latency, latencies } from './latency.ts'
 import type { Durability, Peer } from './peer.ts'
 import { loadPeer } from './peers.ts'
 import { crashing, joined, specials } from './special.ts'
-import { load, workloads } from './workload.ts'
+import { type Context, load, workloads } from './workload.ts'
 
 export interface Job {
   peer: string
   workload: string
+  /** Workloads that only read, one after the other: `workload` is 'reads'. */
+  reads?: string[]
   directory: string
   rows: number
   durability: Durability
@@ -28,6 +30,8 @@ export interface Answer {
   /** Kilobytes in memory at the end, processes of the database's own included. */
   residentKb: number
   latencies?: Latency[]
+  /** Of each of `reads`, or why there is none. */
+  reads?: Record<string, { value: number; residentKb: number } | string>
 }
 
 export interface Facts {
@@ -46,6 +50,12 @@ function residentKb(pids: number[]): number {
     sum += Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0)
   }
   return sum
+}
+
+function run(workload: string, context: Context): Promise<number> {
+  const found = workloads.find(({ name }) => name === workload)
+  if (found === undefined) throw new Error(`no such workload: ${workload}`)
+  return found.run(context)
 }
 
 async function measured(job: Job): Promise<Answer | Facts> {
@@ -72,14 +82,24 @@ async function measured(job: Job): Promise<Answer | Facts> {
       }
     }
     const memory = () => residentKb([process.pid, ...(db.helpers?.() ?? [])])
+    if (job.reads !== undefined) {
+      const reads: NonNullable<Answer['reads']> = {}
+      for (const name of job.reads) {
+        try {
+          reads[name] = { value: await run(name, { ...job, db }), residentKb: memory() }
+        } catch (error) {
+          reads[name] = `failed: ${(error as Error).message}`
+        }
+      }
+      return { value: 0, residentKb: memory(), reads }
+    }
     if (job.workload === 'latency') {
       const found = await latencies({ ...job, db })
       return { value: found.length, residentKb: memory(), latencies: found }
     }
     const value = await (job.workload === 'load'
       ? load(db, job.rows)
-      : workloads.find(({ name }) => name === job.workload)?.run({ ...job, db }))
-    if (value === undefined) throw new Error(`no such workload: ${job.workload}`)
+      : run(job.workload, { ...job, db }))
     return { value, residentKb: memory() }
   } finally {
     await db.close()

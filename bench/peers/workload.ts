@@ -64,7 +64,7 @@ async function milliseconds(body: () => unknown, warmUps = 1): Promise<number> {
 
 // Fewer rows than any of the databases has in a page.
 const keysApart = 30
-const readAllMaxMs = 1000
+const readAllMaxMs = 5000
 
 /** Reads every page once, so that a workload does not measure how they come into the cache; slow databases get through some. */
 async function readAll({ db, rows }: Context): Promise<void> {

@@ -12,8 +12,8 @@
 #include "btree/btree_build.h"
 #include "btree/btree_fixture.h"
 #include "btree/btree_insert.h"
+#include "btree/btree_lookup.h"
 #include "btree/btree_scan.h"
-#include "btree/btree_search.h"
 #include "btree/btree_verify.h"
 
 namespace pgdata {
@@ -109,7 +109,7 @@ void run(bool scattered) {
       key.nulls[0] = false;
       BtreeStart start;
       if (random() % 2 == 0) {
-        must(start_btree_lookup(*fixture.pool, *index, key, &start));
+        must(start_btree_lookup(*fixture.pool, *index, key, false, &start));
         // The page that it begins with may be split any number of times before it goes on.
         for (uint64_t i = random() % 3; i > 0; --i) std::this_thread::yield();
       }

@@ -1,6 +1,7 @@
 // Search: comparison with tuples, binary search on a page, descent, moving right.
 #include "btree/btree_search.h"
 
+#include "base/prefetch.h"
 #include "btree/btree_upper_pages.h"
 
 namespace pgdata {
@@ -46,9 +47,24 @@ int compare_columns(const BtreeIndex& index, const BtreeSearchKey& key, const st
   return leaf_tid_last(tuple) < key.tid ? 1 : 0;  // 0: within the list
 }
 
+int compare_all(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) {
+  DetoastArena arena;
+  IndexTupleCursor cursor(index, tuple, index_tuple_size(index_tuple_header(tuple).t_info), &arena);
+  return compare_columns(index, key, tuple, cursor, 0);
+}
+
 // Whether equality of the first column is equality.
 bool decides(const BtreeSearchKey& key, const IndexTupleHeader& header) {
   return key.columns == 1 && !key.has_tid && !btree_tuple_is_pivot(header);
+}
+
+// The first column's value where it is stored with `size` bytes; nullptr when it is null, left out or cut off.
+const std::byte* first_value(const std::byte* tuple, size_t size) {
+  const IndexTupleHeader& header = index_tuple_header(tuple);
+  const bool has_it = (header.t_info & INDEX_NULL_MASK) == 0 &&
+                      index_tuple_size(header.t_info) >= index_data_offset + size &&
+                      !(btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0);
+  return has_it ? tuple + index_data_offset : nullptr;
 }
 
 // What the binary search needs to compare the first column in line. `T` is how its value is stored.
@@ -61,15 +77,12 @@ struct FirstColumn {
       : wanted(static_cast<T>(key.values[0])), descending(index.key(0).descending) {}
 
   int compare(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) const {
-    const IndexTupleHeader& header = index_tuple_header(tuple);
-    const bool simple = (header.t_info & INDEX_NULL_MASK) == 0 &&
-                        index_tuple_size(header.t_info) >= index_data_offset + sizeof(T) &&
-                        !(btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0);
-    if (!simple) [[unlikely]]
-      return compare_with_tuple(index, key, tuple);
-    const T value = load<T>(tuple + index_data_offset);
+    const std::byte* bytes = first_value(tuple, sizeof(T));
+    if (bytes == nullptr) [[unlikely]]
+      return compare_all(index, key, tuple);
+    const T value = load<T>(bytes);
     if (wanted != value) return (wanted < value) != descending ? -1 : 1;
-    return decides(key, header) ? 0 : compare_with_tuple(index, key, tuple);
+    return decides(key, index_tuple_header(tuple)) ? 0 : compare_all(index, key, tuple);
   }
 };
 
@@ -86,28 +99,98 @@ struct FirstBytes {
     const uint32_t size = index_tuple_size(header.t_info);
     if ((header.t_info & INDEX_NULL_MASK) != 0 || size <= index_data_offset ||
         (btree_tuple_is_pivot(header) && btree_pivot_columns(header) == 0)) [[unlikely]]
-      return compare_with_tuple(index, key, tuple);
+      return compare_all(index, key, tuple);
     const auto first = static_cast<uint8_t>(tuple[index_data_offset]);
     const size_t length = first >> 1;
     if ((first & 1) == 0 || length == 0 || index_data_offset + length > size) [[unlikely]]
-      return compare_with_tuple(index, key, tuple);
+      return compare_all(index, key, tuple);
     const int order = compare_bytes(
         wanted, {reinterpret_cast<const char*>(tuple + index_data_offset + 1), length - 1});
     if (order != 0) return (order < 0) != descending ? -1 : 1;
-    return decides(key, header) ? 0 : compare_with_tuple(index, key, tuple);
+    return decides(key, header) ? 0 : compare_all(index, key, tuple);
   }
 };
 
 struct AnyColumn {
-  AnyColumn(const BtreeIndex&, const BtreeSearchKey&) {}
   int compare(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) const {
-    return compare_with_tuple(index, key, tuple);
+    return compare_all(index, key, tuple);
   }
 };
 
+// Which item a search looks at next: the one in the middle, or, with a guess, that one, and then ever further to the side
+// that the guess was wrong to, until the place is between two items.
+class Probes {
+ public:
+  Probes(OffsetNumber low, OffsetNumber high, double share) {
+    if (!(share >= 0) || low >= high) return;
+    const uint32_t items = high - low;
+    const auto before = static_cast<uint32_t>(share * items + 0.5);
+    next_ = low + (before < items ? before : items - 1);
+    reach_ = 1;
+  }
+
+  bool is_guessing() const { return reach_ != 0; }
+  OffsetNumber next(OffsetNumber low, OffsetNumber high) const {
+    return static_cast<OffsetNumber>(is_guessing() ? next_ : low + (high - low) / 2);
+  }
+  // The item was before the place, which is in [low, high] now, or behind it.
+  void went(bool was_before, OffsetNumber low, OffsetNumber high) {
+    if (!is_guessing()) return;
+    (was_before ? has_before_ : has_behind_) = true;
+    const uint32_t left = high - low;
+    if ((has_before_ && has_behind_) || left == 0) {
+      reach_ = 0;
+      return;
+    }
+    const uint32_t step = reach_ < left ? reach_ : left;
+    next_ = was_before ? low + step - 1 : high - step;
+    reach_ *= 4;
+  }
+
+ private:
+  uint32_t next_ = 0;
+  uint32_t reach_ = 0;  // 0: no guess
+  bool has_before_ = false;
+  bool has_behind_ = false;
+};
+
+// Of the two items that may come next, one is on its way while the one in the middle is compared.
+void prefetch_halves(const Page& page, OffsetNumber low, OffsetNumber middle, OffsetNumber high) {
+  const auto item = [&](int offset) {
+    prefetch_line(page.item_at(static_cast<OffsetNumber>(offset)));
+  };
+  item(low + (middle - low) / 2);
+  item(middle + 1 + (high - middle - 1) / 2);
+}
+
+// Calls `body` with what compares the key to tuples.
+template <typename Body>
+auto with_comparison(const BtreeIndex& index, const BtreeSearchKey& key, Body body) {
+  if (key.columns > 0 && !key.nulls[0]) {
+    switch (index.key(0).shape) {
+      case KeyShape::int2:
+        return body(FirstColumn<int16_t>(index, key));
+      case KeyShape::int4:
+        return body(FirstColumn<int32_t>(index, key));
+      case KeyShape::int8:
+        return body(FirstColumn<int64_t>(index, key));
+      case KeyShape::unsigned4:
+        return body(FirstColumn<uint32_t>(index, key));
+      case KeyShape::unsigned8:
+        return body(FirstColumn<uint64_t>(index, key));
+      case KeyShape::bytes:
+        return body(FirstBytes(index, key));
+      case KeyShape::generic:
+        break;
+    }
+  }
+  return body(AnyColumn());
+}
+
 template <typename Comparison>
 Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const BtreePageView& view,
-                   BlockNumber block, OffsetNumber* offset) {
+                   BlockNumber block, const Comparison& comparison, double share,
+                   OffsetNumber* offset) {
   const bool is_leaf = view.is_leaf();
   OffsetNumber low = view.first_data();
   auto high = static_cast<OffsetNumber>(view.max_offset() + 1);
@@ -116,28 +199,22 @@ Status search_page(const BtreeIndex& index, const BtreeSearchKey& key, const Btr
     if (low >= high) return damaged_page(index, block);
     ++low;
   }
-  const Comparison comparison(index, key);
   const int wanted = key.next_key ? 0 : 1;
+  Probes probes(low, high, share);
   while (low < high) {
-    const auto middle = static_cast<OffsetNumber>(low + (high - low) / 2);
-    // The two items that may come next; one of them is on its way while this one is compared.
-    const auto bytes = view.page().bytes();
-    __builtin_prefetch(
-        bytes +
-        view.page().line_pointer(static_cast<OffsetNumber>(low + (middle - low) / 2)).lp_off());
-    __builtin_prefetch(
-        bytes + view.page()
-                    .line_pointer(static_cast<OffsetNumber>(middle + 1 + (high - middle - 1) / 2))
-                    .lp_off());
-    const std::byte* tuple = view.tuple(middle);
+    const OffsetNumber probed = probes.next(low, high);
+    if (!probes.is_guessing()) prefetch_halves(view.page(), low, probed, high);
+    const std::byte* tuple = view.tuple(probed);
     const int order = tuple == nullptr ? corrupt_order : comparison.compare(index, key, tuple);
     if (order == corrupt_order) [[unlikely]]
       return damaged_page(index, block);
-    if (order >= wanted) {
-      low = static_cast<OffsetNumber>(middle + 1);
+    const bool is_before = order >= wanted;
+    if (is_before) {
+      low = static_cast<OffsetNumber>(probed + 1);
     } else {
-      high = middle;
+      high = probed;
     }
+    probes.went(is_before, low, high);
   }
   *offset = is_leaf ? low : static_cast<OffsetNumber>(low - 1);
   return Status::ok;
@@ -162,39 +239,80 @@ Status read_cached_root(BufferPool& pool, const BtreeIndex& index, BufferRef* ro
 }  // namespace
 
 int compare_with_tuple(const BtreeIndex& index, const BtreeSearchKey& key, const std::byte* tuple) {
-  DetoastArena arena;
-  IndexTupleCursor cursor(index, tuple, index_tuple_size(index_tuple_header(tuple).t_info), &arena);
-  return compare_columns(index, key, tuple, cursor, 0);
+  return with_comparison(
+      index, key, [&](const auto& comparison) { return comparison.compare(index, key, tuple); });
 }
 
 namespace {
 
 Status search_view(const BtreeIndex& index, const BtreeSearchKey& key, const BtreePageView& view,
-                   BlockNumber block, OffsetNumber* offset) {
-  if (key.columns > 0 && !key.nulls[0]) {
-    switch (index.key(0).shape) {
-      case KeyShape::int2:
-        return search_page<FirstColumn<int16_t>>(index, key, view, block, offset);
-      case KeyShape::int4:
-        return search_page<FirstColumn<int32_t>>(index, key, view, block, offset);
-      case KeyShape::int8:
-        return search_page<FirstColumn<int64_t>>(index, key, view, block, offset);
-      case KeyShape::unsigned4:
-        return search_page<FirstColumn<uint32_t>>(index, key, view, block, offset);
-      case KeyShape::unsigned8:
-        return search_page<FirstColumn<uint64_t>>(index, key, view, block, offset);
-      case KeyShape::bytes:
-        return search_page<FirstBytes>(index, key, view, block, offset);
-      case KeyShape::generic:
-        break;
-    }
-  }
-  return search_page<AnyColumn>(index, key, view, block, offset);
+                   BlockNumber block, double share, OffsetNumber* offset) {
+  return with_comparison(index, key, [&](const auto& comparison) {
+    return search_page(index, key, view, block, comparison, share, offset);
+  });
 }
 
-// Down the copies of upper pages as far as there are any: `*start` is where to go on.
-Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                      BtreeStart* start) {
+// As far as a value of such a shape can be told apart from its neighbours as a double; false for other shapes.
+bool number_of(KeyShape shape, Datum value, double* number) {
+  switch (shape) {
+    case KeyShape::int2:
+    case KeyShape::int4:
+    case KeyShape::int8:
+      *number = static_cast<double>(static_cast<int64_t>(value));
+      return true;
+    case KeyShape::unsigned4:
+    case KeyShape::unsigned8:
+      *number = static_cast<double>(value);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool first_number(const BtreeIndex& index, const std::byte* tuple, double* number) {
+  const auto size = static_cast<size_t>(index.columns()[0].attlen);
+  const std::byte* bytes = tuple == nullptr ? nullptr : first_value(tuple, size);
+  if (bytes == nullptr) return false;
+  Datum value = 0;
+  switch (index.key(0).shape) {
+    case KeyShape::int2:
+      value = static_cast<Datum>(static_cast<int64_t>(load<int16_t>(bytes)));
+      break;
+    case KeyShape::int4:
+      value = static_cast<Datum>(static_cast<int64_t>(load<int32_t>(bytes)));
+      break;
+    case KeyShape::unsigned4:
+      value = load<uint32_t>(bytes);
+      break;
+    default:
+      value = load<uint64_t>(bytes);
+      break;
+  }
+  return number_of(index.key(0).shape, value, number);
+}
+
+// BtreeStart::share of the child of item `offset`, whose keys are between that item's and the next one's.
+double share_of(const BtreeIndex& index, const BtreeSearchKey& key, const BtreePageView& parent,
+                OffsetNumber offset) {
+  double wanted = 0;
+  double low = 0;
+  double high = 0;
+  if (key.columns == 0 || key.nulls[0] || !number_of(index.key(0).shape, key.values[0], &wanted) ||
+      offset == parent.first_data())
+    return unknown_share;
+  const std::byte* next = offset < parent.max_offset()
+                              ? parent.tuple(static_cast<OffsetNumber>(offset + 1))
+                              : parent.high_key();
+  if (!first_number(index, parent.tuple(offset), &low) || !first_number(index, next, &high))
+    return unknown_share;
+  const double share = (wanted - low) / (high - low);
+  return share >= 0 && share <= 1 ? share : unknown_share;
+}
+
+}  // namespace
+
+Status descend_btree_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                            BtreeStart* start) {
   *start = {};
   BtreeHints::Root hint;
   BtreePageView view;
@@ -206,10 +324,11 @@ Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSear
   if (!is_alone_on_level(view, here)) return Status::ok;
   for (;;) {
     OffsetNumber offset = invalid_offset_number;
-    RETURN_IF_ERROR(search_view(index, key, view, block, &offset));
+    RETURN_IF_ERROR(search_view(index, key, view, block, start->share, &offset));
     const std::byte* tuple = view.tuple(offset);
     if (tuple == nullptr) return damaged_page(index, block);
-    *start = {btree_downlink(index_tuple_header(tuple)), --here};
+    *start = {btree_downlink(index_tuple_header(tuple)), --here,
+              share_of(index, key, view, offset)};
     if (here == 0 || !find_upper_page(pool, index, start->block, &view)) return Status::ok;
     // One that was split or is on the way to be deleted is looked at itself.
     if (view.is_ignored() || view.is_leaf() || view.opaque().btpo_level != here) return Status::ok;
@@ -222,11 +341,9 @@ Status descend_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSear
   }
 }
 
-}  // namespace
-
 Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
-                         OffsetNumber* offset) {
-  return search_view(index, key, view_of(page), page.block(), offset);
+                         OffsetNumber* offset, double share) {
+  return search_view(index, key, view_of(page), page.block(), share, offset);
 }
 
 Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* root) {
@@ -307,12 +424,9 @@ Status move_right(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKe
   }
 }
 
-namespace {
-
-// From where `start` says, or else from the root.
-Status search_leaf_from(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                        const BtreeStart& start, LockMode leaf_mode, BtreeStack* stack,
-                        SplitFinisher* finisher, BufferRef* leaf) {
+Status search_btree_leaf_from(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                              const BtreeStart& start, LockMode leaf_mode, BtreeStack* stack,
+                              SplitFinisher* finisher, BufferRef* leaf) {
   if (stack != nullptr) stack->depth = 0;
   // Who will change something must know the way back, and completes splits.
   const bool only_reads = stack == nullptr && finisher == nullptr && leaf_mode == LockMode::shared;
@@ -357,15 +471,13 @@ Status search_leaf_from(BufferPool& pool, const BtreeIndex& index, const BtreeSe
   }
 }
 
-}  // namespace
-
 Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
                          LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
                          BufferRef* leaf) {
   BtreeStart start;
   if (stack == nullptr && finisher == nullptr && leaf_mode == LockMode::shared)
-    RETURN_IF_ERROR(descend_copies(pool, index, key, &start));
-  return search_leaf_from(pool, index, key, start, leaf_mode, stack, finisher, leaf);
+    RETURN_IF_ERROR(descend_btree_copies(pool, index, key, &start));
+  return search_btree_leaf_from(pool, index, key, start, leaf_mode, stack, finisher, leaf);
 }
 
 Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
@@ -411,74 +523,6 @@ Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level
     const BlockNumber child = btree_downlink(index_tuple_header(tuple));
     buffer->release();
     RETURN_IF_ERROR(read(child));
-  }
-}
-
-Status start_btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                          BtreeStart* start) {
-  RETURN_IF_ERROR(descend_copies(pool, index, key, start));
-  if (start->block != P_NONE) pool.prefetch(index.relation(), ForkNumber::main, start->block);
-  return Status::ok;
-}
-
-Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches, SerializableTransaction* reader,
-                    const BtreeStart& start) {
-  INVARIANT(key.columns == index.nkeyatts());
-  matches->count = 0;
-  matches->more = false;
-  BufferRef leaf;
-  if (start.block == P_NONE) {
-    RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
-  } else {
-    RETURN_IF_ERROR(
-        search_leaf_from(pool, index, key, start, LockMode::shared, nullptr, nullptr, &leaf));
-  }
-  if (!leaf.is_valid() && reader != nullptr) {
-    RETURN_IF_ERROR(note_empty_index(index, reader));
-    RETURN_IF_ERROR(search_btree_leaf(pool, index, key, LockMode::shared, nullptr, nullptr, &leaf));
-  }
-  if (!leaf.is_valid()) return Status::ok;
-  RETURN_IF_ERROR(note_leaf(index, leaf, reader));
-  OffsetNumber offset = invalid_offset_number;
-  RETURN_IF_ERROR(search_btree_page(index, key, leaf, &offset));
-  SiblingWalk walk(pool, index);
-  while (true) {
-    const BtreePageView view = view_of(leaf);
-    const OffsetNumber last = view.max_offset();
-    for (; offset <= last; ++offset) {
-      const std::byte* tuple = view.leaf_tuple(offset);
-      const int order = tuple == nullptr ? corrupt_order : compare_with_tuple(index, key, tuple);
-      if (order == corrupt_order) return damaged_page(index, leaf.block());
-      if (order != 0) return Status::ok;
-      if (view.is_dead(offset)) continue;
-      const int count = leaf_tid_count(index_tuple_header(tuple));
-      for (int i = 0; i < count; ++i) {
-        if (matches->count == BtreeMatches::tids_max) {
-          matches->more = true;
-          return Status::ok;
-        }
-        if (matches->count == 0) {
-          matches->leaf = leaf.block();
-          matches->lsn = leaf.page().lsn();
-        }
-        matches->tids[matches->count++] = leaf_tid(tuple, i);
-      }
-    }
-    if (view.is_rightmost()) return Status::ok;
-    const std::byte* high_key = view.is_ignored() ? nullptr : view.high_key();
-    if (!view.is_ignored()) {
-      const int order =
-          high_key == nullptr ? corrupt_order : compare_with_tuple(index, key, high_key);
-      if (order == corrupt_order) return damaged_page(index, leaf.block());
-      if (order < 0) return Status::ok;
-    }
-    const BlockNumber next = view.opaque().btpo_next;
-    leaf.release();
-    RETURN_IF_ERROR(walk.step());
-    RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, &leaf));
-    RETURN_IF_ERROR(note_leaf(index, leaf, reader));
-    offset = view_of(leaf).first_data();
   }
 }
 

@@ -1,4 +1,4 @@
-// Searching a B-tree: keys, comparison with tuples on pages, descent to a leaf, point lookup.
+// Searching a B-tree: keys, comparison with tuples on pages, descent to a leaf.
 //
 // Lehman and Yao's protocol: at most one page is locked at a time on the way down; a page that was
 // split meanwhile is recognised by its high key, and the search moves right.
@@ -47,6 +47,15 @@ struct BtreeStack {
   Step steps[levels_max];
 };
 
+// How far the copies of upper pages (btree_upper_pages.h) lead.
+inline constexpr double unknown_share = -1;
+struct BtreeStart {
+  BlockNumber block = P_NONE;  // where to go on; none when there was nothing to be known
+  uint32_t level = 0;
+  // Which share of that page's items is before the key, if the keys between those of the page above lie evenly.
+  double share = unknown_share;
+};
+
 // Whoever changes the tree completes splits that a crash left without a downlink, when it meets one.
 class SplitFinisher {
  public:
@@ -66,45 +75,27 @@ Status find_btree_root(BufferPool& pool, const BtreeIndex& index, BufferRef* roo
 Status search_btree_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
                          LockMode leaf_mode, BtreeStack* stack, SplitFinisher* finisher,
                          BufferRef* leaf);
+// The same in two steps: down this thread's copies of upper pages, for who only reads; and on from `start`, or from the root.
+Status descend_btree_copies(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                            BtreeStart* start);
+Status search_btree_leaf_from(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
+                              const BtreeStart& start, LockMode leaf_mode, BtreeStack* stack,
+                              SplitFinisher* finisher, BufferRef* leaf);
 
 // Moves right from a locked page while the key is beyond its high key.
 Status move_right(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
                   LockMode mode, BtreeStack* stack, SplitFinisher* finisher, BufferRef* buffer);
 
 // On a leaf: the first item not before the key (after it, with next_key), or max_offset + 1. On an
-// upper page: the item whose child to follow.
+// upper page: the item whose child to follow. `share`: BtreeStart::share of that page.
 Status search_btree_page(const BtreeIndex& index, const BtreeSearchKey& key, const BufferRef& page,
-                         OffsetNumber* offset);
+                         OffsetNumber* offset, double share = unknown_share);
 
 // The leftmost or rightmost page of a level, locked shared; invalid when the index is empty.
 // `level` 0 starts from the fast root, others from the true root. Pages that the caller has locked must
 // not be on the way: `held`.
 Status find_btree_edge(BufferPool& pool, const BtreeIndex& index, uint32_t level, bool rightmost,
                        BufferRef* buffer, std::initializer_list<BlockNumber> held = {});
-
-// The entries equal to a key that gives all key columns. Several heap tuples can share a key even
-// in a unique index: versions of a row, of which a snapshot sees at most one.
-struct BtreeMatches {
-  static constexpr int tids_max = 32;
-  int count = 0;
-  bool more = false;  // there were more than fit: use a scan
-  ItemPointer tids[tids_max];
-  // The leaf that the first one lies on, and its LSN then.
-  BlockNumber leaf = P_NONE;
-  Lsn lsn = invalid_lsn;
-};
-// `reader` (may be null): the serializable transaction that looks. `start`: what `start_btree_lookup` gave for the key.
-struct BtreeStart {
-  BlockNumber block = P_NONE;  // none when there was nothing to be known
-  uint32_t level = 0;
-};
-Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                    BtreeMatches* matches, SerializableTransaction* reader = nullptr,
-                    const BtreeStart& start = {});
-// Lets the page that the key's lookup will begin with come into the processor's caches, or the pool, meanwhile. The caller's
-// snapshot, which the lookup is for, keeps a page from being used anew.
-Status start_btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
-                          BtreeStart* start);
 
 // Notes that `reader` (may be null) has read what is on a leaf, or would be, while the leaf is locked.
 inline Status note_leaf(const BtreeIndex& index, const BufferRef& leaf,

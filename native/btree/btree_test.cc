@@ -14,8 +14,8 @@
 #include "btree/btree_build.h"
 #include "btree/btree_fixture.h"
 #include "btree/btree_insert.h"
+#include "btree/btree_lookup.h"
 #include "btree/btree_scan.h"
-#include "btree/btree_search.h"
 #include "btree/btree_verify.h"
 
 namespace pgdata {
@@ -347,7 +347,8 @@ void exercise(std::vector<TestColumn> columns, uint32_t block_size, uint64_t spr
     std::copy_n(datums.values, columns.size(), key.values);
     std::copy_n(datums.nulls, columns.size(), key.nulls);
     BtreeStart start;
-    if (looked_up % 2 == 0) ASSERT_OK(start_btree_lookup(*fixture.pool, *index, key, &start));
+    if (looked_up % 2 == 0)
+      ASSERT_OK(start_btree_lookup(*fixture.pool, *index, key, false, &start));
     BtreeMatches matches;
     ASSERT_OK(btree_lookup(*fixture.pool, *index, key, &matches, nullptr, start));
     const auto first = rows.lower_bound(Row{row->values, ItemPointer(BlockNumber{0}, 0)});

@@ -29,11 +29,18 @@ class BufferMapping {
   static void plan(SegmentPlan& plan, uint32_t buffers);
   BufferMapping(const Segment& segment, BufferDescriptor* descriptors, uint32_t buffers);
 
+  // Neighbours have neighbouring buckets, so that those of a relation take up few cache lines, even if it is read here and there.
   uint32_t bucket_of(const BufferTag& tag) const {
-    return static_cast<uint32_t>(tag.hash()) & bucket_mask_;
+    BufferTag first = tag;
+    first.object &= ~uint64_t{UINT32_MAX};
+    return (static_cast<uint32_t>(first.hash()) + value_of(tag.block())) & bucket_mask_;
   }
   LwLock& lock_of(uint32_t bucket) const { return locks_[bucket % partitions].lock; }
 
+  // The buffer that the bucket's chain begins with, without a look at it.
+  int32_t first_of(uint32_t bucket) const {
+    return static_cast<int32_t>(heads_[bucket].load(std::memory_order_relaxed)) - 1;
+  }
   // Index of the buffer that seems to have this tag. Without the lock: a guess; see above.
   int32_t find(const BufferTag& tag, uint32_t bucket) const {
     uint32_t link = heads_[bucket].load(std::memory_order_acquire);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "base/prefetch.h"
 #include "base/stop_point.h"
 #include "buffer/buffer_pool_local.h"
 #include "shmem/wait_scope.h"
@@ -414,16 +415,45 @@ void BufferPool::count_hit(RelFileLocator relation) const {
   local_->count_read(relation, nullptr, true);
 }
 
-void BufferPool::prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block) {
-  Local& local = *local_;
+void BufferPool::prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block,
+                          std::initializer_list<uint32_t> places) {
+  if (!prefetch_lines(relation, fork, block, places))
+    local_->storage.prefetch(relation, fork, block, 1);
+}
+
+bool BufferPool::prefetch_lines(RelFileLocator relation, ForkNumber fork, BlockNumber block,
+                                std::initializer_list<uint32_t> places) const {
+  const Local& local = *local_;
   const BufferTag tag(relation, fork, block);
+  const uint32_t bucket = local.mapping.bucket_of(tag);
+  const auto load = [&](int32_t index) {
+    prefetch_line_for_write(&local.descriptor(index));
+    const std::byte* bytes = local.page(index).bytes();
+    prefetch_line(bytes);
+    for (const uint32_t place : places) prefetch_line(bytes + place);
+  };
+  // Most chains have one link: its page need not wait for its descriptor, which tells.
+  const int32_t likely = local.mapping.first_of(bucket);
+  if (likely != BufferMapping::none) load(likely);
+  const int32_t index = local.mapping.find(tag, bucket);
+  if (index == BufferMapping::none) return false;
+  if (index != likely) load(index);
+  return true;
+}
+
+// Whoever changes the line pointer meanwhile is not waited for: a wrong place is no harm.
+__attribute__((no_sanitize("thread"))) void BufferPool::prefetch_item(RelFileLocator relation,
+                                                                      ItemPointer item) const {
+  const Local& local = *local_;
+  const BufferTag tag(relation, ForkNumber::main, item.block());
   const int32_t index = local.mapping.find(tag, local.mapping.bucket_of(tag));
-  if (index == BufferMapping::none) {
-    local.storage.prefetch(relation, fork, block, 1);
+  const uint32_t place = line_pointer_place(item.offset());
+  if (index == BufferMapping::none || place + sizeof(LinePointer) > local.options.block_size)
     return;
-  }
-  __builtin_prefetch(&local.descriptor(index), 1);
-  __builtin_prefetch(local.page(index).bytes());
+  const std::byte* bytes = local.page(index).bytes();
+  const auto pointer = load<LinePointer>(bytes + place);
+  prefetch_line(bytes + pointer.lp_off());
+  prefetch_line(bytes + pointer.lp_off() + 64);
 }
 
 // Adding. ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 
 #include "base/status.h"
@@ -211,8 +212,16 @@ class BufferPool {
   uint64_t serial() const { return serial_; }
   // As `read`, only if it is in the pool already (no IO); `*buffer` invalid otherwise.
   void find(RelFileLocator relation, ForkNumber fork, BlockNumber block, BufferRef* buffer);
-  // Starts loading cache lines of the page, or reading it from disk, ahead of use. Advice.
-  void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block);
+  // Starts reading the page from disk, or, if it is in the pool, loading its header and what lies at `places` (bytes from
+  // its start) into the processor's caches, ahead of use. Advice.
+  void prefetch(RelFileLocator relation, ForkNumber fork, BlockNumber block,
+                std::initializer_list<uint32_t> places = {});
+  // The same without the disk: for what is used so soon that reading it is left to who uses it. False when the page does not
+  // seem to be in the pool.
+  bool prefetch_lines(RelFileLocator relation, ForkNumber fork, BlockNumber block,
+                      std::initializer_list<uint32_t> places) const;
+  // The item of a page whose line pointer one of them has brought.
+  void prefetch_item(RelFileLocator relation, ItemPointer item) const;
   // Adds `count` zeroed blocks at the end of the fork (under the relation's extension lock) and gives the
   // first one pinned and locked exclusively; the others are unpinned, and (as far as there is room) in the
   // pool. `*first` is its number. Others may find, lock and even fill the others before the caller does.

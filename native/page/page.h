@@ -93,6 +93,11 @@ class Page {
   uint32_t size_ = 0;
 };
 
+// Where a line pointer lies, in bytes from the start of its page.
+constexpr uint32_t line_pointer_place(OffsetNumber offset) {
+  return static_cast<uint32_t>(sizeof(PageHeader) + (offset - 1) * sizeof(LinePointer));
+}
+
 inline uint32_t items_per_page_max(uint32_t block_size) {
   return static_cast<uint32_t>((block_size - sizeof(PageHeader)) /
                                (max_align(23) + sizeof(LinePointer)));

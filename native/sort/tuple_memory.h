@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/invariant.h"
+#include "base/prefetch.h"
 
 namespace pgdata {
 
@@ -31,6 +32,10 @@ class TupleMemory {
   // is too little, it takes what it needs.
   std::byte* add(uint32_t size, uint8_t marks, uint64_t room_bytes, TuplePlace* place);
   TupleView at(TuplePlace place) const;
+  // Starts loading a tuple's first bytes into the processor's caches.
+  void prefetch(TuplePlace place) const {
+    prefetch_line(address(static_cast<uint64_t>(place) >> 24));
+  }
   // The tuple that was added last has not been.
   void take_back(TuplePlace place) { position_ = (static_cast<uint64_t>(place) >> 24) * 8; }
   // What `add` would add to `bytes` at least.

@@ -102,6 +102,7 @@ class TupleSort {
   // How many entries there may be, if more than now.
   size_t larger_capacity() const;
   Status keep_wanted();
+  void prefetch_after(size_t index) const;
   void sort_in_memory();
   Status write_run();
   void begin_merge();

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "btree/btree_count.h"
 #include "btree/btree_kill.h"
-#include "btree/btree_search.h"
+#include "btree/btree_lookup.h"
 #include "heap/serializable_read.h"
 #include "heap/visibility.h"
 #include "space/visibility_map.h"
@@ -100,6 +101,61 @@ struct Lookup {
   BtreeMatches matches;
 };
 
+Status find_all_entries(const ReadView& view, const Table& table, const BtreeIndex& btree,
+                        std::span<Lookup> lookups) {
+  const bool is_alone = lookups.size() == 1;
+  for (Lookup& each : lookups)
+    RETURN_IF_ERROR(start_btree_lookup(view.context.pool_of(btree.temporary()), btree, each.key,
+                                       is_alone, &each.start));
+  BufferPool& pool = view.context.pool_of(table.heap().temporary);
+  const RelFileLocator& heap = table.heap().locator;
+  for (Lookup& each : lookups) {
+    RETURN_IF_ERROR(find_entries(view, btree, each.key, each.start, &each.matches));
+    if (each.matches.count == 0) continue;
+    const ItemPointer tid = each.matches.tids[0];
+    const uint32_t place = line_pointer_place(tid.offset());
+    if (is_alone)
+      pool.prefetch_lines(heap, ForkNumber::main, tid.block(), {place});
+    else
+      pool.prefetch(heap, ForkNumber::main, tid.block(), {place});
+  }
+  if (is_alone) return Status::ok;
+  for (const Lookup& each : lookups)
+    if (each.matches.count != 0) pool.prefetch_item(heap, each.matches.tids[0]);
+  return Status::ok;
+}
+
+// As `lookup_rows`, as many keys at a time as there are `lookups`.
+Status look_up(const ReadView& view, Table& table, const BtreeIndex& btree, RowSource& source,
+               uint32_t keys, std::span<Lookup> lookups, RowOutput& output, RowWriter* writer,
+               uint8_t* hits, uint32_t* done) {
+  Visibility visibility(view.context, view.snapshot);
+  BufferRef buffer;
+  bool fits = true;
+  while (fits && *done < keys && !writer->is_full()) {
+    const auto some = lookups.first(
+        std::min({lookups.size(), size_t{keys - *done}, size_t{writer->rows_left()}}));
+    for (Lookup& each : some) {
+      each.key.columns = btree.nkeyatts();
+      source.next_cells(each.key.values, each.key.nulls);
+    }
+    RETURN_IF_ERROR(find_all_entries(view, table, btree, some));
+    for (const Lookup& each : some) {
+      HeapTuple tuple;
+      bool found = false;
+      RETURN_IF_ERROR(find_by_entries(view, table, visibility, btree, each.key, each.matches,
+                                      &buffer, &tuple, &found));
+      if (found) {
+        RETURN_IF_ERROR(output.write(view.context, tuple, writer, &fits));
+        if (!fits) break;
+      }
+      if (hits != nullptr) hits[*done] = found ? 1 : 0;
+      ++*done;
+    }
+  }
+  return Status::ok;
+}
+
 }  // namespace
 
 Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLayout& key_layout,
@@ -109,43 +165,15 @@ Status lookup_rows(const ReadView& view, Table& table, size_t index, const RowLa
   const BtreeIndex& btree = *table.indexes()[index].btree;
   INVARIANT(static_cast<int>(key_layout.columns().size()) == btree.nkeyatts());
   RowSource source(table, key_layout, keys);
-  Visibility visibility(view.context, view.snapshot);
-  Lookup lookups[keys_together];
-  BufferRef buffer;
-  uint32_t done = 0;
-  bool fits = true;
-  while (fits && done < keys.rows() && !writer->is_full()) {
-    const uint32_t count = std::min({keys_together, keys.rows() - done, writer->rows_left()});
-    for (uint32_t i = 0; i < count; i++) {
-      Lookup& each = lookups[i];
-      each.key.columns = btree.nkeyatts();
-      source.next_cells(each.key.values, each.key.nulls);
-      each.start = {};
-      if (count > 1)
-        RETURN_IF_ERROR(start_btree_lookup(view.context.pool_of(btree.temporary()), btree, each.key,
-                                           &each.start));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-      Lookup& each = lookups[i];
-      RETURN_IF_ERROR(find_entries(view, btree, each.key, each.start, &each.matches));
-      if (count > 1 && each.matches.count > 0)
-        view.context.pool_of(table.heap().temporary)
-            .prefetch(table.heap().locator, ForkNumber::main, each.matches.tids[0].block());
-    }
-    for (uint32_t i = 0; i < count; i++) {
-      HeapTuple tuple;
-      bool found = false;
-      RETURN_IF_ERROR(find_by_entries(view, table, visibility, btree, lookups[i].key,
-                                      lookups[i].matches, &buffer, &tuple, &found));
-      if (found) {
-        RETURN_IF_ERROR(output.write(view.context, tuple, writer, &fits));
-        if (!fits) break;
-      }
-      if (hits != nullptr) hits[done] = found ? 1 : 0;
-      done++;
-    }
+  *answered = 0;
+  if (keys.rows() == 1) {
+    Lookup one[1];
+    RETURN_IF_ERROR(look_up(view, table, btree, source, 1, one, output, writer, hits, answered));
+  } else {
+    Lookup several[keys_together];
+    RETURN_IF_ERROR(
+        look_up(view, table, btree, source, keys.rows(), several, output, writer, hits, answered));
   }
-  *answered = done;
   writer->finish(true);
   return Status::ok;
 }
@@ -163,7 +191,10 @@ Status find_row(const ReadView& view, Table& table, size_t index, const RowLayou
   BufferRef buffer;
   HeapTuple tuple;
   BtreeMatches matches;
-  RETURN_IF_ERROR(find_entries(view, btree, key, {}, &matches));
+  BtreeStart start;
+  RETURN_IF_ERROR(
+      start_btree_lookup(view.context.pool_of(btree.temporary()), btree, key, true, &start));
+  RETURN_IF_ERROR(find_entries(view, btree, key, start, &matches));
   RETURN_IF_ERROR(
       find_by_entries(view, table, visibility, btree, key, matches, &buffer, &tuple, found));
   if (*found) *tid = tuple.self;
