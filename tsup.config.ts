@@ -13,5 +13,12 @@ export default defineConfig({
   // With splitting, tsup would rewrite class fields and "?." into slow old forms; keepNames costs each closure a call.
   splitting: false,
   sourcemap: false,
+  // A library of one-byte characters without blanks is read and compiled in two thirds of the time, at each start of a
+  // process. Names stay, for stack traces.
+  esbuildOptions(options) {
+    options.charset = 'ascii'
+    options.minifyWhitespace = true
+    options.minifySyntax = true
+  },
   dts: { entry: { index: 'src-ts/index.ts' } },
 })
