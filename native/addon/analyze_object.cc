@@ -5,6 +5,7 @@
 
 #include "addon/descriptor.h"
 #include "addon/environment.h"
+#include "addon/upkeep_backend.h"
 #include "statistics/counting.h"
 
 namespace pgdata {
@@ -79,13 +80,15 @@ AnalyzeObject::AnalyzeObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<AnalyzeObject>(info), state_(std::make_shared<State>()) {}
 
 Napi::Value AnalyzeObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                                std::shared_ptr<Table> table, bool is_autovacuum) {
+                                std::shared_ptr<Table> table, bool is_autovacuum,
+                                std::weak_ptr<TemporaryRelations> temporary) {
   const Napi::Object object = environment(env).analyze_class.New({});
   State& state = *Unwrap(object)->state_;
   state.core = std::move(core);
   state.database = database;
   state.table = std::move(table);
   state.is_autovacuum = is_autovacuum;
+  state.temporary = std::move(temporary);
   return object;
 }
 
@@ -108,8 +111,8 @@ Napi::Value AnalyzeObject::run(const Napi::CallbackInfo& info) {
        times_wal, outcome](Engine& engine) {
         state->progress.stopping = &background->stopping();
         std::unique_ptr<Backend> backend;
-        RETURN_IF_ERROR(
-            Backend::create(engine.services(), engine.transactions(), state->database, &backend));
+        RETURN_IF_ERROR(make_upkeep_backend(engine, state->database, *state->table,
+                                            state->temporary, &backend));
         if (SessionCounters* const counters = backend->counters()) {
           if (state->is_autovacuum) counters->set_type(BackendType::autovac_worker);
           counters->set_io_timings(times_relations, times_wal);

@@ -17,7 +17,8 @@ class AnalyzeObject final : public Napi::ObjectWrap<AnalyzeObject> {
   explicit AnalyzeObject(const Napi::CallbackInfo& info);
 
   static Napi::Value make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                          std::shared_ptr<Table> table, bool is_autovacuum);
+                          std::shared_ptr<Table> table, bool is_autovacuum,
+                          std::weak_ptr<TemporaryRelations> temporary = {});
 
  private:
   // What the pool thread works with: it outlives this object, which JavaScript may drop.
@@ -26,6 +27,7 @@ class AnalyzeObject final : public Napi::ObjectWrap<AnalyzeObject> {
     Oid database = invalid_oid;
     std::shared_ptr<Table> table;
     bool is_autovacuum = false;
+    std::weak_ptr<TemporaryRelations> temporary;  // of a temporary table
     AnalyzeProgress progress;
   };
 

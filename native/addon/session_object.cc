@@ -124,6 +124,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
           InstanceMethod("createStorage", &SessionObject::create_storage),
           InstanceMethod("beginTemporaryRelations", &SessionObject::begin_temporary_relations),
           InstanceMethod("emptyTemporary", &SessionObject::empty_temporary),
+          InstanceMethod("vacuumTemporary", &SessionObject::vacuum_temporary),
+          InstanceMethod("analyzeTemporary", &SessionObject::analyze_temporary),
           InstanceMethod("temporaryBlocks", &SessionObject::temporary_blocks),
           InstanceMethod("temporaryIndexHeight", &SessionObject::temporary_index_height),
           InstanceMethod("dropStorageAtCommit", &SessionObject::drop_storage_at_commit),

@@ -252,6 +252,8 @@ class SessionObject final : public Napi::ObjectWrap<SessionObject> {
   Napi::Value create_storage(const Napi::CallbackInfo& info);
   Napi::Value begin_temporary_relations(const Napi::CallbackInfo& info);
   Napi::Value empty_temporary(const Napi::CallbackInfo& info);
+  Napi::Value vacuum_temporary(const Napi::CallbackInfo& info);
+  Napi::Value analyze_temporary(const Napi::CallbackInfo& info);
   Napi::Value temporary_blocks(const Napi::CallbackInfo& info);
   Napi::Value temporary_index_height(const Napi::CallbackInfo& info);
   Napi::Value drop_storage_at_commit(const Napi::CallbackInfo& info);

@@ -1,7 +1,9 @@
 // SessionObject: temporary relations, which only the session itself can look at.
+#include "addon/analyze_object.h"
 #include "addon/descriptor.h"
 #include "addon/relation_object.h"
 #include "addon/session_call.h"
+#include "addon/vacuum_object.h"
 #include "btree/btree_build.h"
 #include "btree/btree_page_view.h"
 #include "btree/btree_search.h"
@@ -56,6 +58,34 @@ Napi::Value SessionObject::empty_temporary(const Napi::CallbackInfo& info) {
     end_of_transaction();
     THROW_IF_ERROR(env, empty_table(*state_->backend, *table));
     return env.Undefined();
+  });
+}
+
+// vacuumTemporary(relation, ofToast): NativeVacuum
+Napi::Value SessionObject::vacuum_temporary(const Napi::CallbackInfo& info) {
+  return call(info, 2, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    const bool of_toast = info[1].ToBoolean().Value();
+    if (table == nullptr || !table->definition().temporary || state_->backend == nullptr ||
+        (of_toast && table->toast() == nullptr))
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    const Backend& backend = *state_->backend;
+    return VacuumObject::make(env, state_->core, backend.database(), std::move(table), of_toast,
+                              false, backend.temporary_relations());
+  });
+}
+
+// analyzeTemporary(relation): NativeAnalyze
+Napi::Value SessionObject::analyze_temporary(const Napi::CallbackInfo& info) {
+  return call(info, 1, [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    std::shared_ptr<Table> table = RelationObject::table_of(env, info[0]);
+    if (table == nullptr || !table->definition().temporary || state_->backend == nullptr)
+      THROW_IF_ERROR(env, bad_argument("relation"));
+    const Backend& backend = *state_->backend;
+    return AnalyzeObject::make(env, state_->core, backend.database(), std::move(table), false,
+                               backend.temporary_relations());
   });
 }
 

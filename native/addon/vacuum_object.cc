@@ -5,6 +5,7 @@
 
 #include "addon/descriptor.h"
 #include "addon/environment.h"
+#include "addon/upkeep_backend.h"
 #include "statistics/counting.h"
 #include "vacuum/truncate_heap.h"
 #include "xact/process_array.h"
@@ -70,7 +71,8 @@ VacuumObject::VacuumObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<VacuumObject>(info), state_(std::make_shared<State>()) {}
 
 Napi::Value VacuumObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                               std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum) {
+                               std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum,
+                               std::weak_ptr<TemporaryRelations> temporary) {
   const Napi::Object object = environment(env).vacuum_class.New({});
   State& state = *Unwrap(object)->state_;
   state.core = std::move(core);
@@ -78,6 +80,7 @@ Napi::Value VacuumObject::make(Napi::Env env, std::shared_ptr<ClusterCore> core,
   state.table = std::move(table);
   state.of_toast = of_toast;
   state.is_autovacuum = is_autovacuum;
+  state.temporary = std::move(temporary);
   return object;
 }
 
@@ -111,8 +114,8 @@ Napi::Value VacuumObject::run(const Napi::CallbackInfo& info) {
        times_wal, outcome](Engine& engine) {
         state->progress.stopping = &background->stopping();
         std::unique_ptr<Backend> backend;
-        RETURN_IF_ERROR(
-            Backend::create(engine.services(), engine.transactions(), state->database, &backend));
+        RETURN_IF_ERROR(make_upkeep_backend(engine, state->database, *state->table,
+                                            state->temporary, &backend));
         if (SessionCounters* const counters = backend->counters()) {
           if (state->is_autovacuum) counters->set_type(BackendType::autovac_worker);
           counters->set_io_timings(times_relations, times_wal);
@@ -138,9 +141,12 @@ Napi::Value VacuumObject::count_nonempty(const Napi::CallbackInfo& info) {
        found](Engine& engine) {
         state->progress.stopping = &background->stopping();
         const auto pause = [&] { return state->progress.check(); };
+        std::unique_ptr<Backend> backend;
+        RETURN_IF_ERROR(make_upkeep_backend(engine, state->database, *state->table,
+                                            state->temporary, &backend));
         return count_nonempty_pages(
-            engine.services().pool, state->heap(), rel_pages, nonempty_pages, pause,
-            [] { return false; }, found.get());
+            backend->pool_of(state->heap().temporary), state->heap(), rel_pages, nonempty_pages,
+            pause, [] { return false; }, found.get());
       },
       [found](Napi::Env here) { return Napi::Number::New(here, found->blocks); });
 }
@@ -156,8 +162,8 @@ Napi::Value VacuumObject::truncate(const Napi::CallbackInfo& info) {
         engine.transactions().processes().anybody_has_snapshot())
       return info[0];
     std::unique_ptr<Backend> backend;
-    THROW_IF_ERROR(
-        env, Backend::create(engine.services(), engine.transactions(), state_->database, &backend));
+    THROW_IF_ERROR(env, make_upkeep_backend(engine, state_->database, *state_->table,
+                                            state_->temporary, &backend));
     uint32_t blocks = 0;
     THROW_IF_ERROR(env, truncate_heap(*backend, state_->heap(), info[0].ToNumber().Uint32Value(),
                                       info[1].ToNumber().Uint32Value(), &blocks));

@@ -17,7 +17,8 @@ class VacuumObject final : public Napi::ObjectWrap<VacuumObject> {
   explicit VacuumObject(const Napi::CallbackInfo& info);
 
   static Napi::Value make(Napi::Env env, std::shared_ptr<ClusterCore> core, Oid database,
-                          std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum);
+                          std::shared_ptr<Table> table, bool of_toast, bool is_autovacuum,
+                          std::weak_ptr<TemporaryRelations> temporary = {});
 
  private:
   // What the pool thread works with: it outlives this object, which JavaScript may drop.
@@ -27,6 +28,7 @@ class VacuumObject final : public Napi::ObjectWrap<VacuumObject> {
     std::shared_ptr<Table> table;
     bool of_toast = false;
     bool is_autovacuum = false;
+    std::weak_ptr<TemporaryRelations> temporary;  // of a temporary table
     VacuumProgress progress;
 
     HeapRelation& heap() const { return of_toast ? table->toast()->heap() : table->heap(); }

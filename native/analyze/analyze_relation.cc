@@ -165,12 +165,12 @@ Status analyze_relation(Backend& backend, const Table& table,
   outcome->sampled_rows = static_cast<uint32_t>(rows.rows.size());
   outcome->live_rows = rows.live_rows;
   outcome->dead_rows = rows.dead_rows;
-  RETURN_IF_ERROR(VisibilityMap(backend.pool(), table.heap().locator)
+  BufferPool& pool = backend.pool_of(table.heap().temporary);
+  RETURN_IF_ERROR(VisibilityMap(pool, table.heap().locator)
                       .count(&outcome->all_visible_pages, &outcome->all_frozen_pages));
   for (const Table::Index& index : table.indexes()) {
     uint32_t pages = 0;
-    RETURN_IF_ERROR(
-        backend.pool().storage().block_count(index.definition.locator, ForkNumber::main, &pages));
+    RETURN_IF_ERROR(pool.storage().block_count(index.definition.locator, ForkNumber::main, &pages));
     outcome->index_pages.push_back(pages);
   }
   return Status::ok;

@@ -18,7 +18,7 @@ class Sampler {
       : context_(backend),
         relation_(relation),
         visibility_(context_, nullptr),
-        strategy_(backend.pool(), StrategyKind::vacuum),
+        strategy_(backend.pool_of(relation.temporary), StrategyKind::vacuum),
         reservoir_(sampling.rows_wanted, sampling.random),
         sample_(*sample) {
     const RemovalHorizons horizons =
@@ -28,8 +28,9 @@ class Sampler {
 
   Status visit(BlockNumber block) {
     BufferRef buffer;
-    RETURN_IF_ERROR(context_.shared_pool.read(relation_.locator, ForkNumber::main, block,
-                                              ReadMode::normal, &strategy_, &buffer));
+    BufferPool& pool = context_.pool_of(relation_.temporary);
+    RETURN_IF_ERROR(pool.read(relation_.locator, ForkNumber::main, block, ReadMode::normal,
+                              &strategy_, &buffer));
     buffer.lock(LockMode::shared);
     Status status = look_at(buffer);
     visibility_.hints_done(buffer);
@@ -96,8 +97,9 @@ class Sampler {
 
 Status sample_rows(Backend& backend, const HeapRelation& relation, const RowSampling& sampling,
                    RowSample* sample) {
-  RETURN_IF_ERROR(
-      backend.pool().storage().block_count(relation.locator, ForkNumber::main, &sample->blocks));
+  RETURN_IF_ERROR(backend.pool_of(relation.temporary)
+                      .storage()
+                      .block_count(relation.locator, ForkNumber::main, &sample->blocks));
   BlockSampler blocks(sample->blocks, sampling.rows_wanted, sampling.random);
   Sampler sampler(backend, relation, sampling, sample);
   while (const std::optional<uint32_t> block = blocks.next()) {

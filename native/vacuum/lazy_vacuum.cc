@@ -58,7 +58,7 @@ LazyVacuum::LazyVacuum(Backend& backend, VacuumTarget target, const VacuumSettin
                        VacuumProgress& progress)
     : context_(backend),
       backend_(backend),
-      pool_(backend.pool()),
+      pool_(backend.pool_of(target.heap->temporary)),
       target_(std::move(target)),
       heap_(*target_.heap),
       settings_(settings),
@@ -68,8 +68,9 @@ LazyVacuum::LazyVacuum(Backend& backend, VacuumTarget target, const VacuumSettin
       strategy_(std::make_unique<BufferStrategy>(pool_, StrategyKind::vacuum)),
       delay_(backend.services().state, settings_, progress) {
   for (const BtreeIndex* index : target_.indexes)
-    index_vacuums_.push_back(std::make_unique<BtreeVacuum>(
-        backend.services(), *index, *upkeep_, strategy_.get(), [this] { return pause(false); }));
+    index_vacuums_.push_back(std::make_unique<BtreeVacuum>(backend.services_of(heap_.temporary),
+                                                           *index, *upkeep_, strategy_.get(),
+                                                           [this] { return pause(false); }));
 }
 
 LazyVacuum::~LazyVacuum() = default;

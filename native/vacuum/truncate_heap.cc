@@ -48,11 +48,12 @@ Status truncate_heap(Backend& backend, HeapRelation& heap, uint32_t rel_pages,
   const auto end = std::chrono::steady_clock::now() + piece_time;
   NonemptyPages found;
   RETURN_IF_ERROR(count_nonempty_pages(
-      backend.services().pool, heap, rel_pages, nonempty_pages, [] { return Status(); },
+      backend.pool_of(heap.temporary), heap, rel_pages, nonempty_pages, [] { return Status(); },
       [end] { return std::chrono::steady_clock::now() >= end; }, &found));
   if (found.blocks >= rel_pages) return Status::ok;
   *blocks = found.blocks;
-  RETURN_IF_ERROR(truncate_storage(backend, heap.locator, BlockNumber{*blocks}, heap.logged));
+  RETURN_IF_ERROR(
+      truncate_storage(backend, heap.locator, BlockNumber{*blocks}, heap.logged, heap.temporary));
   heap.target_block.store(value_of(invalid_block_number), std::memory_order_relaxed);
   return Status::ok;
 }

@@ -326,7 +326,10 @@ Status Backend::create_init_fork(RelFileLocator relation) {
 Status Backend::begin_temporary_relations(uint32_t buffers) {
   RETURN_IF_ERROR(services_.state.check());
   if (temporary_relations_) return Status::ok;
-  return TemporaryRelations::create(services_, slot_, buffers, &temporary_relations_);
+  std::unique_ptr<TemporaryRelations> made;
+  RETURN_IF_ERROR(TemporaryRelations::create(services_, slot_, buffers, &made));
+  temporary_relations_ = std::move(made);
+  return Status::ok;
 }
 
 StorageServices& Backend::temporary_services() {

@@ -58,6 +58,13 @@ class Backend {
   // Makes room for temporary relations, of so many blocks, if there is none yet. out_of_memory.
   Status begin_temporary_relations(uint32_t buffers);
   bool has_temporary_relations() const { return temporary_relations_ != nullptr; }
+  // For a backend that works on them beside the session, whose they stay.
+  const std::shared_ptr<TemporaryRelations>& temporary_relations() const {
+    return temporary_relations_;
+  }
+  void use_temporary_relations(std::shared_ptr<TemporaryRelations> relations) {
+    temporary_relations_ = std::move(relations);
+  }
   TransactionSystem& transactions() const { return transactions_; }
   Oid database() const { return database_; }
   // Of the process array; also of the lock table.
@@ -208,7 +215,7 @@ class Backend {
   Oid database_;
   std::unique_ptr<SessionCounters> counters_;
   std::unique_ptr<TemporarySpace> temporary_files_;
-  std::unique_ptr<TemporaryRelations> temporary_relations_;  // null until there are some
+  std::shared_ptr<TemporaryRelations> temporary_relations_;  // null until there are some
   int slot_ = -1;
   bool in_transaction_ = false;
   bool read_only_ = false;

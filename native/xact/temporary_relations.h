@@ -1,7 +1,8 @@
 // TemporaryRelations: the buffers and files of one session's temporary relations.
 //
 // A pool in memory that nobody else maps, over files whose names begin with the session's number ("t3_16384"). Nothing
-// of them is logged, synced or shared; used by the session's thread only.
+// of them is logged, synced or shared with other sessions. Several threads may use them, as they use the shared ones: the
+// session's, and those that vacuum or analyze a table for it.
 // Source for the role: src/backend/storage/buffer/localbuf.c, src/common/relpath.c, PostgreSQL 18.
 #pragma once
 

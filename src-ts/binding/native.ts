@@ -1015,6 +1015,9 @@ export interface NativeSession {
    * relation must make it anew: it remembers pages.
    */
   emptyTemporary(relation: NativeRelation): void
+  /** As NativeCluster.vacuum and analyze, of a temporary table of the session's. */
+  vacuumTemporary(relation: NativeRelation, ofToast: boolean): NativeVacuum
+  analyzeTemporary(relation: NativeRelation): NativeAnalyze
   /** Blocks of the main fork of a temporary relation. */
   temporaryBlocks(locator: Locator): number
   /** As NativeCluster.indexHeight, of a temporary relation. */

@@ -132,7 +132,7 @@ function costSettingsOf(options: AnalyzeOptions): NativeCostSettings {
 
 async function analyzeTable(
   run: UpkeepRun,
-  { oid, name, info }: UpkeepTarget,
+  { oid, name, info, isTemporary }: UpkeepTarget,
   defaultTarget: number,
   settings: NativeCostSettings,
   { columns: names, signal, onProgress }: AnalyzeOptions,
@@ -141,11 +141,9 @@ async function analyzeTable(
   const isAutovacuum = run.isAutovacuum ?? false
   const { native, columns } = await run.step((context) => ({
     columns: columnsToAnalyze(context, info, names, defaultTarget),
-    native: context.cluster.analyze(
-      context.catalogs.database.oid,
-      info.access.native,
-      isAutovacuum,
-    ),
+    native: isTemporary
+      ? context.session.analyzeTemporary(info.access.native)
+      : context.cluster.analyze(context.catalogs.database.oid, info.access.native, isAutovacuum),
   }))
   run.onNative?.(native)
   const tell = onProgress && (() => onProgress(progressOf(native, name)))

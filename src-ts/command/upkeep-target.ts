@@ -3,6 +3,7 @@ import type { NativeSession } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type RelationInfo, refuseTemporary } from '../relation/relation-cache.ts'
+import { isOwnTemporary } from '../relation/temporary-schema.ts'
 import { namedCommand } from '../transaction/named-command.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
@@ -35,6 +36,8 @@ export interface UpkeepTarget {
   name: string
   toastOid: number
   info: RelationInfo
+  /** Of the session's own: only it can look at the table's pages. */
+  isTemporary: boolean
 }
 
 /** How the lock is waited for. */
@@ -43,14 +46,21 @@ export interface UpkeepLockOptions {
   signal?: AbortSignal
 }
 
-/** Tables and materialized views of the database, system catalogs included. */
+/** Tables and materialized views of the database, system catalogs included, but for temporary ones of other sessions. */
 export function upkeepOids(context: CommandContext): number[] {
+  const isOthers = ({
+    relpersistence,
+    relnamespace,
+  }: {
+    relpersistence: string
+    relnamespace: number
+  }) => relpersistence === 't' && !isOwnTemporary(context.session, relnamespace)
   return [...context.catalogs.scan(context.session, pgClass)]
-    .filter(({ relkind, relpersistence }) => 'rm'.includes(relkind) && relpersistence !== 't')
+    .filter((row) => 'rm'.includes(row.relkind) && !isOthers(row))
     .map(({ oid }) => oid)
 }
 
-/** The OID of such a table. Throws 42P01, 42809, 0A000 for a temporary one. */
+/** The OID of such a table. Throws 42P01, 42809, 0A000 for another session's temporary one. */
 export function namedOid(
   context: CommandContext,
   text: string,
@@ -71,12 +81,6 @@ export function namedOid(
     })
   }
   refuseTemporary(context.session, row)
-  if (row.relpersistence === 't') {
-    throw new PgError('0A000', `cannot ${what} temporary table "${row.relname}"`, {
-      detail: 'Only its session can see it, and the work is done beside sessions.',
-      table: row.relname,
-    })
-  }
   return row.oid
 }
 
@@ -130,7 +134,14 @@ function targetOf(context: CommandContext, oid: number): UpkeepTarget | undefine
   if (row === undefined) return undefined
   context.relations.forget(oid)
   const info = context.relations.openByOid(context.session, oid)
-  return { oid, name: `${info.schema}.${info.name}`, toastOid: row.reltoastrelid, info }
+  const isTemporary = row.relpersistence === 't'
+  return {
+    oid,
+    name: `${info.schema}.${info.name}`,
+    toastOid: row.reltoastrelid,
+    info,
+    isTemporary,
+  }
 }
 
 const progressIntervalMs = 100

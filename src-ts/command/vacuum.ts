@@ -294,13 +294,11 @@ async function vacuumRelation(
     const found = findClassRow(context, oid)
     if (found === undefined) throw new PgError('XX000', `cache lookup failed for relation ${oid}`)
     const { oid: database } = context.catalogs.database
+    const { native } = target.info.access
     return {
-      native: context.cluster.vacuum(
-        database,
-        target.info.access.native,
-        ofToast,
-        run.isAutovacuum ?? false,
-      ),
+      native: target.isTemporary
+        ? context.session.vacuumTemporary(native, ofToast)
+        : context.cluster.vacuum(database, native, ofToast, run.isAutovacuum ?? false),
       row: found,
     }
   })

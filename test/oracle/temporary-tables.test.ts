@@ -182,7 +182,8 @@ test('its session alone sees it, and it is gone with the session', {
       { readOnly: true },
     ),
   ).rejects.toMatchObject({ code: '25006' })
-  await expect(session.vacuum('t')).rejects.toMatchObject({ code: '0A000' })
+  await expect(other.vacuum(`${schema}.t`)).rejects.toThrow(refused)
+  await expect(other.analyze(`${schema}.t`)).rejects.toThrow(refused)
 
   expect(temporaryFiles(directory).length).toBeGreaterThan(0)
   await session.close()
@@ -351,6 +352,122 @@ test('the rows in the catalogs are as PostgreSQL makes them', { timeout: 120_000
   await ours.start({ autovacuum: 'off' })
   const actual = await (await ours.client()).query(described)
   expect(actual.rows).toEqual(expected.rows)
+})
+
+// What is known of a temporary table and its indexes.
+const sizes = `
+  select regexp_replace(relname, '\\d+', 'N') as name, relpages, reltuples, relallvisible, relallfrozen
+    from pg_class where relpersistence = 't' and relkind in ('r', 'i', 't') and relname !~ '^pg_toast' order by relname`
+const statistics = `
+  select attname, stanullfrac, stawidth, stadistinct, stakind1, stakind2, stakind3, staop1, staop2, staop3, stacoll1, stacoll2,
+         stanumbers1, stanumbers2, stanumbers3, stavalues1::text, stavalues2::text, stavalues3::text
+    from pg_statistic s join pg_attribute a on attrelid = starelid and attnum = staattnum
+    join pg_class c on c.oid = starelid
+   where relpersistence = 't' order by attnum`
+
+test('vacuumed and analyzed, as PostgreSQL does', { timeout: 120_000 }, async () => {
+  const count = 4000
+  await using stock = await Oracle.initdb()
+  await stock.start({ autovacuum: 'off' })
+  const client = await stock.client()
+  await client.query('create temp table t (id int4 primary key, k int4, v text)')
+  await client.query('create index t_k on t (k)')
+  await client.query(
+    `insert into t select i, nullif(i % 17, 3), 'row ' || i % 50 || repeat('x', 60) from generate_series(0, ${count - 1}) i`,
+  )
+
+  const directory = temporaryDirectory('tv')
+  const cluster = await Cluster.open(directory, { create: true, settings: { autovacuum: false } })
+  const session = await cluster.connect()
+  await session.createTable('t', {
+    columns: { id: 'int4 primary key', k: 'int4', v: 'text' },
+    temporary: true,
+  })
+  await session.createIndex('t', { columns: ['k'], name: 't_k' })
+  const t = session.table<{ id: number; k: number | null; v: string }>('t')
+  await session.transaction(async (tx) => {
+    for (let id = 0; id < count; id++)
+      tx.insert(t, {
+        id,
+        k: id % 17 === 3 ? null : id % 17,
+        v: `row ${id % 50}${'x'.repeat(60)}`,
+      })
+  })
+  const image = async (query: string) => {
+    const copy = copyOf(directory)
+    rmSync(join(copy, 'postmaster.pid'), { force: true })
+    await using ours = Oracle.adopt(copy)
+    await ours.start({ autovacuum: 'off' })
+    return (await (await ours.client()).query(query)).rows
+  }
+
+  await client.query('analyze t')
+  const analyzed = await session.analyze('t')
+  expect(analyzed).toMatchObject([{ liveRows: count, deadRows: 0, columns: ['id', 'k', 'v'] }])
+  expect(await image(statistics)).toEqual((await client.query(statistics)).rows)
+  expect(await image(sizes)).toEqual((await client.query(sizes)).rows)
+  const plan = await session.query({ from: 't', where: { k: 5 } }).explain()
+  const { rows: lines } = await client.query('explain select * from t where k = 5')
+  expect(plan).toBe(lines.map((line) => line['QUERY PLAN']).join('\n'))
+
+  // Rows at the end go, too: their pages are given back.
+  await client.query(`delete from t where id % 3 = 0 or id > ${count - 1000}`)
+  await t.deleteWhere({
+    where: { or: [{ '=': [{ modulo: ['id', 3] }, 0] }, { id: { '>': count - 1000 } }] },
+  })
+  await client.query('vacuum (analyze) t')
+  const [vacuumed] = await session.vacuum('t', { analyze: true })
+  const { rows: left } = await client.query('select count(*)::int4 as n from t')
+  expect(vacuumed).toMatchObject({
+    tuplesRemoved: count - left[0].n,
+    liveTuples: left[0].n,
+    tuplesNotYetRemovable: 0,
+    indexScans: 1,
+  })
+  expect(vacuumed?.remainingPages).toBeLessThan(vacuumed?.pages as number)
+  expect(await image(sizes)).toEqual((await client.query(sizes)).rows)
+  expect(await image(statistics)).toEqual((await client.query(statistics)).rows)
+  const ids = [...t.scan()].map(({ id }) => id).sort((a, b) => a - b)
+  const { rows: kept } = await client.query('select id from t order by id')
+  expect(ids).toEqual(kept.map(({ id }) => id))
+  expect(t.get(4)?.id).toBe(4)
+  expect(t.get(3)).toBeUndefined()
+
+  // While it goes on, the session reads and writes.
+  const going = session.vacuum('t', { disablePageSkipping: true })
+  expect(t.get(5)?.id).toBe(5)
+  await t.insert({ id: 3, k: 1, v: 'again' })
+  await going
+  expect(t.get(3)?.v).toBe('again')
+
+  // All tables: its own, too.
+  const all = await session.vacuum({ full: false, analyze: true })
+  const schema = `pg_temp_${session.id - 1}`
+  expect(all.map(({ relation }) => relation)).toContain(`${schema}.t`)
+  const [full] = await session.vacuum('t', { full: true })
+  expect(full?.relation).toBe(`${schema}.t`)
+  expect([...t.scan()].map(({ id }) => id).sort((a, b) => a - b)).toEqual(
+    [...ids, 3].sort((a, b) => a - b),
+  )
+  expect(t.get(3)?.v).toBe('again')
+  await session.close()
+  await cluster.close()
+})
+
+test('its TOAST table is vacuumed, too', { timeout: 60_000 }, async () => {
+  await using cluster = await Cluster.open(temporaryDirectory('tx'), { create: true })
+  await using session = await cluster.connect()
+  await session.createTable('t', { columns, temporary: true })
+  const t = session.table<Row>('t')
+  for (let id = 0; id < 20; id++) await t.insert({ id, v: long })
+  await t.deleteWhere({ where: { id: { '<': 15 } } })
+  const { wal_bytes: before = 0 } = cluster.statistics()
+  const reports = await session.vacuum('t')
+  const { wal_bytes: after = 0 } = cluster.statistics()
+  expect(reports.map(({ tuplesRemoved }) => tuplesRemoved > 0)).toEqual([true, true])
+  expect(t.get(17)?.v).toBe(long)
+  // The rows of catalogs, not those of the table.
+  expect(after - before).toBeLessThan(100_000)
 })
 
 test('explain counts local buffers as PostgreSQL does', { timeout: 120_000 }, async () => {
