@@ -29,6 +29,7 @@ Napi::Object describe_report(Napi::Env env, const OperatorReport& report) {
   set("exactBlocks", report.exact_blocks);
   set("lossyBlocks", report.lossy_blocks);
   set("rowsRecheckedAway", report.rows_rechecked_away);
+  set("conflicts", report.conflicts);
   const Usage& usage = report.counters.usage;
   set("sharedHit", std::max<int64_t>(usage.shared_hit, 0));
   set("sharedRead", usage.shared_read);

@@ -8,7 +8,7 @@
 #include "addon/error.h"
 #include "addon/fields.h"
 #include "addon/named.h"
-#include "executor/bitmap_scan.h"
+#include "executor/first_values.h"
 #include "executor/group_aggregate.h"
 #include "executor/hash_aggregate.h"
 #include "executor/hash_set_op.h"
@@ -388,25 +388,6 @@ Status PlanReader::read_entry_columns(const Napi::Value& value, const BtreeIndex
   return Status::ok;
 }
 
-Status PlanReader::read_bitmap_scan(const Napi::Object& object, OperatorPointer* made) {
-  std::shared_ptr<Table> table;
-  std::vector<int> attributes;
-  RETURN_IF_ERROR(read_table(object, &table, &attributes));
-  const Napi::Value index = object.Get("search");
-  if (!index.IsObject()) return bad_argument("search");
-  IndexSearch search;
-  RETURN_IF_ERROR(read_index_search(index.As<Napi::Object>(), &search));
-  if (search.table != table) return bad_argument("relation");
-  std::vector<ExpressionPointer> recheck;
-  RETURN_IF_ERROR(read_expressions(object.Get("recheck"), &recheck));
-  std::vector<ExpressionPointer> conditions;
-  RETURN_IF_ERROR(read_expressions(object.Get("conditions"), &conditions));
-  *made = BitmapScan::create(execution_, std::move(table),
-                             std::make_unique<BitmapIndexScan>(execution_, std::move(search)),
-                             std::move(attributes), std::move(recheck), std::move(conditions));
-  return Status::ok;
-}
-
 Status PlanReader::read_aggregate(const Napi::Object& object, OperatorPointer* made) {
   OperatorPointer child;
   RETURN_IF_ERROR(read_node(object.Get("child"), &child));
@@ -453,6 +434,21 @@ Status PlanReader::read_append(const Napi::Object& object, OperatorPointer* made
   }
   if (children.empty()) return bad_argument("children");
   *made = std::make_unique<Append>(execution_, std::move(children));
+  return Status::ok;
+}
+
+Status PlanReader::read_first_values(const Napi::Object& object, OperatorPointer* made) {
+  const Napi::Array array = Fields(object).array("children");
+  std::vector<ValueType> types;
+  RETURN_IF_ERROR(read_types(object.Get("columns"), &types));
+  Operator::Children children;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    OperatorPointer child;
+    RETURN_IF_ERROR(read_node(array.Get(i), &child));
+    children.push_back(std::move(child));
+  }
+  if (children.empty() || children.size() != types.size()) return bad_argument("children");
+  *made = std::make_unique<FirstValues>(execution_, std::move(children), std::move(types));
   return Status::ok;
 }
 
@@ -522,6 +518,7 @@ Status PlanReader::read_node(const Napi::Value& value, OperatorPointer* made) {
   if (node == "append") return read_append(object, made);
   if (node == "window") return read_window(object, made);
   if (node == "set op") return read_set_op(object, made);
+  if (node == "first values") return read_first_values(object, made);
   if (node == "one row") {
     *made = std::make_unique<OneRow>(execution_);
     return Status::ok;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "executor/bitmap_source.h"
 #include "executor/expression.h"
 #include "executor/hash_join.h"
 #include "executor/index_cursor.h"
@@ -53,6 +54,8 @@ class PlanReader {
   Status read_hash_join(const Napi::Object& object, OperatorPointer* made);
   Status read_merge_join(const Napi::Object& object, OperatorPointer* made);
   Status read_bitmap_scan(const Napi::Object& object, OperatorPointer* made);
+  Status read_bitmap_source(const Napi::Value& value, const Table& table,
+                            std::unique_ptr<BitmapSource>* made);
   Status read_nested_loop(const Napi::Object& object, OperatorPointer* made);
   Status read_materialize(const Napi::Object& object, OperatorPointer* made);
   Status read_aggregate(const Napi::Object& object, OperatorPointer* made);
@@ -66,6 +69,7 @@ class PlanReader {
   Status read_frame_bound(const Napi::Value& value, const WindowFrame& frame, FrameBound* bound);
   static bool find_aggregate(const std::string& name, AggregateFunction* function);
   Status read_set_op(const Napi::Object& object, OperatorPointer* made);
+  Status read_first_values(const Napi::Object& object, OperatorPointer* made);
   Status read_sort(const Napi::Object& object, OperatorPointer* made);
   Status read_seq_scan(const Napi::Object& object, OperatorPointer* made);
   Status read_key_list(const Napi::Object& key, const BtreeIndex& btree, int column,

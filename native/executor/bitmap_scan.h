@@ -1,4 +1,4 @@
-// BitmapScan: the visible rows of a table that meet conditions, found by an index and read in the order of the table.
+// BitmapScan: the visible rows of a table that meet conditions, found by indexes and read in the order of the table.
 //
 // Source: src/backend/executor/nodeBitmapHeapscan.c, PostgreSQL 18.
 #pragma once
@@ -6,46 +6,16 @@
 #include <memory>
 #include <vector>
 
-#include "executor/index_cursor.h"
-#include "executor/tid_bitmap.h"
+#include "executor/bitmap_source.h"
 
 namespace pgdata {
 
-// Its child in reports: the index, and the addresses that it gives.
-class BitmapIndexScan final : public Operator {
- public:
-  BitmapIndexScan(Execution& execution, IndexSearch search);
-
-  // Adds some more; `*ended` after the last ones.
-  Status add_to(TidBitmap& bitmap, bool* ended);
-
- protected:
-  // Its rows are no batches.
-  Status produce(const Batch**, Progress* progress) override {
-    *progress = Progress::ended;
-    return Status::ok;
-  }
-  void describe(OperatorReport* report) const override { report->index_searches = searches_; }
-
- private:
-  Status begin();
-  void begin_scan();
-
-  IndexSearch search_;
-  const BtreeIndex& btree_;
-  const Batch no_columns_;
-  Arena scratch_;
-  std::vector<BtreeCondition> conditions_;
-  std::unique_ptr<BtreeScan> scan_;
-  size_t list_place_ = 0;
-  uint64_t searches_ = 0;
-};
-
 class BitmapScan final : public Operator {
  public:
-  // `recheck`: what the index has tested, for blocks of which it is not known which rows it meant; `conditions`: what else.
+  // `recheck`: what the indexes have tested, for blocks of which it is not known which rows they meant;
+  // `conditions`: what else.
   static OperatorPointer create(Execution& execution, std::shared_ptr<Table> table,
-                                std::unique_ptr<BitmapIndexScan> index, std::vector<int> attributes,
+                                std::unique_ptr<BitmapSource> source, std::vector<int> attributes,
                                 std::vector<ExpressionPointer> recheck,
                                 std::vector<ExpressionPointer> conditions);
   void pause() override {
@@ -68,13 +38,15 @@ class BitmapScan final : public Operator {
 
  private:
   BitmapScan(Execution& execution, std::shared_ptr<Table> table, Children children,
-             BitmapIndexScan& index, std::vector<int> attributes,
+             BitmapSource& source, std::vector<int> attributes,
              std::vector<ExpressionPointer> recheck, std::vector<ExpressionPointer> conditions);
   Status read_exact();
   Status read_lossy();
+  // Those of the rows at hand that pass.
+  Status copy_rows();
 
   std::shared_ptr<Table> table_;
-  BitmapIndexScan& index_;
+  BitmapSource& source_;
   Conditions recheck_;
   Conditions conditions_;
   RowCopier copier_;

@@ -80,6 +80,9 @@ Status InsertRows::supply(const Table& of, const RowLayout& layout, const std::b
     return Status::ok;
   }
   phase_ = Phase::whole_batch;
+  // This is work of the statement, too.
+  execution().begin_call();
+  const WorkTimer timer(execution(), counted());
   return context().writer.insert_rows(*table(), layout, *reader_, false);
 }
 
@@ -180,6 +183,7 @@ Status InsertRows::conflict_met() {
     return Status::ok;
   }
   phase_ = Phase::next_row;
+  conflicts_++;
   return refuse_invisible(conflict_);
 }
 
@@ -264,11 +268,15 @@ Status InsertRows::compute() {
     excluded_nulls_[i] = nulls_[attribute] ? 1 : 0;
   }
   phase_ = Phase::next_row;
+  conflicts_++;
   if (!conditions_->is_empty()) {
     Selection selected;
     RETURN_IF_ERROR(conditions_->select(meeting_, &selected));
     // It stays as it is, locked.
-    if (selected.count == 0) return Status::ok;
+    if (selected.count == 0) {
+      counted().rows_removed++;
+      return Status::ok;
+    }
   }
   RETURN_IF_ERROR(assignments_->evaluate(meeting_));
   assignments_->take_row(0, &new_values_, &new_nulls_);

@@ -41,6 +41,7 @@ class InsertRows final : public WritingOperator {
 
  protected:
   Status change_next(bool* waiting, Progress* progress) override;
+  void describe(OperatorReport* report) const override { report->conflicts = conflicts_; }
 
  private:
   enum class Phase : uint8_t {
@@ -78,6 +79,7 @@ class InsertRows final : public WritingOperator {
   std::optional<RowReader> reader_;
   std::optional<RowSource> source_;
   uint32_t row_ = 0;
+  uint64_t conflicts_ = 0;
 
   Phase phase_ = Phase::next_row;
   RowWaiter waiter_;

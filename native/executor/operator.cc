@@ -9,12 +9,11 @@ Status Operator::next(const Batch** batch, Progress* progress) {
     *progress = Progress::paused;
     return Status::ok;
   }
-  const auto begun = std::chrono::steady_clock::now();
-  const Usage used = execution_.usage();
-  Status status = produce(batch, progress);
-  counters_.usage.add_difference(execution_.usage(), used);
-  const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begun;
-  counters_.total_ms += taken.count();
+  Status status;
+  {
+    const WorkTimer timer(execution_, counters_);
+    status = produce(batch, progress);
+  }
   if (counters_.rows == 0) counters_.startup_ms = counters_.total_ms;
   if (status.is_ok() && *progress == Progress::rows) counters_.rows += (*batch)->rows;
   return status;

@@ -86,6 +86,26 @@ struct OperatorCounters {
   Usage usage;  // with what is below
 };
 
+// Adds what is done while it lives to them.
+class WorkTimer {
+ public:
+  WorkTimer(const Execution& execution, OperatorCounters& counters)
+      : execution_(execution), counters_(counters), used_(execution.usage()) {}
+  ~WorkTimer() {
+    counters_.usage.add_difference(execution_.usage(), used_);
+    const std::chrono::duration<double, std::milli> taken =
+        std::chrono::steady_clock::now() - begun_;
+    counters_.total_ms += taken.count();
+  }
+  WorkTimer(const WorkTimer&) = delete;
+
+ private:
+  const Execution& execution_;
+  OperatorCounters& counters_;
+  const Usage used_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
 struct OperatorReport {
   OperatorCounters counters;
   const char* sort_method = nullptr;  // of a sort, as EXPLAIN has it
@@ -97,7 +117,8 @@ struct OperatorReport {
   uint64_t exact_blocks = 0;
   uint64_t lossy_blocks = 0;
   uint64_t rows_rechecked_away = 0;
-  uint32_t batches = 0;  // how many times rows were taken from files, and once for the child's
+  uint64_t conflicts = 0;  // of an insertion: rows that met another one's key
+  uint32_t batches = 0;    // how many times rows were taken from files, and once for the child's
 };
 
 class Operator {

@@ -45,7 +45,11 @@ Status QueryScan::fill(RowWriter* writer) {
     } else {
       progress = Progress::paused;
     }
-    if (progress == Progress::ended && reports_->empty()) root_->report(reports_.get());
+    if (progress == Progress::ended) {
+      // One that inserts may be given more rows.
+      reports_->clear();
+      root_->report(reports_.get());
+    }
     if (progress != Progress::rows) {
       writer->finish(progress == Progress::ended);
       return Status::ok;

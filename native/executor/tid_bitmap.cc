@@ -2,20 +2,17 @@
 #include "executor/tid_bitmap.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace pgdata {
 namespace {
 
 constexpr size_t tids_min = 1024;
 
-bool is_before(const ItemPointer& left, const ItemPointer& right) {
-  if (left.block() != right.block()) return left.block() < right.block();
-  return left.offset() < right.offset();
-}
-
-bool is_same(const ItemPointer& left, const ItemPointer& right) {
-  return left.block() == right.block() && left.offset() == right.offset();
+// Of the block of the first one, so many.
+size_t block_run(std::span<const ItemPointer> tids) {
+  size_t count = 0;
+  while (count < tids.size() && tids[count].block() == tids[0].block()) count++;
+  return count;
 }
 
 }  // namespace
@@ -26,34 +23,23 @@ TidBitmap::TidBitmap(MemoryAccount& account, uint64_t memory_bytes)
 
 void TidBitmap::charge() {
   const size_t bytes =
-      exact_.capacity() * sizeof(ItemPointer) + blocks_.capacity() * sizeof(uint64_t);
+      exact_.capacity() * sizeof(ItemPointer) + lossy_.bytes() + uncertain_.bytes();
   account_.give(charged_);
   account_.take(bytes);
   charged_ = bytes;
 }
 
-bool TidBitmap::has_block(BlockNumber block) const {
-  const uint32_t number = value_of(block);
-  return number / 64 < blocks_.size() && (blocks_[number / 64] >> (number % 64) & 1) != 0;
-}
-
-void TidBitmap::keep_block(BlockNumber block) {
-  const uint32_t number = value_of(block);
-  if (number / 64 >= blocks_.size()) blocks_.resize(number / 64 + 1);
-  blocks_[number / 64] |= uint64_t{1} << (number % 64);
-}
-
 void TidBitmap::make_room() {
-  for (const ItemPointer& tid : exact_) keep_block(tid.block());
+  for (const ItemPointer& tid : exact_) lossy_.add(tid.block());
   exact_.clear();
 }
 
 void TidBitmap::add(std::span<const ItemPointer> tids) {
   for (const ItemPointer& tid : tids) {
-    if (has_block(tid.block())) continue;
+    if (lossy_.has(tid.block())) continue;
     if (exact_.size() == tids_max_) {
       make_room();
-      keep_block(tid.block());
+      lossy_.add(tid.block());
       continue;
     }
     exact_.push_back(tid);
@@ -61,34 +47,65 @@ void TidBitmap::add(std::span<const ItemPointer> tids) {
   charge();
 }
 
+void TidBitmap::unite(const TidBitmap& other) {
+  lossy_.unite(other.lossy_);
+  uncertain_.unite(other.uncertain_);
+  add(other.exact_);
+}
+
 void TidBitmap::finish() {
-  std::erase_if(exact_, [&](const ItemPointer& tid) { return has_block(tid.block()); });
-  std::sort(exact_.begin(), exact_.end(), is_before);
-  exact_.erase(std::unique(exact_.begin(), exact_.end(), is_same), exact_.end());
+  std::erase_if(exact_, [&](const ItemPointer& tid) { return lossy_.has(tid.block()); });
+  std::sort(exact_.begin(), exact_.end());
+  exact_.erase(std::unique(exact_.begin(), exact_.end()), exact_.end());
+}
+
+void TidBitmap::intersect(const TidBitmap& other) {
+  // Of a block that one has as a whole, the other one's rows are left; whether the first one means them is to be seen.
+  size_t kept = 0;
+  size_t theirs = 0;
+  for (size_t i = 0; i < exact_.size(); i++) {
+    const ItemPointer tid = exact_[i];
+    while (theirs < other.exact_.size() && other.exact_[theirs] < tid) theirs++;
+    const bool is_theirs = theirs < other.exact_.size() && other.exact_[theirs] == tid;
+    if (is_theirs || other.lossy_.has(tid.block())) exact_[kept++] = tid;
+  }
+  exact_.erase(exact_.begin() + static_cast<ptrdiff_t>(kept), exact_.end());
+  uncertain_.unite(other.uncertain_);
+  uncertain_.unite(other.lossy_);
+  uncertain_.unite(lossy_);
+  BlockSet lossy = lossy_;
+  lossy.intersect(other.lossy_);
+  for (size_t i = 0; i < other.exact_.size();) {
+    const std::span<const ItemPointer> rest = std::span(other.exact_).subspan(i);
+    const size_t count = block_run(rest);
+    i += count;
+    if (!lossy_.has(rest[0].block())) continue;
+    if (exact_.size() + count <= tids_max_)
+      exact_.insert(exact_.end(), rest.begin(), rest.begin() + static_cast<ptrdiff_t>(count));
+    else
+      lossy.add(rest[0].block());
+  }
+  lossy_ = std::move(lossy);
+  std::sort(exact_.begin(), exact_.end());
+  charge();
 }
 
 bool TidBitmap::next_block() {
-  while (next_lossy_ / 64 < blocks_.size()) {
-    const uint64_t rest = blocks_[next_lossy_ / 64] >> (next_lossy_ % 64);
-    if (rest != 0) {
-      next_lossy_ += static_cast<uint64_t>(std::countr_zero(rest));
-      break;
-    }
-    next_lossy_ = (next_lossy_ / 64 + 1) * 64;
-  }
-  const bool has_lossy = next_lossy_ / 64 < blocks_.size();
+  BlockNumber lossy{};
+  const bool has_lossy = lossy_.next(next_lossy_, &lossy);
   const bool has_exact = next_ < exact_.size();
   if (!has_lossy && !has_exact) return false;
-  is_lossy_ = has_lossy && (!has_exact || next_lossy_ < value_of(exact_[next_].block()));
+  is_lossy_ = has_lossy && (!has_exact || lossy < exact_[next_].block());
   if (is_lossy_) {
-    block_ = BlockNumber{static_cast<uint32_t>(next_lossy_++)};
+    block_ = lossy;
+    next_lossy_ = uint64_t{value_of(lossy)} + 1;
     tids_ = {};
     return true;
   }
-  const size_t first = next_;
-  block_ = exact_[first].block();
-  while (next_ < exact_.size() && exact_[next_].block() == block_) next_++;
-  tids_ = std::span(exact_).subspan(first, next_ - first);
+  const std::span<const ItemPointer> rest = std::span(exact_).subspan(next_);
+  tids_ = rest.first(block_run(rest));
+  block_ = tids_[0].block();
+  next_ += tids_.size();
   return true;
 }
 

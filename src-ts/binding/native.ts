@@ -331,6 +331,8 @@ export interface NativeIndexKey {
   list?: Uint8Array[]
   /** Of the list's values. */
   type?: NativeType
+  /** EXPLAIN tells of which type constants were: the query compares with each value of the list by itself. */
+  isJunction?: boolean
 }
 
 /** Of which rows a window function has the same result: of one, of peers, of a partition; it is of all rows up to their end. */
@@ -406,9 +408,8 @@ export type NativePlanNode =
       node: 'bitmap scan'
       relation: number
       attributes: number[]
-      /** What the index gives: the addresses of rows. */
-      search: Extract<NativePlanNode, { node: 'index scan' }>
-      /** What it has tested. */
+      bitmap: NativeBitmap
+      /** What its indexes have tested. */
       recheck: NativeExpression[]
       conditions: NativeExpression[]
     }
@@ -489,6 +490,8 @@ export type NativePlanNode =
       calls: NativeWindowCall[]
     }
   | { node: 'append'; children: NativePlanNode[] }
+  /** One row: of each child, which has one column and no more than one row, the value; or null. */
+  | { node: 'first values'; children: NativePlanNode[]; columns: NativeType[] }
   | {
       node: 'set op'
       command: 'intersect' | 'intersect all' | 'except' | 'except all'
@@ -499,6 +502,11 @@ export type NativePlanNode =
     }
   | { node: 'project'; child: NativePlanNode; expressions: NativeExpression[] }
   | { node: 'limit'; child: NativePlanNode; limit?: number; offset: number }
+
+/** Addresses of rows: those that an index leads to, or that others have all or any of. */
+export type NativeBitmap =
+  | Extract<NativePlanNode, { node: 'index scan' }>
+  | { node: 'bitmap and' | 'bitmap or'; children: NativeBitmap[] }
 
 /** What an operator of a plan did. */
 export interface NativeOperatorReport {
@@ -520,6 +528,8 @@ export interface NativeOperatorReport {
   exactBlocks: number
   lossyBlocks: number
   rowsRecheckedAway: number
+  /** Of an insertion: rows that met another one's key. */
+  conflicts: number
   /** Blocks, with what is below; what was read ahead counts as read, and is no hit when its turn comes. */
   sharedHit: number
   sharedRead: number

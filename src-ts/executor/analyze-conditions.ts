@@ -17,6 +17,12 @@ function conjunction(operands: readonly BoundExpression[]): BoundExpression {
   return operands.length === 0 ? isTrue : { kind: 'and', operands: [...operands] }
 }
 
+// An `or` in an `or` is of it.
+function disjunction(operands: readonly BoundExpression[]): BoundExpression {
+  const flat = operands.flatMap((one) => (one.kind === 'or' ? one.operands : [one]))
+  return flat.length === 1 ? (flat[0] as BoundExpression) : { kind: 'or', operands: flat }
+}
+
 const negated: Record<ComparisonOperator, ComparisonOperator> = {
   '=': '<>',
   '<>': '=',
@@ -86,7 +92,7 @@ function inList(names: Names, operand: Analyzed, list: unknown): BoundExpression
     right: b.expression,
   }))
   if (hasNull) operands.push({ kind: 'in', operand: left.expression, list: [], hasNull })
-  return { kind: 'or', operands }
+  return disjunction(operands)
 }
 
 function applyOperator(
@@ -179,7 +185,7 @@ export function analyzeConditions(
   const analyzed = Object.entries(conditions).flatMap(([name, wanted]): BoundExpression[] => {
     if (wanted === undefined) return []
     if (name === 'and') return conditionList(names, name, wanted)
-    if (name === 'or') return [{ kind: 'or', operands: conditionList(names, name, wanted) }]
+    if (name === 'or') return [disjunction(conditionList(names, name, wanted))]
     if (name === 'not') {
       return [not(conjunction(analyzeConditions(names, wanted as Conditions)))]
     }

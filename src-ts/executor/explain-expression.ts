@@ -51,6 +51,23 @@ function arrayElement(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
+/** That an operand is one of the values; `areAlone`: each of them is a constant by itself, of a type of its own. */
+export function listText(
+  codecOf: CodecOf,
+  operand: string,
+  type: NativeType,
+  { list, hasNull, areAlone }: { list: Uint8Array[]; hasNull?: boolean; areAlone?: boolean },
+): string {
+  const { toText } = codecOf(type.oid)
+  const texts = list.map((bytes) => toText(laneValue(codecOf, type, bytes)))
+  const elements = texts.map(arrayElement)
+  if (hasNull) elements.push('NULL')
+  const isInt4 =
+    areAlone && integers.includes(type.oid) && texts.every((one) => Math.abs(Number(one)) < 2 ** 31)
+  const shown = formatType(isInt4 ? typeOids.int4 : type.oid, -1)
+  return `(${operand} = ANY (${quoteLiteral(`{${elements.join(',')}}`)}::${shown}[]))`
+}
+
 /** `columns`: of the batches that the expression is computed on. */
 export function expressionText(
   codecOf: CodecOf,
@@ -85,13 +102,7 @@ export function expressionText(
       return jsonText(expression, textOf(expression.operand))
     case 'in': {
       const type = operandType(expression.operand) as NativeType
-      const { toText } = codecOf(type.oid)
-      const elements = expression.list.map((bytes) =>
-        arrayElement(toText(laneValue(codecOf, type, bytes))),
-      )
-      if (expression.hasNull) elements.push('NULL')
-      const list = quoteLiteral(`{${elements.join(',')}}`)
-      return `(${textOf(expression.operand)} = ANY (${list}::${formatType(type.oid, -1)}[]))`
+      return listText(codecOf, textOf(expression.operand), type, expression)
     }
   }
 }

@@ -42,6 +42,7 @@ function cost(node: ExplainNode): string {
 
 function actual(node: ExplainNode): string {
   if (!('Actual Loops' in node)) return ''
+  if (node['Actual Loops'] === 0) return ' (never executed)'
   const [startup, total] = [node['Actual Startup Time'], node['Actual Total Time']].map((time) =>
     Number(time).toFixed(3),
   )
@@ -70,6 +71,7 @@ function details(node: ExplainNode): string[] {
     'Join Filter',
     'Sort Key',
     'Group Key',
+    'One-Time Filter',
     'Filter',
   ]) {
     const value = node[name]
@@ -116,7 +118,13 @@ function linesOf(node: ExplainNode, indent: number): string[] {
   return [
     `${head}${title(node)}${cost(node)}${actual(node)}`,
     ...details(node).map((line) => margin + line),
-    ...(node.Plans ?? []).flatMap((child) => linesOf(child, isRoot ? 2 : indent + 6)),
+    ...(node.Plans ?? []).flatMap((child) => {
+      const name = child['Subplan Name']
+      const below = isRoot ? 2 : indent + 6
+      return name === undefined
+        ? linesOf(child, below)
+        : [`${margin}${name}`, ...linesOf(child, below + 2)]
+    }),
   ]
 }
 

@@ -2,6 +2,7 @@
 // Source: src/backend/commands/explain.c, PostgreSQL 18.
 import type {
   IndexDescriptor,
+  NativeBitmap,
   NativeExpression,
   NativeOperatorReport,
   NativePlanNode,
@@ -12,6 +13,7 @@ import {
   type ColumnText,
   expressionText,
   junctionText,
+  listText,
   quoteIdentifier,
 } from './explain-expression.ts'
 import { type ShownUsage, usageOf, usageProperties } from './explain-usage.ts'
@@ -106,8 +108,12 @@ export class Explainer {
   readonly #usage: ShownUsage
   // Of the operators that are still to come, in order.
   readonly #reports: NativeOperatorReport[] | undefined
-  // So many windows were named.
+  // So many windows, and plans of single values, were named.
   #windows = 0
+  #initPlans = 0
+  // What plans of single values call the table that each of them reads by itself.
+  readonly #aliases: Set<string>
+  #ownAlias: string | undefined
   // Of the rows that an index is searched for: their columns, and what is tested of them beside those that it finds.
   #outer: { columns: readonly ColumnText[]; filter: readonly NativeExpression[] } | undefined
 
@@ -121,6 +127,7 @@ export class Explainer {
   ) {
     this.#codecOf = codecOf
     this.#tables = plan.tables
+    this.#aliases = new Set(plan.tables.map(({ alias }) => alias))
     this.#costs = hasCosts ? plan.costs : undefined
     this.#disabled = (node) => plan.costs.of(node).disabled
     this.#usage = usage
@@ -175,10 +182,14 @@ export class Explainer {
       const child = this.#describe(node.child, placed)
       // An aggregate is computed where it is tested.
       const columns = child.columns.map(({ text }) => ({ text, isPlain: true }))
-      child.node.Filter = this.#conditions(node.conditions, columns)
+      const isOneRow = node.child.node === 'first values'
+      child.node[isOneRow ? 'One-Time Filter' : 'Filter'] = this.#conditions(
+        node.conditions,
+        columns,
+      )
       Object.assign(child.node, this.#estimate(node))
-      if (report !== undefined) {
-        child.node['Actual Rows'] = report.rows
+      if (report !== undefined) child.node['Actual Rows'] = report.rows
+      if (report !== undefined && !isOneRow) {
         child.node['Rows Removed by Filter'] = report.rowsRemoved
       }
       return child
@@ -243,6 +254,8 @@ export class Explainer {
           columns: children[0]?.columns ?? [],
         }
       }
+      case 'first values':
+        return this.#firstValues(node)
       case 'window':
         return this.#window(node, report)
       case 'set op':
@@ -260,6 +273,32 @@ export class Explainer {
     }
   }
 
+  #firstValues(node: NodeOf<'first values'>): Described {
+    const columns: ColumnText[] = []
+    const children = node.children.map((child, i) => {
+      const name = `InitPlan ${++this.#initPlans}`
+      columns.push({ text: `(${name}).col1`, isPlain: true })
+      this.#ownAlias = i === 0 ? undefined : this.#freeAlias(child)
+      return this.#describe(child, {
+        'Parent Relationship': 'InitPlan',
+        'Subplan Name': name,
+      }).node
+    })
+    this.#ownAlias = undefined
+    return { properties: { 'Node Type': 'Result' }, children, columns }
+  }
+
+  // A name that no other table goes by.
+  #freeAlias(node: NativePlanNode): string | undefined {
+    if ('child' in node) return this.#freeAlias(node.child)
+    if (!('relation' in node)) return undefined
+    const { alias } = this.#tables[node.relation] as ScopeTable
+    let number = 1
+    while (this.#aliases.has(`${alias}_${number}`)) number++
+    this.#aliases.add(`${alias}_${number}`)
+    return `${alias}_${number}`
+  }
+
   // Is it of a kind that settings want avoided?
   #isDisabled(node: NativePlanNode): boolean {
     const below = childrenOf(node).reduce((sum, child) => sum + this.#disabled(child), 0)
@@ -267,15 +306,16 @@ export class Explainer {
   }
 
   #done({ startupMs, totalMs, rows, loops }: NativeOperatorReport): Record<string, number> {
+    const times = Math.max(loops, 1)
     return {
-      'Actual Startup Time': rounded(startupMs / loops, 3),
-      'Actual Total Time': rounded(totalMs / loops, 3),
-      'Actual Rows': rounded(rows / loops, 2),
+      'Actual Startup Time': rounded(startupMs / times, 3),
+      'Actual Total Time': rounded(totalMs / times, 3),
+      'Actual Rows': rounded(rows / times, 2),
       'Actual Loops': loops,
     }
   }
 
-  #estimate(node: NativePlanNode): Record<string, number> {
+  #estimate(node: NativePlanNode | NativeBitmap): Record<string, number> {
     if (this.#costs === undefined) return {}
     const { startup, total, rows, width } = this.#costs.of(node)
     return {
@@ -301,19 +341,7 @@ export class Explainer {
   }
 
   #bitmapScan(node: NodeOf<'bitmap scan'>, report: NativeOperatorReport | undefined): Described {
-    const search = this.#reports?.shift()
-    const found = this.#search(node.search, search)
-    const index: ExplainNode = {
-      'Node Type': 'Bitmap Index Scan',
-      'Parent Relationship': 'Outer',
-      'Parallel Aware': false,
-      'Async Capable': false,
-      'Index Name': found['Index Name'] as string,
-      ...this.#estimate(node.search),
-      ...(search && this.#done(search)),
-      Disabled: false,
-      ...found,
-    }
+    const bitmap = this.#bitmap(node.bitmap, 'Outer')
     const columns = node.attributes.map((attribute) => ({
       text: this.#columnName(node.relation, attribute),
       isPlain: true,
@@ -327,7 +355,28 @@ export class Explainer {
         'Lossy Heap Blocks': report.lossyBlocks,
       }),
     })
-    return { ...described, children: [index] }
+    return { ...described, children: [bitmap] }
+  }
+
+  #bitmap(node: NativeBitmap, relationship: 'Outer' | 'Member'): ExplainNode {
+    const report = this.#reports?.shift()
+    const isIndex = node.node === 'index scan'
+    const junction = node.node === 'bitmap and' ? 'BitmapAnd' : 'BitmapOr'
+    const found = isIndex ? this.#search(node, report) : {}
+    const { 'Index Name': index, ...rest } = found
+    return {
+      'Node Type': isIndex ? 'Bitmap Index Scan' : junction,
+      'Parent Relationship': relationship,
+      'Parallel Aware': false,
+      'Async Capable': false,
+      ...(index !== undefined && { 'Index Name': index }),
+      ...this.#estimate(node),
+      ...(report && this.#done(report)),
+      Disabled: false,
+      ...rest,
+      ...(report && usageProperties(report, this.#usage)),
+      ...(!isIndex && { Plans: node.children.map((one) => this.#bitmap(one, 'Member')) }),
+    }
   }
 
   // An index, and what it tests.
@@ -337,13 +386,11 @@ export class Explainer {
   ): Record<string, ExplainValue> {
     const { relation } = this.#tables[node.relation] as ScopeTable
     const { name, columns } = relation.access.descriptor.indexes[node.index] as IndexDescriptor
-    const conditions = node.keys.map(({ column, operator, value, list, type }) => {
+    const conditions = node.keys.map(({ column, operator, value, list, type, isJunction }) => {
       const attribute = columns[column]?.attribute as number
       const key = this.#columnName(node.relation, attribute)
       if (list !== undefined && type !== undefined) {
-        const operand: NativeExpression = { kind: 'column', type, index: 0 }
-        const condition: NativeExpression = { kind: 'in', operand, list, hasNull: false }
-        return expressionText(this.#codecOf, condition, [{ text: key, isPlain: true }])
+        return listText(this.#codecOf, key, type, { list, areAlone: isJunction === true })
       }
       if (value === undefined) return `(${key} ${operator.toUpperCase()})`
       return `(${key} ${operator} ${expressionText(this.#codecOf, value, this.#outer?.columns ?? [])})`
@@ -376,7 +423,7 @@ export class Explainer {
     const properties: Record<string, ExplainValue> = {
       ...own,
       'Relation Name': relation.name,
-      Alias: alias,
+      Alias: this.#ownAlias ?? alias,
     }
     const { columns: outer = [], filter = [] } = this.#outer ?? {}
     const tests = [

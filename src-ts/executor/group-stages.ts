@@ -54,6 +54,23 @@ export function distinctOrder(
   return expressionOrder(output, keyOrder(output, wanted))
 }
 
+/** Those of the rows, of so many columns, that meet the conditions. */
+export function filteredStage(
+  stage: Stage,
+  conditions: readonly BoundExpression[],
+  columns: number,
+): Stage {
+  if (conditions.length === 0) return stage
+  const { node: child, place: placed } = stage
+  const node: NativePlanNode = {
+    node: 'filter',
+    child,
+    columns,
+    conditions: conditions.map(placed),
+  }
+  return { ...stage, node }
+}
+
 /** The groups of rows for which `having` holds. `wish`: of the groups. */
 export function groupStage(
   costs: PlanCosts,
@@ -75,10 +92,7 @@ export function groupStage(
       const placed = (expression: BoundExpression) =>
         place(expression, ({ attribute }) => way.places[attribute] ?? attribute)
       const columns = keys.length + calls.length
-      const node: NativePlanNode =
-        having.length === 0
-          ? way.node
-          : { node: 'filter', child: way.node, columns, conditions: having.map(placed) }
+      const { node } = filteredStage({ node: way.node, place: placed }, having, columns)
       // Keys are counted once more for each group.
       const estimate = costs.of(node)
       const ofKeys = addUp(keys.map(({ expression }) => expression)).perRow * estimate.rows

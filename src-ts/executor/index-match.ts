@@ -16,10 +16,12 @@ export interface IndexKey {
   operator: NativeIndexOperator
   /** Undefined for the tests for null. */
   value: BoundExpression | undefined
-  /** In place of `value`: different values, of which one is equal. */
-  list?: { values: Uint8Array[]; type: NativeType }
+  /** In place of `value`: different values, of which one is equal. `isJunction`: the query has a comparison with each. */
+  list?: { values: Uint8Array[]; type: NativeType; isJunction?: boolean }
   /** What is known to hold of the rows that it leaves. */
   condition: BoundExpression
+  /** The query's own condition that it stands for. */
+  of: BoundExpression
   /** More rows than the query wants may be left: its own condition is to be tested as well. */
   isLossy?: boolean
 }
@@ -106,22 +108,50 @@ function listKey(
   if (operand.kind !== 'column' || list.length === 0) return []
   if (!bytewiseTypes.includes(key.type.oid)) return []
   const values = { values: different(list), type: key.type }
-  return [{ column, operator: '=', value: undefined, list: values, condition }]
+  return [{ column, operator: '=', value: undefined, list: values, condition, of: condition }]
+}
+
+// An `or` of comparisons of the key with one constant each is a list, too.
+function junctionKey(
+  table: number,
+  index: IndexDescriptor,
+  column: number,
+  junction: Extract<BoundExpression, { operands: unknown }>,
+): IndexKey[] {
+  const values: Uint8Array[] = []
+  let operand: ColumnExpression | undefined
+  for (const one of junction.operands) {
+    if (one.kind !== 'comparison' || one.operator !== '=') return []
+    const [key] = matchKeys(table, index, column, one)
+    if (key?.value?.kind !== 'constant' || key.value.value === null) return []
+    values.push(key.value.value)
+    const bare = bareColumn(one.left) ?? bareColumn(one.right)
+    if (bare?.kind === 'column') operand = bare
+  }
+  if (operand === undefined) return []
+  const condition: BoundExpression = { kind: 'in', operand, list: values, hasNull: false }
+  const { type } = operand
+  return listKey(column, { type }, condition).map(({ list, ...key }) => ({
+    ...key,
+    ...(list && { list: { ...list, isJunction: true } }),
+    of: junction,
+  }))
 }
 
 // What all texts that match a pattern have in common: between which ends they are. The pattern itself is to be tested too.
 function patternKeys(
   column: number,
   key: ColumnExpression,
-  { left, right }: Extract<BoundExpression, { kind: 'like' }>,
+  of: Extract<BoundExpression, { kind: 'like' }>,
 ): IndexKey[] {
+  const { left, right } = of
   if (!isText(key.type) || right.kind !== 'constant' || right.value === null) return []
   const { prefix, rest } = likePrefix(new TextDecoder().decode(right.value))
   if (prefix === '') return []
   const keyOf = (operator: '=' | '>=' | '<', text: string): IndexKey => {
     const value: BoundExpression = { ...right, value: new TextEncoder().encode(text) }
     const condition: BoundExpression = { kind: 'comparison', operator, left, right: value }
-    return { column, operator, value, condition, isLossy: true }
+    return { column, operator, value, condition, of, isLossy: true }
   }
   if (rest === '') return [keyOf('=', prefix)]
   const end = greaterThanPrefix(prefix)
@@ -144,11 +174,13 @@ function matchKeys(
   }
   if (condition.kind === 'is null') {
     const isKey = keyOf(condition.operand) !== undefined
-    return isKey ? [{ column, operator: 'is null', value: undefined, condition }] : []
+    const key = { column, operator: 'is null' as const, value: undefined }
+    return isKey ? [{ ...key, condition, of: condition }] : []
   }
   if (condition.kind === 'not' && condition.operand.kind === 'is null') {
     const isKey = keyOf(condition.operand.operand) !== undefined
-    return isKey ? [{ column, operator: 'is not null', value: undefined, condition }] : []
+    const key = { column, operator: 'is not null' as const, value: undefined }
+    return isKey ? [{ ...key, condition, of: condition }] : []
   }
   if (condition.kind === 'in') {
     const key = keyOf(condition.operand)
@@ -158,6 +190,7 @@ function matchKeys(
     const key = keyOf(condition.left)
     return key === undefined ? [] : patternKeys(column, key, condition)
   }
+  if (condition.kind === 'or') return junctionKey(table, index, column, condition)
   if (condition.kind !== 'comparison' || condition.operator === '<>') return []
   const left = keyOf(condition.left)
   const key = left ?? keyOf(condition.right)
@@ -165,7 +198,13 @@ function matchKeys(
   const operator = left === undefined ? commuted[condition.operator] : condition.operator
   const other = left === undefined ? condition.left : condition.right
   const value = tablesOf(other).has(table) ? undefined : asColumn(other, key)
-  return value ? [{ column, operator: operator as NativeIndexOperator, value, condition }] : []
+  if (value === undefined) return []
+  return [{ column, operator: operator as NativeIndexOperator, value, condition, of: condition }]
+}
+
+/** The conditions that need not be tested beside what an index tests. */
+export function testedBy(keys: readonly IndexKey[]): Set<BoundExpression> {
+  return new Set(keys.filter(({ isLossy }) => !isLossy).map((key) => key.of))
 }
 
 /** What an index tests of conditions; nothing where it tests nothing of its leading column. */

@@ -2,7 +2,12 @@
 //
 // Whoever makes a scan or a join says its estimate; what is above them is computed here. Source: cost_agg, cost_qual_eval in
 // src/backend/optimizer/path/costsize.c, estimate_num_groups in src/backend/utils/adt/selfuncs.c, PostgreSQL 18.
-import type { NativeExpression, NativePlanNode, NativeType } from '../binding/native.ts'
+import type {
+  NativeBitmap,
+  NativeExpression,
+  NativePlanNode,
+  NativeType,
+} from '../binding/native.ts'
 import type { PlannerSettings } from '../config/planner-settings.ts'
 import { clampRows, type Origins, type Variable } from './column-variable.ts'
 import { type Estimate, limited, sorted } from './estimate.ts'
@@ -26,7 +31,7 @@ export class PlanCosts {
   readonly selectivity: Selectivity
   readonly scans: ScanCosts
   readonly #codecOf: CodecOf
-  readonly #known = new WeakMap<NativePlanNode, Estimate>()
+  readonly #known = new WeakMap<NativePlanNode | NativeBitmap, Estimate>()
 
   constructor(settings: PlannerSettings, tables: readonly TableStatistics[], codecOf: CodecOf) {
     this.settings = settings
@@ -38,11 +43,11 @@ export class PlanCosts {
   }
 
   /** Says what a node costs. */
-  set(node: NativePlanNode, estimate: Estimate): void {
+  set(node: NativePlanNode | NativeBitmap, estimate: Estimate): void {
     this.#known.set(node, estimate)
   }
 
-  of(node: NativePlanNode): Estimate {
+  of(node: NativePlanNode | NativeBitmap): Estimate {
     let estimate = this.#known.get(node)
     if (estimate === undefined) {
       estimate = this.#compute(node)
@@ -89,7 +94,7 @@ export class PlanCosts {
     return known || (column === undefined ? 32 : typeWidth(column.codec))
   }
 
-  #compute(node: NativePlanNode): Estimate {
+  #compute(node: NativePlanNode | NativeBitmap): Estimate {
     switch (node.node) {
       case 'one row':
         return { startup: 0, total: this.settings.cpu_tuple_cost, rows: 1, width: 0, disabled: 0 }

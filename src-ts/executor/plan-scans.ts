@@ -1,10 +1,17 @@
 // Ways to read a table of a query: as a whole, and by each index that is of use.
 //
 // Source: src/backend/optimizer/path/{allpaths,indxpath}.c, PostgreSQL 18.
-import type { IndexDescriptor, NativeExpression, NativePlanNode } from '../binding/native.ts'
+import type {
+  IndexDescriptor,
+  NativeBitmap,
+  NativeExpression,
+  NativePlanNode,
+} from '../binding/native.ts'
+import { type BitmapPath, BitmapPaths, truthOf } from './bitmap-paths.ts'
 import { clampRows, columnVariable } from './column-variable.ts'
 import { type BoundExpression, type ColumnReference, place } from './expression.ts'
 import { addUp } from './expression-cost.ts'
+import { isImplied } from './implied-conditions.ts'
 import {
   type ColumnOrder,
   entryColumns,
@@ -13,6 +20,7 @@ import {
   orderOf,
   satisfies,
   tablesOf,
+  testedBy,
   usableIndexes,
 } from './index-match.ts'
 import type { PlanCosts } from './plan-costs.ts'
@@ -97,7 +105,8 @@ export class ScanPlanner {
     const table = this.#scope.tables[wanted.table] as ScopeTable
     return usableIndexes(table).flatMap(([number, index]) => {
       const keys = matchIndex(wanted.table, index, conditions)
-      const filter = joined.filter((one) => !keys.some(({ condition }) => condition === one))
+      const tested = testedBy(keys)
+      const filter = joined.filter((one) => !tested.has(one))
       if (filter.length === joined.length) return []
       const search = { keys, order: [], loops, placeValue }
       return [{ scan: this.#indexScan(given, number, index, search), filter }]
@@ -133,7 +142,6 @@ export class ScanPlanner {
       if (keys.length > 0 || isOrdered || isEnough) {
         scans.push(this.#indexScan(wanted, number, index, { keys, order: forward }))
       }
-      if (keys.length > 0) scans.push(this.#bitmapScan(wanted, number, index, keys))
       const backward = orderOf(table, index, keys, true)
       const isBackward = useful.some(
         (order) => !satisfies(forward, order) && satisfies(backward, order),
@@ -144,7 +152,7 @@ export class ScanPlanner {
         )
       }
     }
-    return scans
+    return [...scans, ...this.#bitmapScan(wanted)]
   }
 
   // Of an index that has all columns that are read.
@@ -171,7 +179,7 @@ export class ScanPlanner {
     const { table, conditions, attributes } = wanted
     const columns = attributes.map((attribute) => ({ table, attribute }))
     const placed = placing(columns)
-    const tested = new Set(keys.map(({ condition }) => condition))
+    const tested = testedBy(keys)
     const rest = conditions.filter((condition) => !tested.has(condition))
     const entries = isForBitmap ? undefined : this.#entryColumns(wanted, index)
     const node: NativeIndexScan = {
@@ -183,7 +191,11 @@ export class ScanPlanner {
         column,
         operator,
         ...(value && { value: (placeValue ?? placed)(value) }),
-        ...(list && { list: list.values, type: list.type }),
+        ...(list && {
+          list: list.values,
+          type: list.type,
+          ...(list.isJunction && { isJunction: true }),
+        }),
       })),
       attributes: [...attributes],
       conditions: rest
@@ -202,50 +214,80 @@ export class ScanPlanner {
     return { node, columns, place: placed, order }
   }
 
-  #bitmapScan(
-    wanted: Wanted,
-    number: number,
-    index: IndexDescriptor,
-    keys: readonly IndexKey[],
-  ): Candidate {
-    const { table, conditions } = wanted
-    const {
-      node: scan,
-      columns,
-      place: placed,
-    } = this.#indexScan(wanted, number, index, {
-      keys,
-      order: [],
-      isForBitmap: true,
-    })
-    const tested = new Set(keys.map(({ condition }) => condition))
-    const search = { ...(scan as NativeIndexScan), attributes: [], conditions: [] }
+  // By the best bitmap there is.
+  #bitmapScan(wanted: Wanted): Candidate[] {
+    const { table, conditions, attributes } = wanted
+    const statistics = this.#costs.tables[table] as TableStatistics
+    const { scans, settings } = this.#costs
+    const size = this.size(wanted)
+    const all = addUp(conditions)
+    const indexes = usableIndexes(this.#scope.tables[table] as ScopeTable)
+    const byNumber = new Map(indexes)
+    const path = new BitmapPaths({
+      table,
+      indexes,
+      price: (number, keys) => {
+        const index = byNumber.get(number) as IndexDescriptor
+        const use = { ...this.#use(wanted, number, index, keys), loops: 1 }
+        const tested = testedBy(keys)
+        const rest = addUp(conditions.filter((condition) => !tested.has(condition)))
+        return {
+          cost: scans.ofBitmap(statistics, use, size.rows),
+          selectivity: use.selectivity,
+          scanCost: scans.byIndex(statistics, use, rest).total,
+        }
+      },
+      readingCost: (bitmap) => scans.byBitmap(statistics, bitmap, all).total,
+      junctionCost: scans.bitmapJunction,
+    }).best(conditions)
+    if (path === undefined) return []
+    const columns = attributes.map((attribute) => ({ table, attribute }))
+    const placed = placing(columns)
+    const truth = truthOf(path, (key) => (key.isLossy ? key.condition : key.of))
+    const filter = conditions.filter((condition) => !isImplied(condition, truth))
+    // What is tested in any case need not be tested again.
+    const recheck = truthOf(path, (key) => key.of).filter((one) => !filter.includes(one))
     const node: NativePlanNode = {
       node: 'bitmap scan',
       relation: table,
-      attributes: [...wanted.attributes],
-      search,
-      // What is tested in any case need not be tested again.
-      recheck: keys.filter(({ isLossy }) => !isLossy).map(({ condition }) => placed(condition)),
-      conditions: conditions.filter((condition) => !tested.has(condition)).map(placed),
+      attributes: [...attributes],
+      bitmap: this.#bitmap(wanted, path, byNumber),
+      recheck: recheck.map(placed),
+      conditions: filter.map(placed),
     }
-    const statistics = this.#costs.tables[table] as TableStatistics
-    const { scans, settings } = this.#costs
-    const use = { ...this.#use(wanted, number, index, keys), loops: 1 }
-    const size = this.size(wanted)
-    this.#costs.set(search, {
-      startup: 0,
-      total: scans.ofIndex(statistics, use).total,
-      rows: clampRows(use.selectivity * statistics.tuples),
-      width: 0,
-      disabled: 0,
-    })
     this.#costs.set(node, {
-      ...scans.byBitmap(statistics, use, size.rows, addUp(conditions)),
+      ...scans.byBitmap(statistics, path, all),
       ...size,
       disabled: settings.enable_bitmapscan ? 0 : 1,
     })
-    return { node, columns, place: placed, order: [] }
+    return [{ node, columns, place: placed, order: [] }]
+  }
+
+  #bitmap(
+    wanted: Wanted,
+    path: BitmapPath,
+    indexes: ReadonlyMap<number, IndexDescriptor>,
+  ): NativeBitmap {
+    const { tuples } = this.#costs.tables[wanted.table] as TableStatistics
+    const rows = clampRows(path.selectivity * tuples)
+    if (path.kind !== 'index') {
+      const children = path.paths.map((one) => this.#bitmap(wanted, one, indexes))
+      const [only] = children
+      if (children.length === 1 && only) return only
+      const node: NativeBitmap = { node: `bitmap ${path.kind}`, children }
+      const { cost } = path
+      this.#costs.set(node, { startup: cost, total: cost, rows, width: 0, disabled: 0 })
+      return node
+    }
+    const index = indexes.get(path.index) as IndexDescriptor
+    const search = { keys: path.keys, order: [], isForBitmap: true }
+    const { node: scan } = this.#indexScan(wanted, path.index, index, search)
+    const node = { ...(scan as NativeIndexScan), attributes: [], conditions: [] }
+    const use = { ...this.#use(wanted, path.index, index, path.keys), loops: 1 }
+    const statistics = this.#costs.tables[wanted.table] as TableStatistics
+    const { total } = this.#costs.scans.ofIndex(statistics, use)
+    this.#costs.set(node, { startup: 0, total, rows, width: 0, disabled: 0 })
+    return node
   }
 
   #use({ table }: Wanted, number: number, index: IndexDescriptor, keys: readonly IndexKey[]) {

@@ -6,13 +6,21 @@ import { analyzeConditions } from './analyze-conditions.ts'
 import { analyzeTyped, type Names } from './analyze-expression.ts'
 import { analyzeWindows, expressionsOf, type Windows } from './analyze-windows.ts'
 import { anyOrder, choosePlan, columnOrder, neededOrder, type OrderKey } from './choose-plan.ts'
+import { isCheaper } from './estimate.ts'
 import { nativeType, type Typed } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
-import { distinctNode, distinctOrder, groupedOrder, groupStage } from './group-stages.ts'
+import {
+  distinctNode,
+  distinctOrder,
+  filteredStage,
+  groupedOrder,
+  groupStage,
+} from './group-stages.ts'
 import { comparable } from './operator-types.ts'
 import { type NamedTyped, outputColumn } from './output-columns.ts'
 import type { PlanContext, PlannedSelect } from './plan-context.ts'
 import type { PlanCosts } from './plan-costs.ts'
+import { extremesStage } from './plan-extremes.ts'
 import { planTables, type Stage } from './plan-joins.ts'
 import { windowStage } from './plan-windows.ts'
 import type { OrderBy, Select } from './query.ts'
@@ -124,6 +132,11 @@ export function planSelect(
       ? choosePlan(costs, candidates, isOfRows ? { order, rows } : anyOrder)
       : groupStage(costs, candidates, grouping, conditions, having, wishOfGroups, bytewise)
   let stage: Stage = chosen.stage
+  if (grouping !== undefined && windows === undefined && query.join === undefined) {
+    const extremes = extremesStage(context, costs, scope, grouping, conditions)
+    const byIndexes = extremes && filteredStage(extremes, having, grouping.calls.length)
+    if (byIndexes && !isCheaper(costs.of(stage.node), costs.of(byIndexes.node))) stage = byIndexes
+  }
   if (windows !== undefined) stage = windowStage(costs, stage, windows, above)
 
   if (isDistinct) {

@@ -108,28 +108,39 @@ export class ScanCosts {
     return { startup, total: startup + run }
   }
 
-  /** Rows by a bitmap of what an index leads to, of which `rows` pass; `all`: what is tested of each. */
-  byBitmap(table: TableStatistics, use: IndexUse, rows: number, all: OperatorCount): ScanCost {
+  /** What a bitmap of what an index leads to costs, for each row that the table's conditions leave a little more. */
+  ofBitmap(table: TableStatistics, use: IndexUse, rows: number): number {
+    return this.ofIndex(table, use).total + 0.1 * this.#settings.cpu_operator_cost * rows
+  }
+
+  /** What putting two bitmaps together costs. */
+  get bitmapJunction(): number {
+    return 100 * this.#settings.cpu_operator_cost
+  }
+
+  /** Rows by a bitmap that costs so much and leads to that fraction of the rows; `all`: what is tested of each. */
+  byBitmap(
+    table: TableStatistics,
+    bitmap: { cost: number; selectivity: number },
+    all: OperatorCount,
+  ): ScanCost {
     const { cpu_tuple_cost, cpu_operator_cost, random_page_cost, seq_page_cost, work_mem } =
       this.#settings
     const size = Math.max(table.pages, 1)
-    let fetched = clampRows(use.selectivity * table.tuples)
+    let fetched = clampRows(bitmap.selectivity * table.tuples)
     let pages = Math.min((2 * size * fetched) / (2 * size + fetched), table.pages)
     const room = Math.trunc((work_mem * 1024) / bitmapEntryBytes)
     if (room < pages) {
       // Of pages that there is no room for all rows are looked at.
       const lossy = Math.max(0, pages - room / 2) / pages
-      fetched = clampRows(table.tuples * (use.selectivity * (1 - lossy) + lossy))
+      fetched = clampRows(table.tuples * (bitmap.selectivity * (1 - lossy) + lossy))
     }
     pages = pages >= size ? size : Math.ceil(pages)
     const perPage =
       pages >= 2
         ? random_page_cost - (random_page_cost - seq_page_cost) * Math.sqrt(pages / size)
         : random_page_cost
-    const startup =
-      this.ofIndex(table, use).total +
-      0.1 * cpu_operator_cost * rows +
-      all.startup * cpu_operator_cost
+    const startup = bitmap.cost + all.startup * cpu_operator_cost
     const perRow = cpu_tuple_cost + all.perRow * cpu_operator_cost
     return { startup, total: startup + pages * perPage + perRow * fetched }
   }

@@ -38,9 +38,15 @@ beforeAll(async () => {
     create index u_t on u (t);
     create table small (id int4, k int4);
     insert into small select i, i from generate_series(1, 50) i;
+    create table sparse (a int4, b int4);
+    insert into sparse select i % 100, i * 7919 % 10007 from generate_series(1, 20000) i;
+    create index sparse_a on sparse (a);
+    create index sparse_b on sparse (b);
     create table unknown (id int4 primary key, k int4);
     insert into unknown select i, i from generate_series(1, 500) i`)
-  await client.query('vacuum analyze t, u, small')
+  await client.query('vacuum analyze t, u, small, sparse')
+  await client.query('delete from sparse where a = 5')
+  await client.query('vacuum sparse')
   await client.end()
   await oracle.stop()
   const copy = temporaryPath('explain-costs')
@@ -125,6 +131,107 @@ const scans: [string, Query][] = [
   ],
 ]
 
+const byBitmaps: [string, Query][] = [
+  ['select * from t where k = 5 or id = 7', { from: 't', where: { or: [{ k: 5 }, { id: 7 }] } }],
+  [
+    `select * from t where id = 7 or name = 'name 77' or big = 50`,
+    { from: 't', where: { or: [{ id: 7 }, { name: 'name 77' }, { big: 50 }] } },
+  ],
+  ['select * from t where k = 5 or k = 7', { from: 't', where: { or: [{ k: 5 }, { k: 7 }] } }],
+  ['select * from t where id = 5 or id = 7', { from: 't', where: { or: [{ id: 5 }, { id: 7 }] } }],
+  [
+    'select * from t where big = 5 or big = 6 or big = 70',
+    { from: 't', where: { or: [{ big: 5 }, { big: 6 }, { big: 70 }] } },
+  ],
+  [
+    'select * from t where (k = 5 or k = 7) and amount > 100',
+    { from: 't', where: { and: [{ or: [{ k: 5 }, { k: 7 }] }, { amount: { '>': 100 } }] } },
+  ],
+  [
+    'select * from t where k = 5 or id = 3 or k = 7',
+    { from: 't', where: { or: [{ k: 5 }, { id: 3 }, { k: 7 }] } },
+  ],
+  [
+    'select * from t where k = 5 or (id = 3 or k = 7)',
+    { from: 't', where: { or: [{ k: 5 }, { or: [{ id: 3 }, { k: 7 }] }] } },
+  ],
+  [
+    'select * from t where (k = 5 and amount > 100) or id = 7',
+    { from: 't', where: { or: [{ k: 5, amount: { '>': 100 } }, { id: 7 }] } },
+  ],
+  [
+    `select * from t where k = 5 and (big = 50 or name = 'name 77')`,
+    { from: 't', where: { k: 5, or: [{ big: 50 }, { name: 'name 77' }] } },
+  ],
+  [
+    `select * from t where name like 'name 77%' or id = 5`,
+    { from: 't', where: { or: [{ name: { like: 'name 77%' } }, { id: 5 }] } },
+  ],
+  [
+    `select * from t where (k = 5 and big = 50) or (id = 7 and (name = 'name 1' or big = 70))`,
+    {
+      from: 't',
+      where: {
+        or: [
+          { k: 5, big: 50 },
+          { id: 7, or: [{ name: 'name 1' }, { big: 70 }] },
+        ],
+      },
+    },
+  ],
+  [
+    'select * from t where k is null or id < 10',
+    { from: 't', where: { or: [{ k: null }, { id: { '<': 10 } }] } },
+  ],
+  [
+    'select * from t where k in (1, 2) or id between 5 and 10',
+    { from: 't', where: { or: [{ k: { in: [1, 2] } }, { id: { between: [5, 10] } }] } },
+  ],
+  [
+    'select * from t where k = 5 or amount = 7 or id = 4',
+    { from: 't', where: { or: [{ k: 5 }, { amount: 7 }, { id: 4 }] } },
+  ],
+  [
+    `select * from t where k = 5 and name >= 'name 7' and name < 'name 72'`,
+    { from: 't', where: { k: 5, name: { '>=': 'name 7', '<': 'name 72' } } },
+  ],
+  [
+    `select * from t where k = 5 and name like 'name 71%' and amount > 100`,
+    { from: 't', where: { k: 5, name: { like: 'name 71%' }, amount: { '>': 100 } } },
+  ],
+  [
+    `select * from t where (k = 5 or k = 6) and name >= 'name 7' and name < 'name 72'`,
+    {
+      from: 't',
+      where: { or: [{ k: 5 }, { k: 6 }], name: { '>=': 'name 7', '<': 'name 72' } },
+    },
+  ],
+  [
+    `select * from t where (k = 5 or big = 50) and name >= 'name 7' and name < 'name 72'`,
+    {
+      from: 't',
+      where: { or: [{ k: 5 }, { big: 50 }], name: { '>=': 'name 7', '<': 'name 72' } },
+    },
+  ],
+  [
+    `select count(*) from t where k = 5 or name = 'name 77'`,
+    {
+      from: 't',
+      where: { or: [{ k: 5 }, { name: 'name 77' }] },
+      aggregates: { count: { count: '*' } },
+    },
+  ],
+  [
+    'select u.id, t.name from u join t on t.id = u.t where t.k = 5 or t.big = 50',
+    {
+      from: 'u',
+      columns: ['u.id', 't.name'],
+      join: [{ table: 't', on: { 't.id': 'u.t' } }],
+      where: { or: [{ 't.k': 5 }, { 't.big': 50 }] },
+    },
+  ],
+]
+
 const byIndexAlone: [string, Query][] = [
   ['select id from t where id < 100', { from: 't', columns: ['id'], where: { id: { '<': 100 } } }],
   ['select k from t where k = 5', { from: 't', columns: ['k'], where: { k: 5 } }],
@@ -153,6 +260,61 @@ const byIndexAlone: [string, Query][] = [
       columns: ['u.id'],
       join: [{ table: 't', on: { 't.id': 'u.t' } }],
       where: { 'u.id': { '<': 20 } },
+    },
+  ],
+]
+
+const extremes: [string, Query][] = [
+  ['select min(id) as low from t', { from: 't', aggregates: { low: { min: 'id' } } }],
+  ['select max(k) as high from t', { from: 't', aggregates: { high: { max: 'k' } } }],
+  [
+    'select min(k) as low, max(k) as high, max(id) as last from t',
+    { from: 't', aggregates: { low: { min: 'k' }, high: { max: 'k' }, last: { max: 'id' } } },
+  ],
+  [
+    "select max(name) as last from t where name < 'name 5'",
+    { from: 't', where: { name: { '<': 'name 5' } }, aggregates: { last: { max: 'name' } } },
+  ],
+  [
+    'select min(id) as low from t where k = 5',
+    { from: 't', where: { k: 5 }, aggregates: { low: { min: 'id' } } },
+  ],
+  [
+    'select min(big) as low, max(big) as high from t where amount > 100',
+    {
+      from: 't',
+      where: { amount: { '>': 100 } },
+      aggregates: { low: { min: 'big' }, high: { max: 'big' } },
+    },
+  ],
+  [
+    'select min(k) as low from t where k = 5',
+    { from: 't', where: { k: 5 }, aggregates: { low: { min: 'k' } } },
+  ],
+  ['select min(amount) as low from t', { from: 't', aggregates: { low: { min: 'amount' } } }],
+  [
+    'select min(id) as low, count(*) as n from t',
+    { from: 't', aggregates: { low: { min: 'id' }, n: { count: '*' } } },
+  ],
+  [
+    'select max(id) as high, max(id) + 1 as next from t',
+    {
+      from: 't',
+      columns: ['high', { as: 'next', add: ['high', 1] }],
+      aggregates: { high: { max: 'id' } },
+    },
+  ],
+  [
+    'select max(id) as high from t having max(id) > 5',
+    { from: 't', aggregates: { high: { max: 'id' } }, having: { high: { '>': 5 } } },
+  ],
+  ['select min(a) as low from sparse', { from: 'sparse', aggregates: { low: { min: 'a' } } }],
+  [
+    'select min(t.id) as low from t join u on t.id = u.t',
+    {
+      from: 't',
+      join: [{ table: 'u', on: { 't.id': 'u.t' } }],
+      aggregates: { low: { min: 't.id' } },
     },
   ],
 ]
@@ -367,6 +529,7 @@ test.each<[string, UpdateRequest | undefined, DeleteRequest | undefined]>([
   ],
   ['delete from t', undefined, {}],
   ['delete from t where k = 5', undefined, { where: { k: 5 } }],
+  ['delete from t where k = 5 or id = 7', undefined, { where: { or: [{ k: 5 }, { id: 7 }] } }],
   ['delete from t where id < 100', undefined, { where: { id: { '<': 100 } } }],
   [
     'delete from t where id = 7 returning id, k + 1 as next',
@@ -492,12 +655,18 @@ test.each(groups)('%s, in order', async (sql, query) => {
   await ordered.close()
 })
 
-test.each([...scans, ...byIndexAlone, ...ordered, ...others, ...joins, ...pairs])(
-  '%s',
-  async (sql, query) => {
-    expect(await session.query(query).explain()).toBe(await stockText(sql))
-  },
-)
+test.each([
+  ...scans,
+  ...byBitmaps,
+  ...byIndexAlone,
+  ...extremes,
+  ...ordered,
+  ...others,
+  ...joins,
+  ...pairs,
+])('%s', async (sql, query) => {
+  expect(await session.query(query).explain()).toBe(await stockText(sql))
+})
 
 test('a bitmap that has no room for rows keeps their pages, and tests them again', async () => {
   const limited = await cluster.connect()
@@ -518,6 +687,128 @@ test('a bitmap that has no room for rows keeps their pages, and tests them again
   const ids = (all: readonly { id: number }[]) => all.map(({ id }) => id).sort((a, b) => a - b)
   expect(ids(await query.all())).toEqual(ids(rows))
   await limited.close()
+})
+
+test('bitmaps of several indexes, where nothing else is wanted', async () => {
+  const avoiding = await cluster.connect()
+  for (const name of ['enable_seqscan', 'enable_indexscan']) {
+    avoiding.set(name, false)
+    await client.query(`set ${name} = off`)
+  }
+  let all = ''
+  for (const [sql, query] of [...scans, ...byBitmaps]) {
+    // For each row of another table we search an index, but make no bitmap.
+    if ('join' in query) continue
+    const stock = await stockText(sql)
+    // Without a condition on an index's columns stock reads the whole index.
+    if (stock.includes('Bitmap Index Scan') && !stock.includes('Index Cond')) continue
+    expect(await avoiding.query(query).explain(), sql).toBe(stock)
+    all += stock
+  }
+  await client.query('reset enable_seqscan; reset enable_indexscan')
+  await avoiding.close()
+  expect(all).toContain('BitmapOr')
+  expect(all).toContain('BitmapAnd')
+})
+
+test.each([
+  [
+    `select * from t where k = 5 and name >= 'name 7' and name < 'name 72'`,
+    { k: 5, name: { '>=': 'name 7', '<': 'name 72' } },
+    'BitmapAnd',
+  ],
+  [
+    `select * from t where k = 5 or name = 'name 77'`,
+    { or: [{ k: 5 }, { name: 'name 77' }] },
+    'BitmapOr',
+  ],
+  // The second index is not looked into.
+  ['select * from sparse where a = 5 and b < 500', { a: 5, b: { '<': 500 } }, 'BitmapAnd'],
+])('%s tells what its bitmaps were', async (sql, where, kind) => {
+  const avoiding = await cluster.connect()
+  for (const name of ['enable_seqscan', 'enable_indexscan']) {
+    avoiding.set(name, false)
+    await client.query(`set ${name} = off`)
+  }
+  const from = sql.includes('sparse') ? 'sparse' : 't'
+  const query = avoiding.query<{ id: number }>({ from, where })
+  const { rows } = await client.query(`explain (analyze, format json) ${sql}`)
+  const [{ Plan }] = await query.explain({ analyze: true, format: 'json' })
+  const text = await query.explain({ analyze: true, costs: false })
+  const { rows: lines } = await client.query(`explain (analyze, costs off, buffers off) ${sql}`)
+  const found = await client.query<{ id: number }>(sql)
+  await client.query('reset enable_seqscan; reset enable_indexscan')
+  const stock = rows[0]['QUERY PLAN'][0].Plan
+  expect(withoutTimes(Plan)).toEqual(withoutTimes(stock))
+  expect(Plan['Exact Heap Blocks']).toBe(stock['Exact Heap Blocks'])
+  expect(Plan.Plans?.[0]?.['Node Type']).toBe(kind)
+  const shape = (all: readonly string[]) =>
+    all
+      .filter((line) => !/Buffers:|Time:|Planning:/.test(line))
+      .map((line) => line.replace(/actual time=\S+/, ''))
+  expect(shape(text.split('\n'))).toEqual(shape(lines.map((line) => line['QUERY PLAN'])))
+  const ids = (all: readonly { id: number }[]) => all.map(({ id }) => id).sort((a, b) => a - b)
+  expect(ids(await query.all())).toEqual(ids(found.rows))
+  await avoiding.close()
+})
+
+test('bitmaps that have no room for rows are put together, and their rows tested again', async () => {
+  const limited = await cluster.connect()
+  limited.set('work_mem', '64kB')
+  for (const name of ['enable_seqscan', 'enable_indexscan']) limited.set(name, false)
+  // Each row that is read is dear: two indexes are better than one.
+  limited.set('cpu_tuple_cost', 10)
+  const wide = { k: { '<': 60 } }
+  for (const [sql, where, kind] of [
+    [`k < 60 and name < 'name 3'`, { ...wide, name: { '<': 'name 3' } }, 'BitmapAnd'],
+    [`k < 60 or name < 'name 3'`, { or: [wide, { name: { '<': 'name 3' } }] }, 'BitmapOr'],
+    [
+      `(k < 60 or big = 7) and name < 'name 3'`,
+      { or: [wide, { big: 7 }], name: { '<': 'name 3' } },
+      'BitmapAnd',
+    ],
+  ] as const) {
+    const query = limited.query<{ id: number }>({ from: 't', columns: ['id'], where })
+    const [{ Plan }] = await query.explain({ analyze: true, format: 'json' })
+    expect(Plan.Plans?.[0]?.['Node Type'], sql).toBe(kind)
+    const { rows } = await client.query<{ id: number }>(`select id from t where ${sql}`)
+    const ids = (all: readonly { id: number }[]) => all.map(({ id }) => id).sort((a, b) => a - b)
+    expect(ids(await query.all()), sql).toEqual(ids(rows))
+    expect(Plan['Rows Removed by Index Recheck'], sql).toBeGreaterThan(0)
+  }
+  await limited.close()
+})
+
+test.each(extremes)('%s gives the same row', async (sql, query) => {
+  const { rows } = await client.query(sql)
+  const texts = (all: readonly object[]) =>
+    all.map((row) => Object.values(row).map((value) => (value === null ? null : String(value))))
+  expect(texts(await session.query(query).all())).toEqual(texts(rows))
+})
+
+test('min and max by an index tell what they read', async () => {
+  const sql = 'select min(k) as low, max(id) as last from t having max(id) > 5'
+  const query = session.query({
+    from: 't',
+    aggregates: { low: { min: 'k' }, last: { max: 'id' } },
+    having: { last: { '>': 5 } },
+  })
+  const { rows } = await client.query(`explain (analyze, format json) ${sql}`)
+  const [{ Plan }] = await query.explain({ analyze: true, format: 'json' })
+  const stock = rows[0]['QUERY PLAN'][0].Plan
+  // A scan gives some rows at a time.
+  for (const root of [Plan, stock])
+    for (const { Plans } of root.Plans) {
+      delete Plans[0]['Actual Rows']
+      delete Plans[0]['Rows Removed by Index Recheck']
+    }
+  expect(withoutTimes(Plan)).toEqual(withoutTimes(stock))
+  const nothing = session.query({
+    from: 'sparse',
+    where: { a: 5 },
+    aggregates: { low: { min: 'b' }, high: { max: 'b' } },
+  })
+  expect(await nothing.all()).toEqual([{ low: null, high: null }])
 })
 
 const switched: [string, readonly string[]][] = [

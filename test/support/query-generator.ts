@@ -406,8 +406,36 @@ export class QueryGenerator {
     }
   }
 
+  // On columns that have indexes, several of which may find the rows.
+  private onIndexes(table: QueryTable): Said<Conditions> {
+    const { random } = this
+    const compared = (): Said<Conditions> => {
+      const name = random.pick(table.indexed)
+      const column = table.columns.find((one) => one.name === name) as QueryColumn
+      const literal = this.literalOf(column)
+      if (random.chance(0.6))
+        return { ours: { [name]: literal.ours }, sql: `${name} = ${literal.sql}` }
+      const operator = random.pick(['<', '>='] as const)
+      return {
+        ours: { [name]: { [operator]: literal.ours } },
+        sql: `${name} ${operator} ${literal.sql}`,
+      }
+    }
+    const joined = (name: 'and' | 'or', operands: Said<Conditions>[]): Said<Conditions> => ({
+      ours: { [name]: operands.map(({ ours }) => ours) },
+      sql: `(${operands.map(({ sql }) => sql).join(` ${name} `)})`,
+    })
+    const operands = Array.from({ length: random.int(2, 4) }, () =>
+      random.chance(0.3) ? joined('and', [compared(), this.onColumn(table, 0)]) : compared(),
+    )
+    const any = joined('or', operands)
+    if (random.chance(0.4)) return any
+    return joined('and', random.chance(0.5) ? [compared(), any] : [compared(), compared()])
+  }
+
   protected conditions(table: QueryTable, depth: number): Said<Conditions> {
     const { random } = this
+    if (random.chance(0.2)) return this.onIndexes(table)
     if (depth === 0 || random.chance(0.4)) return this.onColumn(table, depth)
     if (random.chance(0.2)) {
       const of = this.conditions(table, depth - 1)

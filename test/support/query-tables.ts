@@ -15,6 +15,8 @@ export interface QueryColumn {
 export interface QueryTable {
   name: string
   columns: QueryColumn[]
+  /** Columns that an index begins with. */
+  indexed: string[]
 }
 
 const kinds: { type: string; family: Family; pool: (random: Random) => string }[] = [
@@ -77,7 +79,7 @@ export function queryTables(random: Random, count: number, columnsMax: number): 
       const pool = Array.from({ length: random.int(2, 12) }, () => kind.pool(random))
       columns.push({ name: `c${c}`, type: kind.type, family: kind.family, pool })
     }
-    return { name: `t${t}`, columns }
+    return { name: `t${t}`, columns, indexed: ['id', 'k'] }
   })
 }
 
@@ -105,7 +107,7 @@ export function tableSql(random: Random, table: QueryTable, rows: number): strin
 }
 
 // Indexes, of which some have an order of their own, and what ANALYZE finds out, of some tables.
-function indexSql(random: Random, { name, columns }: QueryTable): string[] {
+function indexSql(random: Random, { name, columns, indexed }: QueryTable): string[] {
   const statements = [`create index on ${name} (k)`]
   for (let i = random.int(1, 4); i > 0; i--) {
     const keys = Array.from({ length: random.int(1, 2) }, () => random.pick(columns).name)
@@ -113,6 +115,7 @@ function indexSql(random: Random, { name, columns }: QueryTable): string[] {
       (key) => `${key}${random.pick(['', ' desc', ' nulls first'])}`,
     )
     statements.push(`create index on ${name} (${list.join(', ')})`)
+    indexed.push(keys[0] as string)
   }
   if (random.chance(0.7)) statements.push(`analyze ${name}`)
   return statements
