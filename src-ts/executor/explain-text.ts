@@ -16,6 +16,7 @@ function title(node: ExplainNode): string {
     if (type === 'ModifyTable') return `${node.Operation} on ${quoteIdentifier(name)}${suffix}`
     return `${type}${using} on ${quoteIdentifier(name)}${suffix}`
   }
+  if (type === 'Values Scan') return `${type} on ${quoteIdentifier(String(node.Alias))}`
   if (type === 'Bitmap Index Scan')
     return `${type} on ${quoteIdentifier(String(node['Index Name']))}`
   if (type === 'Aggregate') return aggregateNames[String(node.Strategy)] ?? type
@@ -71,6 +72,9 @@ function details(node: ExplainNode): string[] {
     'Join Filter',
     'Sort Key',
     'Group Key',
+    'Conflict Resolution',
+    'Conflict Arbiter Indexes',
+    'Conflict Filter',
     'One-Time Filter',
     'Filter',
   ]) {
@@ -83,6 +87,11 @@ function details(node: ExplainNode): string[] {
     const place = lines.findIndex((line) => line.startsWith('Join Filter: '))
     lines.splice(place + 1, 0, `Rows Removed by Join Filter: ${unjoined}`)
   }
+  const refused = node['Rows Removed by Conflict Filter']
+  if (refused !== undefined && refused !== 0)
+    lines.push(`Rows Removed by Conflict Filter: ${refused}`)
+  for (const name of ['Tuples Inserted', 'Conflicting Tuples'])
+    if (name in node) lines.push(`${name}: ${node[name]}`)
   const removed = node['Rows Removed by Filter']
   if (removed !== undefined && removed !== 0) lines.push(`Rows Removed by Filter: ${removed}`)
   const rechecked = node['Rows Removed by Index Recheck']

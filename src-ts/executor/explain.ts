@@ -16,6 +16,7 @@ import {
   listText,
   quoteIdentifier,
 } from './explain-expression.ts'
+import { doneProperties, rounded } from './explain-numbers.ts'
 import { type ShownUsage, usageOf, usageProperties } from './explain-usage.ts'
 import type { CodecOf } from './operator-types.ts'
 import type { PlanCosts } from './plan-costs.ts'
@@ -92,14 +93,6 @@ function kilobytes(bytes: number): number {
   return Math.ceil(bytes / 1024)
 }
 
-// As printf does: what lies between two goes to the even one.
-function rounded(value: number, digits: number): number {
-  const scaled = value * 10 ** digits
-  const isBetween = scaled % 1 === 0.5 && Number.isInteger(value * 2 ** (digits + 1))
-  if (isBetween && Math.floor(scaled) % 2 === 0) return Math.floor(scaled) / 10 ** digits
-  return Number(value.toFixed(digits))
-}
-
 export class Explainer {
   readonly #codecOf: CodecOf
   readonly #tables: readonly ScopeTable[]
@@ -159,7 +152,7 @@ export class Explainer {
       Alias: alias,
       ...estimate,
       ...(isEstimated && !returns && { 'Plan Rows': 0, 'Plan Width': 0 }),
-      ...(report && this.#done(report)),
+      ...(report && doneProperties(report)),
       Disabled: false,
       ...(report && usageProperties(report, this.#usage)),
       Plans: [this.#child(found, 'Outer').node],
@@ -211,7 +204,7 @@ export class Explainer {
       ...('Join Type' in rest && { 'Join Type': rest['Join Type'] }),
       ...('Command' in rest && { Command: rest.Command }),
       ...this.#estimate(node),
-      ...(report && this.#done(report)),
+      ...(report && doneProperties(report)),
       Disabled: this.#isDisabled(node),
       ...rest,
       ...(report && usageProperties(report, this.#usage)),
@@ -305,16 +298,6 @@ export class Explainer {
     return this.#disabled(node) > below
   }
 
-  #done({ startupMs, totalMs, rows, loops }: NativeOperatorReport): Record<string, number> {
-    const times = Math.max(loops, 1)
-    return {
-      'Actual Startup Time': rounded(startupMs / times, 3),
-      'Actual Total Time': rounded(totalMs / times, 3),
-      'Actual Rows': rounded(rows / times, 2),
-      'Actual Loops': loops,
-    }
-  }
-
   #estimate(node: NativePlanNode | NativeBitmap): Record<string, number> {
     if (this.#costs === undefined) return {}
     const { startup, total, rows, width } = this.#costs.of(node)
@@ -371,7 +354,7 @@ export class Explainer {
       'Async Capable': false,
       ...(index !== undefined && { 'Index Name': index }),
       ...this.#estimate(node),
-      ...(report && this.#done(report)),
+      ...(report && doneProperties(report)),
       Disabled: false,
       ...rest,
       ...(report && usageProperties(report, this.#usage)),

@@ -25,6 +25,8 @@ import type {
   UpdateRequest,
 } from './change.ts'
 import { choosePlan } from './choose-plan.ts'
+import { quoteIdentifier } from './explain-expression.ts'
+import type { ShownConflict } from './explain-insert.ts'
 import { type BoundExpression, malformed, nativeType, place, visitColumns } from './expression.ts'
 import { cheapestFirst } from './expression-cost.ts'
 import { outputColumn, refuseDuplicates } from './output-columns.ts'
@@ -40,6 +42,8 @@ export interface ChangePlan {
   columns: Pick<AccessColumn, 'name' | 'codec'>[]
   /** How the rows are found; of an insertion, undefined. */
   found: FoundRows | undefined
+  /** Of an insertion with ON CONFLICT. */
+  conflict?: ShownConflict
 }
 
 /** How an update or a deletion finds its rows, as EXPLAIN tells it. */
@@ -97,8 +101,32 @@ export class ChangePlanner {
   }
 
   insert({ onConflict, returning }: InsertRequest): ChangePlan {
-    const planned = onConflict === undefined ? null : this.#onConflict(onConflict)
-    return this.#plan({ node: 'insert', onConflict: planned }, returning, undefined)
+    if (onConflict === undefined)
+      return this.#plan({ node: 'insert', onConflict: null }, returning, undefined)
+    const planned = this.#onConflict(onConflict)
+    return {
+      ...this.#plan({ node: 'insert', onConflict: planned }, returning, undefined),
+      conflict: this.#shownConflict(onConflict, planned),
+    }
+  }
+
+  #shownConflict(given: OnConflict, planned: NativeOnConflict): ShownConflict {
+    const { updates, conditions, existing, excluded } = planned
+    const { indexes } = this.#relation.access.descriptor
+    const isOfSome =
+      given !== 'do nothing' && (given.columns !== undefined || given.constraint !== undefined)
+    const columnsOf = (table: string, attributes: readonly number[]) =>
+      attributes.map((attribute) => {
+        const column = this.#relation.columns.find((one) => one.attribute === attribute)
+        const text = `${quoteIdentifier(table)}.${quoteIdentifier(column?.name ?? '?')}`
+        return { text, isPlain: true }
+      })
+    return {
+      resolution: updates ? 'UPDATE' : 'NOTHING',
+      arbiters: isOfSome ? planned.arbiters.map((one) => indexes[one]?.name ?? '?') : [],
+      conditions,
+      columns: [...columnsOf(this.#relation.name, existing), ...columnsOf(excludedAlias, excluded)],
+    }
   }
 
   update(request: UpdateRequest): ChangePlan {

@@ -45,13 +45,26 @@ const tupleHeaderBytes = 24
 const linePointerBytes = 4
 const pageHeaderBytes = 24
 
+const varlenaHeaderBytes = 4
+// NUMERIC_HDRSZ, before digits of two bytes each, of which each is four decimal ones.
+const numericHeaderBytes = 8
+// Of UTF-8.
+const characterBytesMax = 4
+
 /** Bytes that values of a type take as far as is known. Source: get_typavgwidth in lsyscache.c. */
 export function typeWidth({ typlen, typmod, name }: TypeCodec): number {
   if (typlen > 0) return typlen
-  const isCharacter = name === 'varchar' || name === 'bpchar'
-  if (!isCharacter || typmod < 4) return 32
-  const most = typmod - 4
-  if (name === 'bpchar') return most
+  if (typmod < varlenaHeaderBytes) return 32
+  let most: number
+  if (name === 'varchar' || name === 'bpchar') {
+    most = (typmod - varlenaHeaderBytes) * characterBytesMax + varlenaHeaderBytes
+    if (name === 'bpchar') return most
+  } else if (name === 'numeric') {
+    const precision = ((typmod - varlenaHeaderBytes) >> 16) & 0xffff
+    most = numericHeaderBytes + 2 * Math.trunc((precision + 6) / 4)
+  } else {
+    return 32
+  }
   if (most <= 32) return most
   return most < 1000 ? 32 + Math.trunc((most - 32) / 2) : Math.trunc(32 + (1000 - 32) / 2)
 }

@@ -2,7 +2,9 @@
 import type { NativeOperatorReport } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { Explainer, type ExplainOptions, type Explanation } from '../executor/explain.ts'
+import { explainInsertion } from '../executor/explain-insert.ts'
 import { explainText } from '../executor/explain-text.ts'
+import type { ShownUsage } from '../executor/explain-usage.ts'
 import type { ChangePlan } from '../executor/plan-change.ts'
 import type { PlanContext } from '../executor/plan-context.ts'
 import type { QueryPlan } from '../executor/plan-query.ts'
@@ -12,14 +14,22 @@ export function refuseUnmeant({ analyze, wal }: ExplainOptions): void {
   if (wal && !analyze) throw new PgError('22023', 'EXPLAIN option WAL requires ANALYZE')
 }
 
+function usageOf(
+  { timesIo, blockSize }: PlanContext,
+  { buffers = true, wal = false }: ExplainOptions,
+): ShownUsage {
+  return { buffers, wal, timings: timesIo, blockSize }
+}
+
 function explainerOf(
-  { codecOf, timesIo, blockSize }: PlanContext,
+  context: PlanContext,
   plan: Pick<QueryPlan, 'tables' | 'costs'>,
   reports: readonly NativeOperatorReport[],
-  { costs = true, buffers = true, wal = false }: ExplainOptions,
+  options: ExplainOptions,
 ): Explainer {
-  const usage = { buffers, wal, timings: timesIo, blockSize }
-  return new Explainer(codecOf, plan, reports.length === 0 ? undefined : reports, costs, usage)
+  const { costs = true } = options
+  const ran = reports.length === 0 ? undefined : reports
+  return new Explainer(context.codecOf, plan, ran, costs, usageOf(context, options))
 }
 
 /** `reports`: none of what did not run. */
@@ -40,9 +50,22 @@ export function explainChange(
   reports: readonly NativeOperatorReport[],
   options: ExplainOptions,
 ): Explanation {
-  if (found === undefined) throw new PgError('0A000', 'EXPLAIN of an insertion is not supported')
+  if (found === undefined) throw new PgError('XX000', 'an insertion finds no rows')
   const explainer = explainerOf(context, found, reports, options)
   return { Plan: explainer.explainChange(operation, found.node, columns.length > 0) }
+}
+
+/** The same of an insertion of so many rows. */
+export function explainInsert(
+  context: PlanContext,
+  { relation, conflict, columns }: ChangePlan,
+  rows: number,
+  reports: readonly NativeOperatorReport[],
+  options: ExplainOptions,
+): Explanation {
+  const insertion = { relation, conflict, rows, returns: columns.length > 0 }
+  const { costs = true } = options
+  return { Plan: explainInsertion(context, insertion, reports, costs, usageOf(context, options)) }
 }
 
 /** As it was asked for. */

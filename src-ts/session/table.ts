@@ -4,7 +4,7 @@ import { notNow, type PointLookup } from '../access/point-lookup.ts'
 import type { RangeLookup } from '../access/range-lookup.ts'
 import type { Condition, RangeBounds, ReadOptions } from '../access/relation-access.ts'
 import type { Tid } from '../access/tid.ts'
-import type { NativeSession, NativeWait, RowLock } from '../binding/native.ts'
+import type { NativeOperatorReport, NativeSession, NativeWait, RowLock } from '../binding/native.ts'
 import { PgError } from '../errors/pg-error.ts'
 import type {
   DeleteRequest,
@@ -25,7 +25,7 @@ import {
   type TransactionQueue,
 } from '../transaction/transaction-queue.ts'
 import { whenDone } from '../transaction/when-done.ts'
-import { explainChange, refuseUnmeant, shown } from './explanation.ts'
+import { explainChange, explainInsert, refuseUnmeant, shown } from './explanation.ts'
 import { conditionsOf, type Where } from './where.ts'
 
 /** A key: the value of a one-column key, or an object or list of all its columns' values. */
@@ -129,6 +129,16 @@ interface PreparedRange<T> {
   name: string | undefined
   columns: readonly string[] | undefined
   lookup: RangeLookup<T>
+}
+
+// What EXPLAIN runs, and how it is shown.
+interface ExplainedStatement {
+  run(run: ChangeRun<unknown>): void | Promise<void>
+  show(
+    context: PlanContext,
+    plan: ChangePlan,
+    reports: readonly NativeOperatorReport[],
+  ): Explanation
 }
 
 // Kept for a table, of either kind.
@@ -484,7 +494,35 @@ export class Table<T extends object = Record<string, unknown>> {
     request: UpdateRequest<T>,
     options: ExplainOptions & TransactionOptions = {},
   ): Promise<string | [Explanation]> {
-    return this.#explain('Update', (planner) => planner.update(request as UpdateRequest), options)
+    return this.#explainChange(
+      'Update',
+      (planner) => planner.update(request as UpdateRequest),
+      options,
+    )
+  }
+
+  /**
+   * As `explainUpdate`, of `insertMany`: with `analyze` the rows are inserted, as one statement. Where they come from takes
+   * no time and no blocks.
+   */
+  explainInsert(
+    rows: readonly Partial<T>[],
+    options: InsertRequest<T> & ExplainOptions & TransactionOptions & { format: 'json' },
+  ): Promise<[Explanation]>
+  explainInsert(
+    rows: readonly Partial<T>[],
+    options?: InsertRequest<T> & ExplainOptions & TransactionOptions & { format?: 'text' },
+  ): Promise<string>
+  explainInsert(
+    rows: readonly Partial<T>[],
+    options: InsertRequest<T> & ExplainOptions & TransactionOptions = {},
+  ): Promise<string | [Explanation]> {
+    if (rows.length === 0) return Promise.reject(new PgError('22023', 'there is no row to insert'))
+    const request = { onConflict: options.onConflict, returning: options.returning }
+    return this.#explain((planner) => planner.insert(request as InsertRequest), options, {
+      run: (run) => run.insert(rows),
+      show: (context, plan, reports) => explainInsert(context, plan, rows.length, reports, options),
+    })
   }
 
   /** As `explainUpdate`, of `deleteWhere`. */
@@ -500,13 +538,25 @@ export class Table<T extends object = Record<string, unknown>> {
     request: DeleteRequest = {},
     options: ExplainOptions & TransactionOptions = {},
   ): Promise<string | [Explanation]> {
-    return this.#explain('Delete', (planner) => planner.delete(request), options)
+    return this.#explainChange('Delete', (planner) => planner.delete(request), options)
   }
 
-  async #explain(
+  #explainChange(
     operation: 'Update' | 'Delete',
     plan: (planner: ChangePlanner) => ChangePlan,
     options: ExplainOptions & TransactionOptions,
+  ): Promise<string | [Explanation]> {
+    return this.#explain(plan, options, {
+      run: (run) => run.change(),
+      show: (context, planned, reports) =>
+        explainChange(context, operation, planned, reports, options),
+    })
+  }
+
+  async #explain(
+    plan: (planner: ChangePlanner) => ChangePlan,
+    options: ExplainOptions & TransactionOptions,
+    statement: ExplainedStatement,
   ): Promise<string | [Explanation]> {
     const { native, planContext, queue } = this.#context
     refuseUnmeant(options)
@@ -518,13 +568,13 @@ export class Table<T extends object = Record<string, unknown>> {
           const planned = plan(new ChangePlanner(context, info))
           const planning = performance.now() - begun
           if (!options.analyze) {
-            return shown(explainChange(context, operation, planned, [], options), options)
+            return shown(statement.show(context, planned, []), options)
           }
           const run = new ChangeRun(native, planned, wait, options.signal)
-          return whenDone(run.change(), () => {
+          return whenDone(statement.run(run), () => {
             run.finish()
             const execution = performance.now() - begun - planning
-            const explained = explainChange(context, operation, planned, run.reports(), options)
+            const explained = statement.show(context, planned, run.reports())
             const times = { 'Planning Time': planning, 'Execution Time': execution }
             return shown({ ...explained, ...times }, options)
           })

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import {
   Cluster,
   type DeleteRequest,
+  type InsertRequest,
   type Query,
   type Session,
   type UpdateRequest,
@@ -38,6 +39,8 @@ beforeAll(async () => {
     create index u_t on u (t);
     create table small (id int4, k int4);
     insert into small select i, i from generate_series(1, 50) i;
+    create table kept (id int4 primary key, k int4, name varchar(40), price numeric(8,3), code char(3));
+    insert into kept select i, i from generate_series(1, 50) i;
     create table sparse (a int4, b int4);
     insert into sparse select i % 100, i * 7919 % 10007 from generate_series(1, 20000) i;
     create index sparse_a on sparse (a);
@@ -581,6 +584,118 @@ test('a statement that is analyzed is done, and tells what it logged', async () 
   expect(returned.split('\n')[0]).toMatch(/^Delete on small \(actual time=.* rows=2\.00 loops=1\)$/)
   await expect(session.table('small').explainDelete({}, { wal: true })).rejects.toMatchObject({
     code: '22023',
+  })
+})
+
+interface Kept {
+  id: number
+  k?: number | null
+  name?: string | null
+}
+const insertions: [string, Kept[], InsertRequest<Kept>][] = [
+  ['insert into kept values (1000, 5)', [{ id: 1000, k: 5 }], {}],
+  [
+    `insert into kept values (1001, 5, 'x'), (1002, 6, 'y')`,
+    [
+      { id: 1001, k: 5, name: 'x' },
+      { id: 1002, k: 6, name: 'y' },
+    ],
+    {},
+  ],
+  [
+    'insert into kept (id) values (1003), (1004), (1005) returning id, k',
+    [{ id: 1003 }, { id: 1004 }, { id: 1005 }],
+    { returning: ['id', 'k'] },
+  ],
+  [
+    'insert into kept values (1, 5), (1006, 5) on conflict do nothing',
+    [
+      { id: 1, k: 5 },
+      { id: 1006, k: 5 },
+    ],
+    { onConflict: 'do nothing' },
+  ],
+  [
+    'insert into kept values (1, 5) on conflict (id) do nothing returning id',
+    [{ id: 1, k: 5 }],
+    { onConflict: { columns: ['id'] }, returning: ['id'] },
+  ],
+  [
+    `insert into kept values (1, 5), (2, 5), (1007, 5) on conflict on constraint kept_pkey do update set k = excluded.k
+      where kept.id < 2 and kept.k <> excluded.k`,
+    [
+      { id: 1, k: 5 },
+      { id: 2, k: 5 },
+      { id: 1007, k: 5 },
+    ],
+    {
+      onConflict: {
+        constraint: 'kept_pkey',
+        update: { k: { excluded: 'k' } },
+        where: { id: { '<': 2 }, k: { '<>': { column: 'excluded.k' } } },
+      },
+    },
+  ],
+]
+
+test.each(insertions)('%s', async (sql, rows, request) => {
+  const kept = session.table<Kept>('kept')
+  expect(await kept.explainInsert(rows, request)).toBe(await stockText(sql))
+  await client.query('begin')
+  const { rows: explained } = await client.query(`explain (analyze, wal, format json) ${sql}`)
+  const { rows: text } = await client.query('select id, k from kept order by id')
+  await client.query('rollback')
+  const [{ Plan }] = await kept.explainInsert(rows, {
+    ...request,
+    analyze: true,
+    wal: true,
+    format: 'json',
+  })
+  const stock = explained[0]['QUERY PLAN'][0].Plan
+  expect(withoutTimes(Plan)).toEqual(withoutTimes(stock))
+  expect((Plan['WAL Records'] as number) > 0).toBe(stock['WAL Records'] > 0)
+  const seen = Number(Plan['Shared Hit Blocks']) + Number(Plan['Shared Read Blocks'])
+  expect(seen).toBeGreaterThan(0)
+  const all = await session.query({ from: 'kept', columns: ['id', 'k'], orderBy: ['id'] }).all()
+  const isGiven = ({ id }: { id?: unknown }) => rows.some((row) => row.id === id)
+  expect(all.filter(isGiven)).toEqual(text.filter(isGiven))
+})
+
+test('many rows are one insertion', async () => {
+  const kept = session.table<Kept>('kept')
+  const rows = [...Array(30_000).keys()].map((i) => ({ id: 1990 + i, k: i }))
+  await kept.insert({ id: 2000 })
+  const [{ Plan }] = await kept.explainInsert(rows, {
+    onConflict: { columns: ['id'] },
+    analyze: true,
+    format: 'json',
+  })
+  expect(Plan).toMatchObject({
+    'Conflict Arbiter Indexes': ['kept_pkey'],
+    'Tuples Inserted': 29_999,
+    'Conflicting Tuples': 1,
+  })
+  const text = await kept.explainInsert([{ id: 2000 }, { id: 90_000 }], {
+    onConflict: { columns: ['id'], update: { k: 7 }, where: { k: 3 } },
+    analyze: true,
+    costs: false,
+    buffers: false,
+  })
+  expect(text.replace(/actual time=\S+/g, '').replace(/Time: .*/g, 'Time')).toBe(
+    `Insert on kept ( rows=0.00 loops=1)
+  Conflict Resolution: UPDATE
+  Conflict Arbiter Indexes: kept_pkey
+  Conflict Filter: (kept.k = 3)
+  Rows Removed by Conflict Filter: 1
+  Tuples Inserted: 1
+  Conflicting Tuples: 1
+  ->  Values Scan on "*VALUES*" ( rows=2.00 loops=1)
+Planning Time
+Execution Time`,
+  )
+  await expect(kept.explainInsert([])).rejects.toMatchObject({ code: '22023' })
+  await expect(kept.explainInsert([{ id: 1 }], { analyze: true })).rejects.toMatchObject({
+    code: '23505',
   })
 })
 
