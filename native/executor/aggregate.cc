@@ -16,6 +16,16 @@ Status overflow() {
   return Status::error(ErrorCode::numeric_value_out_of_range, "value out of range: overflow");
 }
 
+uint32_t group_of(const uint32_t* groups, uint32_t row) {
+  return groups == nullptr ? 0 : groups[row];
+}
+
+uint32_t count_nulls(const Column& column, uint32_t rows) {
+  uint32_t nulls = 0;
+  for (uint32_t i = 0; i < rows; i++) nulls += column.nulls[i];
+  return nulls;
+}
+
 // Aggregates with one state for each group.
 template <typename State>
 class Grouped : public Aggregate {
@@ -36,7 +46,10 @@ class Grouped : public Aggregate {
 class CountRows final : public Grouped<int64_t> {
  public:
   Status add(const Column*, uint32_t rows, const uint32_t* groups) override {
-    for (uint32_t i = 0; i < rows; i++) state(groups[i])++;
+    if (groups == nullptr)
+      state(0) += rows;
+    else
+      for (uint32_t i = 0; i < rows; i++) state(groups[i])++;
     return Status::ok;
   }
   Status remove(const Column*, uint32_t rows, const uint32_t* groups, bool* removed) override {
@@ -54,7 +67,10 @@ class CountRows final : public Grouped<int64_t> {
 class Count final : public Grouped<int64_t> {
  public:
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
-    for (uint32_t i = 0; i < rows; i++) state(groups[i]) += 1 - argument->nulls[i];
+    if (groups == nullptr)
+      state(0) += rows - count_nulls(*argument, rows);
+    else
+      for (uint32_t i = 0; i < rows; i++) state(groups[i]) += 1 - argument->nulls[i];
     return Status::ok;
   }
   Status remove(const Column* argument, uint32_t rows, const uint32_t* groups,
@@ -90,7 +106,7 @@ class SumOfIntegers final : public Grouped<IntegerSum> {
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
     for (uint32_t i = 0; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
-      IntegerSum& to = this->state(groups[i]);
+      IntegerSum& to = this->state(group_of(groups, i));
       to.sum += static_cast<T>(argument->values[i]);
       to.count++;
     }
@@ -129,7 +145,7 @@ class SumOfNumerics final : public Grouped<NumericSum> {
     for (uint32_t i = 0; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
       RETURN_IF_ERROR(Numeric::from_content(varlena_content(argument->values[i]), &value_));
-      digit_bytes_ += state(groups[i]).add(value_);
+      digit_bytes_ += state(group_of(groups, i)).add(value_);
     }
     return Status::ok;
   }
@@ -182,9 +198,11 @@ template <typename T>
 class SumOfFloats final : public Grouped<FloatSum<T>> {
  public:
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
-    for (uint32_t i = 0; i < rows; i++) {
+    uint32_t i = 0;
+    if (groups == nullptr && count_nulls(*argument, rows) == 0) i = add_finite(*argument, rows);
+    for (; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
-      FloatSum<T>& to = this->state(groups[i]);
+      FloatSum<T>& to = this->state(group_of(groups, i));
       const T value = float_of<T>(argument->values[i]);
       const T sum = to.has_any ? to.sum + value : value;
       if (std::isinf(sum) && !std::isinf(to.sum) && !std::isinf(value)) return overflow();
@@ -202,6 +220,18 @@ class SumOfFloats final : public Grouped<FloatSum<T>> {
       *value = std::bit_cast<Datum>(of.sum);
     return Status::ok;
   }
+
+ private:
+  // To the first group, all rows or none: that the sum stays finite is seen at the end.
+  uint32_t add_finite(const Column& argument, uint32_t rows) {
+    FloatSum<T>& to = this->state(0);
+    if (!to.has_any) return 0;
+    T sum = to.sum;
+    for (uint32_t i = 0; i < rows; i++) sum += float_of<T>(argument.values[i]);
+    if (!std::isfinite(sum)) return 0;
+    to.sum = sum;
+    return rows;
+  }
 };
 
 // PostgreSQL's transition state keeps the sum of squares, too, whose overflow is an error of avg.
@@ -218,7 +248,7 @@ class AverageOfFloats final : public Grouped<FloatMoments> {
     for (uint32_t i = 0; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
       const double value = float_of<T>(argument->values[i]);
-      FloatMoments& to = this->state(groups[i]);
+      FloatMoments& to = this->state(group_of(groups, i));
       const double before = to.sum;
       to.count += 1;
       to.sum += value;
@@ -266,7 +296,7 @@ class Extremes final : public Grouped<Extreme> {
   Status add(const Column* argument, uint32_t rows, const uint32_t* groups) override {
     for (uint32_t i = 0; i < rows; i++) {
       if (argument->nulls[i] != 0) continue;
-      Extreme& to = state(groups[i]);
+      Extreme& to = state(group_of(groups, i));
       const Datum value = argument->values[i];
       if (to.has_any) {
         const int order = order_.compare(to.value, value, order_);

@@ -18,7 +18,8 @@ class Aggregate {
   virtual ~Aggregate() = default;
   // There are so many groups now; new ones have seen no row.
   virtual void resize(size_t groups) = 0;
-  // Row `i` of the argument's `rows` belongs to `groups[i]`. `argument` is null for count_rows alone.
+  // Row `i` of the argument's `rows` belongs to `groups[i]`, all of them to the first where `groups` is null. `argument` is
+  // null for count_rows alone.
   virtual Status add(const Column* argument, uint32_t rows, const uint32_t* groups) = 0;
   // Takes rows away that were added, where the function can: `*removed` is false for others, and the groups are then to be
   // filled anew.

@@ -12,7 +12,7 @@
 
 #include "executor/arena.h"
 #include "layout/heap_tuple.h"
-#include "tuple/tuple_desc.h"
+#include "tuple/deform_columns.h"
 
 namespace pgdata {
 
@@ -20,11 +20,6 @@ constexpr uint32_t batch_rows_max = 2048;
 // Operators that collect rows stop once they have so many: those of one more page have room then.
 constexpr uint32_t batch_rows_wanted = 850;
 static_assert(batch_rows_wanted + heap_tuples_per_page_max(block_size_max) <= batch_rows_max);
-
-struct Column {
-  Datum* values = nullptr;
-  uint8_t* nulls = nullptr;
-};
 
 struct Batch {
   uint32_t rows = 0;

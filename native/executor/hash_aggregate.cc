@@ -52,7 +52,6 @@ void HashAggregate::begin_pass() {
     call.aggregate->reserve(table_.capacity());
   }
   if (!keys_.empty()) return;
-  std::fill_n(groups_of_rows_, batch_rows_max, 0u);
   for (AggregateCall& call : calls_) call.aggregate->resize(1);
 }
 
@@ -151,7 +150,7 @@ Status HashAggregate::add(uint32_t rows) {
       }
       column = &of_kept;
     }
-    RETURN_IF_ERROR(call.aggregate->add(column, kept, groups_of_rows_));
+    RETURN_IF_ERROR(call.aggregate->add(column, kept, keys_.empty() ? nullptr : groups_of_rows_));
     held += call.aggregate->bytes();
   }
   account().take(held);

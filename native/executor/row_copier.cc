@@ -2,6 +2,7 @@
 #include "executor/row_copier.h"
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -12,14 +13,66 @@
 
 namespace pgdata {
 
+namespace {
+
+std::vector<int> without_tids(std::vector<int> attributes) {
+  std::erase(attributes, tid_attribute);
+  return attributes;
+}
+
+}  // namespace
+
 RowCopier::RowCopier(const Table& table, std::vector<int> attributes, MemoryAccount& account)
     : table_(table),
       attributes_(std::move(attributes)),
+      deformer_(table.layout(), without_tids(attributes_)),
       values_(static_cast<size_t>(table.natts())),
       nulls_(new bool[static_cast<size_t>(table.natts())]),
       found_(account, attributes_.size()),
       out_(account, attributes_.size()) {
-  for (const int attribute : attributes_) needed_ = std::max(needed_, attribute + 1);
+  for (size_t i = 0; i < attributes_.size(); i++) {
+    const int attribute = attributes_[i];
+    needed_ = std::max(needed_, attribute + 1);
+    if (attribute == tid_attribute) continue;
+    const Column& column = found_.batch().columns[i];
+    deformed_.push_back(column);
+    if (table.desc().attributes[static_cast<size_t>(attribute)].attlen == -1)
+      varlenas_.push_back(column);
+  }
+}
+
+// A varlena that is compressed or out of line becomes a plain one.
+Status RowCopier::fetch(const ReadContext& context, Datum* value) {
+  const std::byte* bytes = datum_pointer(*value);
+  if (varlena_is_plain(bytes) || varlena_is_short(bytes)) [[likely]]
+    return Status::ok;
+  std::span<const std::byte> data;
+  RETURN_IF_ERROR(detoast(context, table_.heap(), bytes, &fetched_, &data));
+  std::byte* plain = found_.arena().allocate(VARHDRSZ + data.size());
+  set_varlena_size_4b(plain, static_cast<uint32_t>(VARHDRSZ + data.size()));
+  if (!data.empty()) std::memcpy(plain + VARHDRSZ, data.data(), data.size());
+  *value = pointer_datum(plain);
+  return Status::ok;
+}
+
+Status RowCopier::add_page(const ReadContext& context, const HeapScan& scan) {
+  Batch& batch = found_.batch();
+  const uint32_t first = batch.rows;
+  const auto count = static_cast<uint32_t>(scan.tuple_count());
+  INVARIANT(first + count <= batch_rows_max);
+  batch.rows += count;
+  RETURN_IF_ERROR(scan.deform(deformer_, 0, scan.tuple_count(), deformed_.data(), first));
+  for (const Column& column : varlenas_)
+    for (uint32_t row = first; row < first + count; row++)
+      if (column.nulls[row] == 0) RETURN_IF_ERROR(fetch(context, &column.values[row]));
+  for (size_t i = 0; i < attributes_.size(); i++) {
+    if (attributes_[i] != tid_attribute) continue;
+    const Column& column = batch.columns[i];
+    std::memset(column.nulls + first, 0, count);
+    for (uint32_t row = 0; row < count; row++)
+      column.values[first + row] = pack_tid(scan.tuple(static_cast<int>(row)).self);
+  }
+  return Status::ok;
 }
 
 Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
@@ -40,17 +93,7 @@ Status RowCopier::add(const ReadContext& context, const HeapTuple& tuple) {
     column.nulls[row] = nulls_[attribute] ? 1 : 0;
     if (nulls_[attribute]) continue;
     Datum value = values_[attribute];
-    if (table_.desc().attributes[attribute].attlen == -1) {
-      const std::byte* bytes = datum_pointer(value);
-      if (!varlena_is_plain(bytes) && !varlena_is_short(bytes)) [[unlikely]] {
-        std::span<const std::byte> data;
-        RETURN_IF_ERROR(detoast(context, table_.heap(), bytes, &fetched_, &data));
-        std::byte* plain = found_.arena().allocate(VARHDRSZ + data.size());
-        set_varlena_size_4b(plain, static_cast<uint32_t>(VARHDRSZ + data.size()));
-        if (!data.empty()) std::memcpy(plain + VARHDRSZ, data.data(), data.size());
-        value = pointer_datum(plain);
-      }
-    }
+    if (table_.desc().attributes[attribute].attlen == -1) RETURN_IF_ERROR(fetch(context, &value));
     column.values[row] = value;
   }
   return Status::ok;

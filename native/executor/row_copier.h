@@ -6,7 +6,7 @@
 
 #include "executor/batch.h"
 #include "executor/expression.h"
-#include "heap/heap_relation.h"
+#include "heap/heap_scan.h"
 #include "table/table.h"
 
 namespace pgdata {
@@ -27,6 +27,8 @@ class RowCopier {
 
   // To the rows at hand, whose values stay in the page where they can.
   Status add(const ReadContext& context, const HeapTuple& tuple);
+  // The same of all tuples of a scan's current page.
+  Status add_page(const ReadContext& context, const HeapScan& scan);
   // The same of a row that lies elsewhere, of which the values of all columns are given, and copied.
   void add_values(const std::vector<Datum>& values, const std::vector<uint8_t>& nulls);
   // Copies those of the rows at hand that meet the conditions to the end of the batch, which has room for all of them;
@@ -37,9 +39,15 @@ class RowCopier {
   BatchStorage& out() { return out_; }
 
  private:
+  Status fetch(const ReadContext& context, Datum* value);
+
   const Table& table_;
   std::vector<int> attributes_;
   int needed_ = 0;
+  ColumnDeformer deformer_;
+  // What the deformer writes to, and which of it are varlenas.
+  std::vector<Column> deformed_;
+  std::vector<Column> varlenas_;
   std::vector<Datum> values_;
   std::unique_ptr<bool[]> nulls_;
   BatchStorage found_;

@@ -38,10 +38,8 @@ Status SeqScan::produce(const Batch** batch, Progress* progress) {
       *progress = Progress::ended;
       break;
     }
-    const auto count = static_cast<uint32_t>(scan_.tuple_count());
-    read += count;
-    for (uint32_t i = 0; i < count; i++)
-      RETURN_IF_ERROR(copier_.add(execution().context, scan_.tuple(static_cast<int>(i))));
+    read += static_cast<uint64_t>(scan_.tuple_count());
+    RETURN_IF_ERROR(copier_.add_page(execution().context, scan_));
     uint32_t removed = 0;
     RETURN_IF_ERROR(copier_.copy(conditions_, &removed));
     counted().rows_removed += removed;

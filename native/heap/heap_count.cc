@@ -5,6 +5,7 @@
 
 #include "heap/prune.h"
 #include "heap/serializable_read.h"
+#include "heap/tuple_prefetch.h"
 #include "heap/visibility.h"
 
 namespace pgdata {
@@ -13,7 +14,7 @@ namespace {
 
 // Looks at every tuple of a locked page, or only counts those of one that is all visible. `*lasting`: the count holds for later snapshots, too.
 Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& visibility,
-                  PageCounts::Entry* entry, bool* lasting) {
+                  TuplePrefetch& prefetch, PageCounts::Entry* entry, bool* lasting) {
   const Page page = buffer.page();
   const OffsetNumber last = page.max_offset();
   if (last > heap_tuples_per_page_max(page.size()))
@@ -32,7 +33,9 @@ Status count_page(const HeapRelation& relation, BufferRef& buffer, Visibility& v
     entry->count = normal;
     return Status::ok;
   }
+  prefetch.begin(page);
   for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
+    prefetch.advance();
     const LinePointer item = page.line_pointer(offset);
     if (!item.is_normal()) continue;
     if (!heap_item_is_sane(page, item)) [[unlikely]]
@@ -64,10 +67,11 @@ Status heap_count_block(const ReadContext& context, const HeapRelation& relation
       context.pool_of(relation.temporary)
           .read(relation.locator, ForkNumber::main, block, ReadMode::normal, nullptr, &buffer));
   Visibility visibility(context, &snapshot);
+  TuplePrefetch prefetch;
   buffer.lock(LockMode::shared);
   PageCounts::Entry counted;
   bool lasting = false;
-  Status status = count_page(relation, buffer, visibility, &counted, &lasting);
+  Status status = count_page(relation, buffer, visibility, prefetch, &counted, &lasting);
   visibility.hints_done(buffer);
   *count = counted.count;
   *is_empty = buffer.page().max_offset() == 0;
@@ -92,6 +96,7 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
   const bool remembers = !snapshot.all_committed;
   PageCounts::Entry* entries = counts->entries(blocks);
   Visibility visibility(context, &snapshot);
+  TuplePrefetch prefetch;
   BufferRef buffer;
   for (uint32_t number = 0; number < blocks; number++) {
     const BlockNumber block{number};
@@ -124,7 +129,7 @@ Status heap_count(const ReadContext& context, const HeapRelation& relation,
     }
     PageCounts::Entry counted;
     bool lasting = false;
-    Status status = count_page(relation, buffer, visibility, &counted, &lasting);
+    Status status = count_page(relation, buffer, visibility, prefetch, &counted, &lasting);
     visibility.hints_done(buffer);
     if (lasting) counted.version = buffer.version();
     buffer.unlock();

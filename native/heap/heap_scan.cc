@@ -125,6 +125,23 @@ Status HeapScan::resume() {
             &buffer_);
 }
 
+Status HeapScan::deform(ColumnDeformer& deformer, int first, int count, const Column* columns,
+                        uint32_t to) const {
+  TupleBytes tuples[ColumnDeformer::tuples_max];
+  while (count > 0) {
+    const int taken = std::min(count, static_cast<int>(ColumnDeformer::tuples_max));
+    for (int i = 0; i < taken; i++) {
+      const LinePointer item = buffer_.page().line_pointer(visible_[first + i]);
+      tuples[i] = {buffer_.page().item(item), item.lp_len()};
+    }
+    RETURN_IF_ERROR(deformer.deform(tuples, static_cast<uint32_t>(taken), columns, to));
+    first += taken;
+    to += static_cast<uint32_t>(taken);
+    count -= taken;
+  }
+  return Status::ok;
+}
+
 Status HeapScan::collect(const Page& page) {
   const OffsetNumber last = page.max_offset();
   if (last > heap_tuples_per_page_max(page.size()))
@@ -134,7 +151,9 @@ Status HeapScan::collect(const Page& page) {
   const bool all_visible = (page.header().pd_flags & PD_ALL_VISIBLE) != 0;
   const bool notes = notes_reads(relation_, &snapshot_);
   if (notes) RETURN_IF_ERROR(note_page(snapshot_));
+  prefetch_.begin(page);
   for (OffsetNumber offset = first_offset_number; offset <= last; ++offset) {
+    prefetch_.advance();
     const LinePointer item = page.line_pointer(offset);
     if (!item.is_normal()) continue;
     if (!heap_item_is_sane(page, item)) [[unlikely]]

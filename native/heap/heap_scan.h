@@ -12,7 +12,9 @@
 
 #include "base/status.h"
 #include "heap/heap_relation.h"
+#include "heap/tuple_prefetch.h"
 #include "heap/visibility.h"
+#include "tuple/deform_columns.h"
 #include "xact/snapshot.h"
 
 namespace pgdata {
@@ -41,6 +43,9 @@ class HeapScan {
     const LinePointer item = buffer_.page().line_pointer(offset);
     return {buffer_.page().item(item), item.lp_len(), ItemPointer(block_, offset)};
   }
+  // Columns of `count` tuples of the current page from `first` on, to the places from `to` on.
+  Status deform(ColumnDeformer& deformer, int first, int count, const Column* columns,
+                uint32_t to) const;
   // Tuple by tuple, over pages.
   Status next(HeapTuple* tuple, bool* found) {
     while (next_index_ >= count_) {
@@ -71,6 +76,7 @@ class HeapScan {
   const HeapRelation& relation_;
   const Snapshot& snapshot_;
   Visibility visibility_;
+  TuplePrefetch prefetch_;
   std::unique_ptr<BufferStrategy> strategy_;
   BufferRef buffer_;
   BlockNumber block_{0};

@@ -17,21 +17,27 @@ bool takes_constant(FilterOperator op) {
   return op != FilterOperator::is_null && op != FilterOperator::is_not_null;
 }
 
-bool holds(FilterOperator op, int order) {
+// Which orders of value and constant an operator accepts: a bit each for before, equal and after.
+uint32_t accepted_by(FilterOperator op) {
   switch (op) {
     case FilterOperator::equal:
-      return order == 0;
+      return 0b010;
     case FilterOperator::not_equal:
-      return order != 0;
+      return 0b101;
     case FilterOperator::less:
-      return order < 0;
+      return 0b001;
     case FilterOperator::less_or_equal:
-      return order <= 0;
+      return 0b011;
     case FilterOperator::greater:
-      return order > 0;
+      return 0b100;
     default:
-      return order >= 0;
+      return 0b110;
   }
+}
+
+// 1 or 0.
+uint32_t holds(uint32_t accepted, int order) {
+  return accepted >> (1 + (order > 0 ? 1 : 0) - (order < 0 ? 1 : 0)) & 1;
 }
 
 }  // namespace
@@ -115,10 +121,51 @@ Status Filter::matches(const ReadContext& context, const Datum* values, const bo
     Datum plain = values[attribute];
     if (test.is_varlena)
       RETURN_IF_ERROR(plain_value(context, table_, attribute, plain, &scratch_, &plain));
-    if (!holds(test.condition.op, test.comparator.compare(plain, test.constant, test.comparator)))
-      return Status::ok;
+    const int order = test.comparator.compare(plain, test.constant, test.comparator);
+    if (holds(accepted_by(test.condition.op), order) == 0) return Status::ok;
   }
   *result = true;
+  return Status::ok;
+}
+
+std::vector<int> Filter::attributes() const {
+  std::vector<int> attributes;
+  for (const Test& test : tests_) attributes.push_back(test.condition.attribute);
+  return attributes;
+}
+
+Status Filter::select(const ReadContext& context, const Column* columns, uint16_t* rows,
+                      uint32_t* count) {
+  for (size_t i = 0; i < tests_.size() && *count > 0; i++)
+    RETURN_IF_ERROR(select_by(context, tests_[i], columns[i], rows, count));
+  return Status::ok;
+}
+
+Status Filter::select_by(const ReadContext& context, const Test& test, const Column& column,
+                         uint16_t* rows, uint32_t* count) {
+  uint32_t kept = 0;
+  if (!takes_constant(test.condition.op)) {
+    const uint8_t wanted = test.condition.op == FilterOperator::is_null ? 1 : 0;
+    for (uint32_t i = 0; i < *count; i++) {
+      const uint16_t row = rows[i];
+      rows[kept] = row;
+      kept += column.nulls[row] == wanted ? 1 : 0;
+    }
+    *count = kept;
+    return Status::ok;
+  }
+  const uint32_t accepted = accepted_by(test.condition.op);
+  for (uint32_t i = 0; i < *count && !test.never; i++) {
+    const uint16_t row = rows[i];
+    if (column.nulls[row] != 0) continue;
+    Datum plain = column.values[row];
+    if (test.is_varlena)
+      RETURN_IF_ERROR(
+          plain_value(context, table_, test.condition.attribute, plain, &scratch_, &plain));
+    rows[kept] = row;
+    kept += holds(accepted, test.comparator.compare(plain, test.constant, test.comparator));
+  }
+  *count = kept;
   return Status::ok;
 }
 

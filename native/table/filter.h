@@ -10,6 +10,7 @@
 #include "table/row_layout.h"
 #include "table/table.h"
 #include "tuple/compare.h"
+#include "tuple/deform_columns.h"
 
 namespace pgdata {
 
@@ -39,8 +40,13 @@ class Filter {
   bool is_empty() const { return tests_.empty(); }
   // Attributes 0 .. this-1 must be deformed.
   int attributes_needed() const { return attributes_needed_; }
+  // The column of each condition, from 0.
+  std::vector<int> attributes() const;
   // A comparison with a null value is not true.
   Status matches(const ReadContext& context, const Datum* values, const bool* nulls, bool* result);
+  // The same for several rows at once: of the `*count` rows whose numbers are in `rows`, those that pass stay there.
+  // `columns` has one for each of `attributes()`.
+  Status select(const ReadContext& context, const Column* columns, uint16_t* rows, uint32_t* count);
 
  private:
   explicit Filter(const Table& table) : table_(table) {}
@@ -52,6 +58,9 @@ class Filter {
     bool is_varlena = false;
     std::vector<std::byte> bytes;
   };
+  Status select_by(const ReadContext& context, const Test& test, const Column& column,
+                   uint16_t* rows, uint32_t* count);
+
   const Table& table_;
   std::vector<Test> tests_;
   int attributes_needed_ = 0;

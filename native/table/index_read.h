@@ -6,14 +6,10 @@
 #include "base/status.h"
 #include "btree/btree_index.h"
 #include "heap/heap_relation.h"
+#include "table/read_counting.h"
 #include "table/table.h"
-#include "xact/backend.h"
 
 namespace pgdata {
-
-inline SessionCounters* counters_of(const ReadContext& context) {
-  return context.backend == nullptr ? nullptr : context.backend->counters();
-}
 
 inline Status check_index(const Table& table, size_t index) {
   INVARIANT(index < table.indexes().size());

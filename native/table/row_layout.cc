@@ -77,6 +77,31 @@ void RowWriter::put_bytes(const RowColumn& column, CellBytes cell) {
   }
 }
 
+namespace {
+
+template <typename T>
+void store_values(std::byte* to, const Datum* values, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) store(to + i * sizeof(T), static_cast<T>(values[i]));
+}
+
+}  // namespace
+
+void RowWriter::put_fixed_of(const RowColumn& column, const Column& cells, uint32_t count) {
+  INVARIANT(count <= rows_left());
+  std::memcpy(buffer_ + column.nulls + rows_, cells.nulls, count);
+  std::byte* const to = buffer_ + column.values + rows_ * static_cast<uint32_t>(column.lane);
+  switch (column.lane) {
+    case Lane::width1:
+      return store_values<uint8_t>(to, cells.values, count);
+    case Lane::width2:
+      return store_values<uint16_t>(to, cells.values, count);
+    case Lane::width4:
+      return store_values<uint32_t>(to, cells.values, count);
+    default:
+      return store_values<uint64_t>(to, cells.values, count);
+  }
+}
+
 bool RowWriter::end_row() {
   if (overflow_ != 0) [[unlikely]] {
     const size_t row_bytes = (text_end_ - text_at_row_) + (bytes_at_row_ - bytes_start_) +

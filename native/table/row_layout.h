@@ -19,6 +19,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "tuple/deform_columns.h"
 #include "tuple/tuple_desc.h"
 
 namespace pgdata {
@@ -109,12 +110,18 @@ class RowWriter {
     }
   }
   void put_bytes(const RowColumn& column, CellBytes cell);
-  void put_tid(ItemPointer tid) {
-    if (layout_.tids() == 0) return;
-    store_u32(layout_.tids() + rows_ * 8, value_of(tid.block()));
-    store_u32(layout_.tids() + rows_ * 8 + 4, tid.offset());
-  }
+  void put_tid(ItemPointer tid) { put_tid_of(0, tid); }
   bool end_row();
+  // Parts of several rows before they are begun: a column of by-value type, or an address, of the next `count`, or of the
+  // `ahead`th after the next. There is room for so many.
+  void put_fixed_of(const RowColumn& column, const Column& cells, uint32_t count);
+  void put_tid_of(uint32_t ahead, ItemPointer tid) {
+    if (layout_.tids() == 0) return;
+    store_u32(layout_.tids() + (rows_ + ahead) * 8, value_of(tid.block()));
+    store_u32(layout_.tids() + (rows_ + ahead) * 8 + 4, tid.offset());
+  }
+  // Ends that many rows which have nothing else.
+  void end_rows(uint32_t count) { rows_ += count; }
   size_t bytes_needed() const { return bytes_needed_; }
   // Writes the header. `ended`: no more rows after these.
   void finish(bool ended);

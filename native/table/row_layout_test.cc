@@ -110,6 +110,42 @@ TEST(rows_come_back_as_they_were_written) {
   }
 }
 
+TEST(columns_of_several_rows_are_as_those_of_single_rows) {
+  std::mt19937_64 random = test::random_engine();
+  for (const Lane lane : {Lane::width1, Lane::width2, Lane::width4, Lane::width8}) {
+    const RowLayout layout({lane}, {0}, 30, true);
+    std::vector<std::byte> buffers[2] = {std::vector<std::byte>(layout.heap()),
+                                         std::vector<std::byte>(layout.heap())};
+    RowWriter one(layout, buffers[0].data(), buffers[0].size());
+    RowWriter several(layout, buffers[1].data(), buffers[1].size());
+    while (!several.is_full()) {
+      const uint32_t count = std::min<uint32_t>(several.rows_left(), random() % 8);
+      Datum values[8];
+      uint8_t nulls[8];
+      const RowColumn& column = layout.columns()[0];
+      for (uint32_t i = 0; i < count; ++i) {
+        values[i] = random();
+        nulls[i] = random() % 4 == 0 ? 1 : 0;
+        if (nulls[i] != 0) values[i] = 0;
+        const ItemPointer tid(BlockNumber{one.rows()}, 5);
+        one.begin_row();
+        if (nulls[i] != 0)
+          one.put_null(column);
+        else
+          one.put_fixed(column, values[i]);
+        one.put_tid(tid);
+        ASSERT(one.end_row());
+        several.put_tid_of(i, tid);
+      }
+      several.put_fixed_of(column, {values, nulls}, count);
+      several.end_rows(count);
+    }
+    one.finish(true);
+    several.finish(true);
+    EXPECT(buffers[0] == buffers[1]);
+  }
+}
+
 TEST(a_batch_has_no_more_rows_than_are_wanted) {
   std::mt19937_64 random = test::random_engine();
   const RowLayout layout(lanes, {0, 1, 2, 3, 4}, 50, false);

@@ -23,6 +23,30 @@ Status RowOutput::write(const ReadContext& context, const HeapTuple& tuple, RowW
   return write_values(context, values_.data(), nulls_.get(), tuple.self, writer, fits);
 }
 
+Status RowOutput::cell_of(const ReadContext& context, const RowColumn& column, Datum datum,
+                          CellBytes* cell) {
+  const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(column.attribute)];
+  const std::byte* value = datum_pointer(datum);
+  if (attribute.attlen == -1) {
+    if (varlena_is_plain(value) || varlena_is_short(value)) [[likely]] {
+      *cell = {varlena_data(value), varlena_data_size(value)};
+      return Status::ok;
+    }
+    std::span<const std::byte> data;
+    RETURN_IF_ERROR(detoast(context, table_.heap(), value, &scratch_, &data));
+    *cell = {data.data(), static_cast<uint32_t>(data.size())};
+    return Status::ok;
+  }
+  // A text lane of fixed length is a name: NUL-padded.
+  uint32_t length = static_cast<uint32_t>(attribute.attlen);
+  if (attribute.attlen == -2)
+    length = static_cast<uint32_t>(std::strlen(reinterpret_cast<const char*>(value)));
+  else if (column.lane == Lane::text)
+    length = static_cast<uint32_t>(strnlen(reinterpret_cast<const char*>(value), length));
+  *cell = {value, length};
+  return Status::ok;
+}
+
 Status RowOutput::write_values(const ReadContext& context, const Datum* values, const bool* nulls,
                                ItemPointer tid, RowWriter* writer, bool* fits) {
   writer->begin_row();
@@ -36,25 +60,9 @@ Status RowOutput::write_values(const ReadContext& context, const Datum* values, 
       writer->put_fixed(column, datum);
       continue;
     }
-    const Attribute& attribute = table_.desc().attributes[static_cast<size_t>(column.attribute)];
-    const std::byte* value = datum_pointer(datum);
-    if (attribute.attlen == -1) {
-      if (varlena_is_plain(value) || varlena_is_short(value)) [[likely]] {
-        writer->put_bytes(column, {varlena_data(value), varlena_data_size(value)});
-        continue;
-      }
-      std::span<const std::byte> data;
-      RETURN_IF_ERROR(detoast(context, table_.heap(), value, &scratch_, &data));
-      writer->put_bytes(column, {data.data(), static_cast<uint32_t>(data.size())});
-      continue;
-    }
-    // A text lane of fixed length is a name: NUL-padded.
-    uint32_t length = static_cast<uint32_t>(attribute.attlen);
-    if (attribute.attlen == -2)
-      length = static_cast<uint32_t>(std::strlen(reinterpret_cast<const char*>(value)));
-    else if (column.lane == Lane::text)
-      length = static_cast<uint32_t>(strnlen(reinterpret_cast<const char*>(value), length));
-    writer->put_bytes(column, {value, length});
+    CellBytes cell;
+    RETURN_IF_ERROR(cell_of(context, column, datum, &cell));
+    writer->put_bytes(column, cell);
   }
   writer->put_tid(tid);
   *fits = writer->end_row();

@@ -20,6 +20,8 @@ class RowOutput {
   // The same for values that were deformed already (at least layout().attributes_needed()).
   Status write_values(const ReadContext& context, const Datum* values, const bool* nulls,
                       ItemPointer tid, RowWriter* writer, bool* fits);
+  // What a value of a text or bytes column has in its cell, until the next call.
+  Status cell_of(const ReadContext& context, const RowColumn& column, Datum datum, CellBytes* cell);
 
  private:
   const Table& table_;

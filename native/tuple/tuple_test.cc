@@ -1,6 +1,7 @@
 // Goal: what is formed is deformed to the same values, whatever the columns; bytes are laid out
 // as PostgreSQL lays them out; no corrupt tuple makes deforming read outside it.
 // Method: random column lists and rows, hand-checked layouts, random damage under ASan.
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/test.h"
 #include "layout/heap_tuple.h"
 #include "tuple/deform.h"
+#include "tuple/deform_columns.h"
 #include "tuple/form.h"
 #include "tuple/varlena.h"
 
@@ -276,6 +278,107 @@ TEST(damaged_tuples_are_reported_or_read_inside_their_bounds) {
       for (size_t at = 0; at < size; ++at) sum += static_cast<unsigned>(bytes[at]);
     }
     EXPECT(sum != 1u << 31);
+  }
+  EXPECT(reported > 100);
+}
+
+// Some columns of all tuples, in any order, perhaps some of them twice.
+std::vector<int> random_attributes(std::mt19937_64& random, int natts) {
+  std::vector<int> attributes;
+  for (size_t wanted = 1 + random() % 6; attributes.size() < wanted;)
+    attributes.push_back(static_cast<int>(random() % static_cast<size_t>(natts)));
+  return attributes;
+}
+
+// What reading column by column gives of the tuples, beside what reading row by row does. Whether there was an error.
+bool expect_same_columns(const TupleLayout& layout, const std::vector<Bytes>& tuples,
+                         const std::vector<int>& attributes) {
+  const size_t count = tuples.size();
+  constexpr uint32_t first = 3;
+  std::vector<TupleBytes> bytes;
+  for (const Bytes& tuple : tuples)
+    bytes.push_back({tuple.data(), static_cast<uint32_t>(tuple.size())});
+  std::vector<std::vector<Datum>> values(attributes.size(), std::vector<Datum>(first + count));
+  std::vector<std::vector<uint8_t>> nulls(attributes.size(), std::vector<uint8_t>(first + count));
+  std::vector<Column> columns;
+  for (size_t i = 0; i < attributes.size(); ++i)
+    columns.push_back({values[i].data(), nulls[i].data()});
+  ColumnDeformer deformer(layout, attributes);
+  const Status status =
+      deformer.deform(bytes.data(), static_cast<uint32_t>(count), columns.data(), first);
+  const int needed = *std::max_element(attributes.begin(), attributes.end()) + 1;
+  Row row;
+  row.values.resize(static_cast<size_t>(layout.natts()));
+  row.nulls.resize(static_cast<size_t>(layout.natts()));
+  for (size_t i = 0; i < count; ++i) {
+    const Status expected = deform_heap_tuple(layout, tuples[i].data(), tuples[i].size(), needed,
+                                              row.values.data(), row.null_flags());
+    if (!expected.is_ok()) {
+      EXPECT(!status.is_ok());
+      if (!status.is_ok()) EXPECT(status.report().message == expected.report().message);
+      return true;
+    }
+    if (!status.is_ok()) continue;
+    for (size_t k = 0; k < attributes.size(); ++k) {
+      const auto attribute = static_cast<size_t>(attributes[k]);
+      EXPECT_EQ(nulls[k][first + i], row.nulls[attribute] ? 1 : 0);
+      EXPECT_EQ(values[k][first + i], row.nulls[attribute] ? 0 : row.values[attribute]);
+    }
+  }
+  EXPECT(status.is_ok());
+  return false;
+}
+
+TEST(columns_of_many_tuples_are_those_of_each) {
+  std::mt19937_64 random = test::random_engine();
+  for (int round = 0; round < 1000; ++round) {
+    TupleDesc desc;
+    const int natts = static_cast<int>(1 + random() % 20);
+    for (int i = 0; i < natts; ++i) desc.attributes.push_back(random_column(random));
+    if (random() % 2 == 0)
+      std::erase_if(desc.attributes, [](const Attribute& each) { return each.attlen == -2; });
+    if (desc.attributes.empty()) continue;
+    // Some tuples are older than the last columns, in some rounds.
+    TupleDesc old_desc = desc;
+    old_desc.attributes.resize(desc.attributes.size() - random() % desc.attributes.size());
+    for (size_t i = old_desc.attributes.size(); i < desc.attributes.size(); ++i) {
+      if (!desc.attributes[i].attbyval) continue;
+      desc.attributes[i].has_missing = true;
+      desc.attributes[i].missing = 42;
+    }
+    const TupleLayout layout(desc);
+    const TupleLayout old_layout(old_desc);
+    const bool has_old = random() % 3 == 0;
+    std::vector<Bytes> tuples(random() % ColumnDeformer::tuples_max);
+    for (Bytes& tuple : tuples) {
+      const bool is_old = has_old && random() % 4 == 0;
+      const Row row = random_row(is_old ? old_desc : desc, random, round % 2 == 0);
+      tuple = form(is_old ? old_layout : layout, row.values.data(), row.null_flags());
+    }
+    EXPECT(!expect_same_columns(layout, tuples, random_attributes(random, layout.natts())));
+  }
+}
+
+TEST(damage_among_many_tuples_is_reported_as_it_is_of_one) {
+  std::mt19937_64 random = test::random_engine();
+  int reported = 0;
+  for (int round = 0; round < 3000; ++round) {
+    TupleDesc desc;
+    const int natts = static_cast<int>(1 + random() % 10);
+    for (int i = 0; i < natts; ++i) desc.attributes.push_back(random_column(random));
+    const TupleLayout layout(desc);
+    std::vector<Bytes> tuples(1 + random() % 5);
+    for (Bytes& tuple : tuples) {
+      const Row row = random_row(desc, random, round % 2 == 0);
+      tuple = form(layout, row.values.data(), row.null_flags());
+    }
+    Bytes& damaged = tuples[random() % tuples.size()];
+    for (int i = 0; i < 3; ++i)
+      damaged[random() % damaged.size()] = static_cast<std::byte>(random());
+    if (random() % 3 == 0) damaged.resize(damaged.size() - random() % damaged.size());
+    // An exact heap block, so that ASan sees the first byte outside.
+    damaged.shrink_to_fit();
+    if (expect_same_columns(layout, tuples, random_attributes(random, natts))) ++reported;
   }
   EXPECT(reported > 100);
 }

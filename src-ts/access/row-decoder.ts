@@ -4,6 +4,7 @@
 // constant keys. Rows are read in order, each once: text cells lie end to end in that order.
 import { batchHeader, type RowLayout } from '../binding/native.ts'
 import type { TypeCodec } from '../types/codec.ts'
+import { EPOCH_MS } from '../types/timestamp.ts'
 import type { RowBatch } from './row-batch.ts'
 
 export interface DecodedColumn {
@@ -37,8 +38,12 @@ function valueExpression(codec: TypeCodec, offset: number, column: number): stri
       return wrap(`f32[${offset / 4} + r]`)
     case 'float64':
       return wrap(`f64[${offset / 8} + r]`)
-    case 'int64':
-      return `codec${column}.fromHalves(i32[${offset / 4} + 2 * r], i32[${offset / 4} + 2 * r + 1])`
+    case 'int64': {
+      const halves = `i32[${offset / 4} + 2 * r], i32[${offset / 4} + 2 * r + 1]`
+      return codec.exact === undefined
+        ? `codec${column}.fromHalves(${halves})`
+        : `${codec.exact}(codec${column}, ${halves})`
+    }
     case 'text':
       return wrap(`cut(u32[${offset / 4} + r])`)
     case 'bytes':
@@ -63,6 +68,18 @@ function cut(end) {
   from = end
   return ascii ? text.substring(start, end) : buffer.utf8Slice(${heap} + start, ${heap} + end)
 }
+function number(codec, low, high) {
+  if (high === low >> 31) return low
+  if (high >= HIGH_END || high < -HIGH_END + 1) return codec.fromHalves(low, high)
+  return high * 0x100000000 + (low >>> 0)
+}
+function date(codec, low, high) {
+  const value = high * 0x100000000 + (low >>> 0)
+  const milliseconds = Math.floor(value / 1000)
+  if (high >= HIGH_END || high < -HIGH_END + 1 || milliseconds * 1000 !== value)
+    return codec.fromHalves(low, high)
+  return new Date(milliseconds + EPOCH_MS)
+}
 function bytes(offset, length) { return u8.slice(offset, offset + length) }
 return {
   attach(batch) {
@@ -75,13 +92,27 @@ return {
 }`
 }
 
+const decoderConstants = {
+  ASCII: batchHeader.ascii,
+  TEXT_BYTES: batchHeader.textBytes,
+  EPOCH_MS,
+  // High halves from here on may be of integers that are not exact as numbers.
+  HIGH_END: 2 ** 21,
+}
+
 /** Makes decoders for these columns, in the order of the layout's. Each has a state of its own. */
 export function rowDecoderFactory(
   columns: DecodedColumn[],
   layout: RowLayout,
 ): () => RowDecoder<unknown> {
   const codecNames = columns.map((_, i) => `codec${i}`)
-  const make = new Function(...codecNames, 'ASCII', 'TEXT_BYTES', decoderSource(columns, layout))
+  const constants = Object.entries(decoderConstants)
+  const make = new Function(
+    ...codecNames,
+    ...constants.map(([name]) => name),
+    decoderSource(columns, layout),
+  )
   const codecs = columns.map(({ codec }) => codec)
-  return () => make(...codecs, batchHeader.ascii, batchHeader.textBytes)
+  const values = constants.map(([, value]) => value)
+  return () => make(...codecs, ...values)
 }

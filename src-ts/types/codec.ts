@@ -46,6 +46,11 @@ export interface TypeCodec<T = unknown, R extends LaneValue = LaneValue> extends
   /** PostgreSQL's input function with the type modifier applied. Throws PgError with its SQLSTATE. */
   fromText(text: string): R
 
+  /**
+   * int64 lane only: what `fromHalves` gives for values that are exact as a number, which a decoder may make itself: the
+   * number, or of whole milliseconds, counted in microseconds from 2000, the Date.
+   */
+  readonly exact?: 'number' | 'date'
   /** int64 lane only: `fromLane` for a value in two halves, without making a bigint. */
   fromHalves?(low: number, high: number): T
   /** int64 lane only: `toLane` that writes the low half at out[at] and the high half at out[at + 1]. */

@@ -38,6 +38,8 @@ export interface Int64Type<T> {
   write(value: unknown): Int64
   print(value: Int64): string
   parse(text: string): Int64
+  /** Of `read`: see TypeCodec. */
+  exact?: 'number' | 'date'
 }
 
 export function int64Codec<T>(
@@ -54,6 +56,7 @@ export function int64Codec<T>(
     toLane: (value) => BigInt(meaning.write(value)),
     toText: (raw) => meaning.print(int64Of(raw)),
     fromText: (text) => BigInt(meaning.parse(text)),
+    ...(meaning.exact && { exact: meaning.exact }),
     fromHalves: (low, high) => meaning.read(int64FromHalves(low, high)),
     toHalves: (value, out, at) => int64ToHalves(meaning.write(value), out, at),
     textFromHalves: (low, high) => meaning.print(int64FromHalves(low, high)),

@@ -249,6 +249,7 @@ export function int8Codec(type: BuiltinType, options: CodecOptions): TypeCodec<u
     write: (value) => writeInt64(value, 'bigint', parse),
     print: (value) => `${value}`,
     parse,
+    ...(mode === 'number' && { exact: mode }),
   })
 }
 

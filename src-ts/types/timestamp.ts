@@ -27,7 +27,7 @@ const TIMESTAMP_END = 9223371331200000000n
 
 const MICROSECONDS_PER_DAY = 86400e6
 /** 2000-01-01 in milliseconds of JavaScript's clock. */
-const EPOCH_MS = 946684800000
+export const EPOCH_MS = 946684800000
 const DATE_MS_MAX = 8.64e15
 
 /**
@@ -263,5 +263,6 @@ export function timestamptzCodec(type: BuiltinType, typmod: number): TypeCodec<D
     },
     print: (value) => printTimestamp(value, '+00'),
     parse,
+    exact: 'date',
   })
 }

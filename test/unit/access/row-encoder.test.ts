@@ -5,7 +5,7 @@ import { RowBatch } from '../../../src-ts/access/row-batch.ts'
 import { rowDecoderFactory } from '../../../src-ts/access/row-decoder.ts'
 import { makeRowEncoder } from '../../../src-ts/access/row-encoder.ts'
 import { batchHeader, batchHeaderBytes, type RowLayout } from '../../../src-ts/binding/native.ts'
-import { codecFor } from '../../../src-ts/types/index.ts'
+import { codecFor, PgTimestamp } from '../../../src-ts/types/index.ts'
 
 const int8 = 20
 const int4 = 23
@@ -63,6 +63,23 @@ test('rows come back as they were given', () => {
   ]
   const types = { id: int8, n: int4, t: text, f: float8, at: timestamptz, b: bool }
   expect(roundTrip(types, rows)).toEqual(rows)
+})
+
+test('integers and dates of all sizes, in numbers as far as they are exact', () => {
+  const exact = [0, 1, -1, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 32, -(2 ** 32)]
+  for (const id of [...exact, 2 ** 53 - 1, -(2 ** 53) + 1])
+    expect(roundTrip({ id: int8 }, [{ id }])).toEqual([{ id }])
+  for (const id of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n])
+    expect(() => roundTrip({ id: int8 }, [{ id }])).toThrow('out of range for a JavaScript number')
+  const dates = [0, 1, -1, 946684799999, 946684800000, 9007199254740, 8.64e15, -2e14].map(
+    (time) => new Date(time),
+  )
+  for (const at of dates) expect(roundTrip({ at: timestamptz }, [{ at }])).toEqual([{ at }])
+  for (const instant of [1n, -1n, 999n, 1001n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+    const [row] = roundTrip({ at: timestamptz }, [{ at: instant }]) as [{ at: PgTimestamp }]
+    expect(row.at).toBeInstanceOf(PgTimestamp)
+    expect(row.at.instant).toBe(instant)
+  }
 })
 
 test('values that are not plain go through the codec', () => {
