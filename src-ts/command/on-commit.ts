@@ -1,5 +1,6 @@
 // What ON COMMIT says of the session's temporary tables: done right before each commit, as part of the transaction.
 // Source: PreCommit_on_commit_actions in src/backend/commands/tablecmds.c, PostgreSQL 18.
+import { PgError } from '../errors/pg-error.ts'
 import { type CommitAction, temporaryClaimOf } from '../relation/temporary-schema.ts'
 import { findClassRow } from './class-row.ts'
 import type { CommandContext } from './command-context.ts'
@@ -24,6 +25,11 @@ export function actOnCommit(context: CommandContext): void {
 function emptyTable({ session, relations }: CommandContext, oid: number): void {
   const { access } = relations.openByOid(session, oid)
   if (session.temporaryBlocks(access.locator) === 0) return
+  if (temporaryClaimOf(session).inUse.has(oid)) {
+    const { name } = access.descriptor
+    const reason = 'because it is being used by active queries in this session'
+    throw new PgError('55006', `cannot truncate "${name}" ${reason}`, { table: name })
+  }
   session.emptyTemporary(access.native)
   relations.forget(oid)
 }

@@ -3,7 +3,7 @@ import type { NativeSession } from '../binding/native.ts'
 import { pgClass } from '../catalog/pg_class.ts'
 import { PgError } from '../errors/pg-error.ts'
 import { type RelationInfo, refuseTemporary } from '../relation/relation-cache.ts'
-import { isOwnTemporary } from '../relation/temporary-schema.ts'
+import { isOwnTemporary, temporaryClaimOf } from '../relation/temporary-schema.ts'
 import { namedCommand } from '../transaction/named-command.ts'
 import { lockLevels } from '../transaction/relation-lock.ts'
 import { canceled } from '../transaction/transaction-queue.ts'
@@ -100,8 +100,10 @@ export async function whileLocked(
     isLocked = await run.step((context) => lockTarget(context, run, oid, options))
     const target = isLocked ? await run.step((context) => targetOf(context, oid)) : undefined
     const name = run.isAutovacuum ? `autovacuum: ${command}` : command
+    if (target?.isTemporary) temporaryClaimOf(run.session).inUse.add(oid)
     if (target !== undefined) await namedCommand(run.session, name, () => work(target), oid)
   } finally {
+    temporaryClaimOf(run.session).inUse.delete(oid)
     if (isLocked) run.session.unlockForSession(oid, lockLevels['share update exclusive'])
   }
 }

@@ -23,6 +23,9 @@ export class TemporaryClaim {
 
   readonly #atCommit = new Map<number, { action: CommitAction; madeAt: number }>()
 
+  /** Tables that another thread works on for the session. */
+  readonly inUse = new Set<number>()
+
   /** From now on, until the table is gone. */
   actAtCommit(table: number, action: CommitAction): void {
     this.#atCommit.set(table, { action, madeAt: this.#level })

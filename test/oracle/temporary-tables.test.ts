@@ -514,6 +514,26 @@ test('on commit rows are deleted, or the table is dropped', { timeout: 120_000 }
   await session.createTable('p', { columns, temporary: true, onCommit: 'preserve rows' })
   const d = session.table<Row>('d')
   const count = () => [...session.table('d').scan()].length
+  // While its session vacuums it on another thread, no commit of that session empties it; then the vacuum's own does.
+  const codes: unknown[] = []
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  const going = session.vacuum('d').then(over, (error) => {
+    over()
+    expect(error).toMatchObject({ code: '55006' })
+  })
+  while (!isOver) {
+    await new Promise((resolve) => setImmediate(resolve))
+    try {
+      session.table('d').insertSync({ id: codes.length, v: '' })
+    } catch (error) {
+      codes.push((error as { code: string }).code)
+    }
+  }
+  await going
+  expect(codes).toContain('55006')
   await session.table('p').insert({ id: 1, v: '' })
   for (let round = 0; round < 2; round++) {
     const seen = await session.transaction(async (tx) => {
