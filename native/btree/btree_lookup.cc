@@ -113,7 +113,8 @@ Status btree_lookup(BufferPool& pool, const BtreeIndex& index, const BtreeSearch
     RETURN_IF_ERROR(walk.step());
     RETURN_IF_ERROR(read_btree_page(pool, index, next, LockMode::shared, &leaf));
     RETURN_IF_ERROR(note_leaf(index, leaf, reader));
-    offset = view_of(leaf).first_data();
+    // The key, or more of what equals it: what was split off may begin with other keys.
+    if (!view_of(leaf).is_ignored()) RETURN_IF_ERROR(search_btree_page(index, key, leaf, &offset));
   }
 }
 

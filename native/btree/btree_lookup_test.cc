@@ -29,12 +29,24 @@ ItemPointer tid_of(size_t number) {
                      static_cast<OffsetNumber>(number % 100 + 1));
 }
 
-void find(const BtreeFixture& fixture, const BtreeIndex& index, int64_t value,
-          BtreeMatches* matches) {
+BtreeSearchKey key_of(int64_t value) {
   BtreeSearchKey key;
   key.columns = 1;
   key.values[0] = static_cast<Datum>(value);
   key.nulls[0] = false;
+  return key;
+}
+
+void insert(const BtreeFixture& fixture, const BtreeIndex& index, int64_t value, ItemPointer tid) {
+  const auto datum = static_cast<Datum>(value);
+  const bool null = false;
+  BtreeInsertResult result;
+  ASSERT_OK(btree_insert(*fixture.services, test_xid, index, &datum, &null, tid, nullptr, &result));
+}
+
+void find(const BtreeFixture& fixture, const BtreeIndex& index, int64_t value,
+          BtreeMatches* matches) {
+  const BtreeSearchKey key = key_of(value);
   BtreeStart start;
   ASSERT_OK(start_btree_lookup(*fixture.pool, index, key, true, &start));
   ASSERT_OK(btree_lookup(*fixture.pool, index, key, matches, nullptr, start));
@@ -43,7 +55,7 @@ void find(const BtreeFixture& fixture, const BtreeIndex& index, int64_t value,
 // Keys 0, 1, 2, … of a set get the TIDs of their numbers; they are inserted in any order.
 void expect_found(const std::set<int64_t>& keys, uint32_t block_size, uint16_t indoption) {
   BtreeFixture fixture(block_size);
-  const auto index = index_of(definition_of({{TestType::int8, indoption}}, true));
+  const auto index = index_of(definition_of({{TestType::int8, indoption}}, true), block_size);
   ASSERT_OK(build_empty_btree(*fixture.services, test_xid, *index, ForkNumber::main));
   const std::vector<int64_t> ordered(keys.begin(), keys.end());
   std::vector<size_t> numbers(ordered.size());
@@ -52,11 +64,7 @@ void expect_found(const std::set<int64_t>& keys, uint32_t block_size, uint16_t i
   // Looked up also while the tree grows, so that copies of its upper pages are out of date.
   size_t inserted = 0;
   for (const size_t number : numbers) {
-    const auto value = static_cast<Datum>(ordered[number]);
-    const bool null = false;
-    BtreeInsertResult result;
-    ASSERT_OK(btree_insert(*fixture.services, test_xid, *index, &value, &null, tid_of(number),
-                           nullptr, &result));
+    insert(fixture, *index, ordered[number], tid_of(number));
     BtreeMatches matches;
     find(fixture, *index, ordered[numbers[inserted++ / 2]], &matches);
     EXPECT_EQ(matches.count, 1);
@@ -110,6 +118,33 @@ TEST(keys_from_the_lowest_to_the_highest) {
     keys.insert(i - count / 8);
   }
   expect_found(keys);
+}
+
+TEST(keys_whose_leaf_was_split_after_the_way_to_it_was_found) {
+  BtreeFixture fixture(1024);
+  const auto index = index_of(definition_of({{TestType::int8}}), 1024);
+  ASSERT_OK(build_empty_btree(*fixture.services, test_xid, *index, ForkNumber::main));
+  BtreeMatches matches;
+  for (int64_t i = 0; i < count; ++i)
+    insert(fixture, *index, i * 100, tid_of(static_cast<size_t>(i)));
+  std::vector<BtreeStart> starts(count);
+  size_t known = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    find(fixture, *index, i * 100, &matches);
+    BtreeStart& start = starts[static_cast<size_t>(i)];
+    ASSERT_OK(start_btree_lookup(*fixture.pool, *index, key_of(i * 100), false, &start));
+    if (start.block != P_NONE && start.level == 0) ++known;
+  }
+  EXPECT(known > count / 2);
+  for (int64_t i = 0; i < count * 4; ++i)
+    insert(fixture, *index, i * 25 + 1, tid_of(static_cast<size_t>(count + i)));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto number = static_cast<size_t>(i);
+    ASSERT_OK(
+        btree_lookup(*fixture.pool, *index, key_of(i * 100), &matches, nullptr, starts[number]));
+    EXPECT_EQ(matches.count, 1);
+    EXPECT(matches.tids[0] == tid_of(number));
+  }
 }
 
 TEST(keys_at_random) {
