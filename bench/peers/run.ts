@@ -50,7 +50,9 @@ async function bundle(): Promise<string> {
 
 const isQuick = values.quick
 const rows = Number(values.rows ?? (isQuick ? 100_000 : 1_000_000))
-const sizes = values.sizes?.split(',').map(Number) ?? (isQuick ? [] : [10_000, 100_000, 10_000_000])
+const sizes =
+  values.sizes?.split(',').filter(Boolean).map(Number) ??
+  (isQuick ? [] : [10_000, 100_000, 10_000_000])
 const programs = await bundle()
 using directory = workDirectory()
 const started = performance.now()

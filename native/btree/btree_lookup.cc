@@ -28,7 +28,7 @@ struct GuessedItem {
 Status find_leaf(BufferPool& pool, const BtreeIndex& index, const BtreeSearchKey& key,
                  const BtreeStart& start, SerializableTransaction* reader, BufferRef* leaf) {
   if (start.block != P_NONE && start.level == 0) {
-    // Whether it was split is asked only when the key is behind all of its items: the high key is one page's place more.
+    // Whether it was split is asked when the key is behind all of its items: the high key would be one more wait for memory.
     RETURN_IF_ERROR(read_btree_page(pool, index, start.block, LockMode::shared, leaf));
     const BtreePageView view = view_of(*leaf);
     if (view.is_leaf() && !view.is_ignored()) return Status::ok;
